@@ -1,0 +1,1 @@
+"""What tests share: the chain in the process, Anvil, actors."""
