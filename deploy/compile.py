@@ -3,9 +3,9 @@
     python deploy/compile.py            writes abi/<Name>.json for every deployable contract
     python deploy/compile.py --check    exits with 1 and names each file that is stale, missing or left over
 
-Each contract is compiled on its own, from the sources it imports and no others: its bytecode then depends on nothing
-but those sources and `SETTINGS`, not on the rest of the tree or on where the tree lies. Results are kept in `build/solc`
-under the hash of the compiler's input, so that tests, checks and this command compile a given text once.
+Each contract is compiled on its own, from the sources it imports and no others: its bytecode then depends on
+nothing but those sources and `SETTINGS`, not on the rest of the tree or on where the tree lies. Results are kept in
+`build/solc` under the hash of the compiler's input, so that tests, checks and this command compile a text once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,12 @@ SETTINGS: dict[str, Any] = {
     "optimizer": {"enabled": True, "runs": 1_000_000},
     "viaIR": True,
 }
-OUTPUT = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"]
+OUTPUT = [
+    "abi",
+    "evm.bytecode.object",
+    "evm.deployedBytecode.object",
+    "evm.deployedBytecode.immutableReferences",
+]
 
 IMPORT = re.compile(r"""^\s*import\b[^;"']*["']([^"']+)["']\s*;""", re.MULTILINE)
 
@@ -65,7 +70,7 @@ class CompileError(Exception):
 
 
 def deployables() -> dict[str, str]:
-    """Contract name -> source key of all that `abi/` holds: contracts on top, rules, and what OpenZeppelin ships."""
+    """Contract name -> source key of all that `abi/` holds: contracts on top, rules, parts of OpenZeppelin."""
     ours = [*CONTRACTS.glob("*.sol"), *(CONTRACTS / "rules").glob("*.sol")]
     keys = [path.relative_to(ROOT).as_posix() for path in ours] + list(LIBRARY)
     return {posixpath.basename(key).removesuffix(".sol"): key for key in sorted(keys)}
@@ -101,7 +106,9 @@ def compile_source(key: str, name: str) -> dict[str, Any]:
     try:
         contract = output["contracts"][key][name]
     except KeyError:
-        raise CompileError(f"{key} declares no contract {name}: file and contract share their name.") from None
+        raise CompileError(
+            f"{key} declares no contract {name}: file and contract share their name."
+        ) from None
     return _record(key, name, contract, sources)
 
 
@@ -146,7 +153,9 @@ def _read(source: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError:
-        raise CompileError(f"{source} cannot be read; `scripts/setup-node` installs what is imported with @.") from None
+        raise CompileError(
+            f"{source} cannot be read; `scripts/setup-node` installs what is imported with @."
+        ) from None
 
 
 def _solc(request: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +180,9 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = solcx.compile_standard(request, solc_binary=SOLC)
     except SolcError as error:
         raise CompileError(f"{request['settings']['outputSelection']}: {error}") from error
-    warnings = [entry["formattedMessage"] for entry in answer.get("errors", []) if entry["severity"] == "warning"]
+    warnings = [
+        entry["formattedMessage"] for entry in answer.get("errors", []) if entry["severity"] == "warning"
+    ]
     if warnings:
         raise CompileError("The compiler warns, and a warning is an error here:\n" + "\n".join(warnings))
     return answer

@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-snapshots", action="store_true", help="write measured figures to tests/snapshots")
+    parser.addoption(
+        "--update-snapshots", action="store_true", help="write measured figures to tests/snapshots"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +37,7 @@ def update_snapshots(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Public sample data that lies beside the repository or where MEDFED_SHARED_DATA says; skips when absent."""
+    """Sample data that lies beside the repository or where MEDFED_SHARED_DATA says; skips when absent."""
     path = Path(os.environ.get("MEDFED_SHARED_DATA", ROOT.parent / "shared" / "data"))
     if not path.is_dir():
         pytest.skip(f"no shared data at {path}; set MEDFED_SHARED_DATA")
@@ -68,7 +70,7 @@ def evm(evm_module: Evm) -> Iterator[Evm]:
 
 @pytest.fixture(scope="session")
 def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnvilProcess]:
-    """One Anvil for all tests of this process that share a chain. Tests that stop or restart one call `start_anvil`."""
+    """One Anvil for all tests of this process; those that stop or restart one call `start_anvil`."""
     from tests.rig.anvil import start_anvil
 
     with start_anvil(tmp_path_factory.mktemp("anvil"), ["--silent", "--accounts", "64"]) as running:
@@ -87,10 +89,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say whether the content store was tried against a real daemon: a skip is easily overlooked."""
-    passed = sum("kubo" in report.keywords for report in terminalreporter.getreports("passed") if report.when == "call")
+    passed = sum(
+        "kubo" in report.keywords for report in terminalreporter.getreports("passed") if report.when == "call"
+    )
     if passed:
         terminalreporter.write_line(f"Kubo: {passed} tests ran against a real daemon.")
     elif shutil.which("ipfs") is None:
-        terminalreporter.write_line("Kubo: no daemon tests ran, as `ipfs` is not on PATH; replayed exchanges only.")
+        terminalreporter.write_line(
+            "Kubo: no daemon tests ran, as `ipfs` is not on PATH; replayed exchanges only."
+        )
     else:
         terminalreporter.write_line("Kubo: no daemon tests were selected.")

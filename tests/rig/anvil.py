@@ -72,7 +72,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def start_anvil(directory: Path, options: Sequence[str] = ()) -> Iterator[AnvilProcess]:
-    """Run Anvil with the rules of today's Ethereum (its default) until the block is left; `options` are its command line's."""
+    """Run Anvil with the rules of today's Ethereum (its default) until the block is left."""
     running = _start(directory, options)
     try:
         yield running
@@ -84,9 +84,19 @@ def _start(directory: Path, options: Sequence[str]) -> AnvilProcess:
     for _attempt in range(5):
         port = free_port()
         log = directory / f"anvil-{port}.log"
-        command = [anvil_program(), "--host", "127.0.0.1", "--port", str(port), "--enable-tx-gas-limit", *options]
+        command = [
+            anvil_program(),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--enable-tx-gas-limit",
+            *options,
+        ]
         with log.open("wb") as sink:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+            )
         running = AnvilProcess(f"http://127.0.0.1:{port}", process, log)
         if _answers(running):
             return running

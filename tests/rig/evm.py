@@ -1,10 +1,11 @@
 """A chain in the process for contract tests: py-evm alone, one block per transaction, time moved by hand.
 
-Snapshots cost nothing, as the state is a root hash in an append-only database. A transaction takes about 5 ms.
+Snapshots cost nothing, as the state is a root hash in an append-only database. A transaction takes 8 ms.
 
     vault = evm.deploy("StakeVault", manager, owner)
-    receipt = vault.deposit(token, 5, alice, sender=alice)      # sends; `receipt.events`, `receipt.gas_used`, `receipt.value`
-    assert vault.balanceOf(alice) == 5                          # a view: calls and returns the decoded value
+    receipt = vault.deposit(token, 5, alice, sender=alice)      # sends
+    assert receipt.named("Deposited") == [{"account": alice.address, "amount": 5}]
+    assert vault.balanceOf(alice) == 5                          # a view: calls, returns the decoded value
     with evm.reverts("InsufficientBalance", alice.address, 6, 5):
         vault.withdraw(token, 6, sender=alice)
 """
@@ -18,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, is_dataclass
 from typing import Any
 
-from deploy.compile import artifact
 from eth._utils.address import generate_contract_address
 from eth.chains.base import MiningChain
 from eth.constants import BLANK_ROOT_HASH, POST_MERGE_DIFFICULTY, POST_MERGE_MIX_HASH, POST_MERGE_NONCE
@@ -31,6 +31,8 @@ from eth_account.messages import encode_typed_data
 from eth_keys import keys
 from eth_utils import keccak, to_canonical_address, to_checksum_address
 from eth_utils.abi import collapse_if_tuple
+
+from deploy.compile import artifact
 
 __all__ = ["CHAIN_ID", "GENESIS_TIME", "Actor", "Contract", "Event", "Evm", "Receipt", "Revert"]
 
@@ -80,7 +82,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a transaction did. `gas_used` is that of the whole transaction, refunds taken off; `value` is what the function returned."""
+    """What a transaction did.
+
+    `gas_used` is that of the whole transaction, refunds taken off; `value` is what the function returned.
+    """
 
     gas_used: int
     events: tuple[Event, ...]
@@ -93,7 +98,7 @@ class Receipt:
 
 
 class Revert(Exception):
-    """The EVM refused: `name` and `values` of the custom error, or the raw `data` where nobody declares it."""
+    """The EVM refused: `name` and `values` of the custom error, or raw `data` where nobody declares it."""
 
     def __init__(self, name: str, values: tuple[Any, ...], data: bytes) -> None:
         super().__init__(f"{name}{values}")
@@ -101,9 +106,9 @@ class Revert(Exception):
 
 
 class Contract:
-    """A deployed contract: functions are attributes, views return values, others send a transaction and return a `Receipt`.
+    """A deployed contract: its functions are attributes. Views return values, others a transaction's `Receipt`.
 
-    Keyword arguments: `sender` (an `Actor`, or any address or contract, which then needs no key), `value` in wei, `gas`.
+    Keyword arguments: `sender` (an `Actor`, or any address or contract, which needs no key), `value` in wei, `gas`.
     An overloaded function is picked by its number of arguments or named as `contract["f(uint256)"]`.
     """
 
@@ -141,12 +146,14 @@ class Contract:
         found = [entry for entry in functions if function in (entry["name"], _signature(entry))]
         fitting = [entry for entry in found if len(entry["inputs"]) == count]
         if len(fitting) != 1:
-            raise TypeError(f"{self.name}.{function} with {count} arguments: {[_signature(entry) for entry in found]}")
+            raise TypeError(
+                f"{self.name}.{function} with {count} arguments: {[_signature(entry) for entry in found]}"
+            )
         return fitting[0]
 
 
 class Evm:
-    """One EVM with `actors` 0..199 holding a thousand ether each. Transactions are real and signed; blocks hold one each."""
+    """One EVM whose `actors` 0..199 hold a thousand ether each; transactions are real and signed, one a block."""
 
     def __init__(self, actors: int = 200) -> None:
         pairs = [keys.PrivateKey(keccak(text=f"MedFed test actor {number}")) for number in range(actors)]
@@ -162,9 +169,11 @@ class Evm:
         self._know(_BUILT_IN)
 
     def deploy(self, name: str, *args: Any, sender: Any = None, value: int = 0) -> Contract:
-        """Deploy contract `name`, compiled from its present source (mocks too), with constructor arguments."""
+        """Deploy contract `name`, compiled from its present source (mocks too), with these arguments."""
         compiled = artifact(name)
-        constructor = next((entry for entry in compiled["abi"] if entry["type"] == "constructor"), {"inputs": []})
+        constructor = next(
+            (entry for entry in compiled["abi"] if entry["type"] == "constructor"), {"inputs": []}
+        )
         self._know(compiled["abi"])
         code = bytes.fromhex(compiled["bytecode"][2:]) + _encode_args(constructor["inputs"], args)
         receipt = self.send("", code, sender=sender, value=value)
@@ -184,7 +193,14 @@ class Evm:
         return to_checksum_address(generate_contract_address(account, nonce))
 
     def send(
-        self, to: Any, data: bytes = b"", *, sender: Any = None, value: int = 0, gas: int = GAS, outputs: Any = ()
+        self,
+        to: Any,
+        data: bytes = b"",
+        *,
+        sender: Any = None,
+        value: int = 0,
+        gas: int = GAS,
+        outputs: Any = (),
     ) -> Receipt:
         """Send one transaction in a block of its own; raises `Revert` and keeps nothing when it fails."""
         vm, header = self._vm(), self._pending()
@@ -202,7 +218,9 @@ class Evm:
         """The raw return data of a call, whose effects are dropped; raises `Revert`."""
         vm = self._vm()
         unsigned = self._unsigned(vm, to, data, (sender or self.actors[0], value, gas))
-        transaction = SpoofTransaction(unsigned, from_=to_canonical_address(_address(sender or self.actors[0])))
+        transaction = SpoofTransaction(
+            unsigned, from_=to_canonical_address(_address(sender or self.actors[0]))
+        )
         computation = vm.state.apply_transaction(transaction)
         if computation.is_error:
             raise self._revert(computation)
@@ -230,7 +248,9 @@ class Evm:
         except Revert as revert:
             assert revert.name == name, f"reverted with {revert} instead of {name}{values}"
             assert not values or revert.values == tuple(map(_plain, values)), f"{revert} instead of {values}"
-            assert self._root == before, "a statement before the refused one changed the state; move it out of the block"
+            assert self._root == before, (
+                "a statement before the refused one changed the state; move it out of the block"
+            )
         else:
             raise AssertionError(f"nothing reverted; expected {name}{values}")
 
@@ -342,7 +362,9 @@ def _signature(entry: dict[str, Any]) -> str:
 
 
 def _encode_args(inputs: Sequence[dict[str, Any]], args: Sequence[Any]) -> bytes:
-    return encode(_types(inputs), [_shaped(entry, _plain(value)) for entry, value in zip(inputs, args, strict=True)])
+    return encode(
+        _types(inputs), [_shaped(entry, _plain(value)) for entry, value in zip(inputs, args, strict=True)]
+    )
 
 
 def _encode_call(entry: dict[str, Any], args: Sequence[Any]) -> bytes:
@@ -356,7 +378,9 @@ def _shaped(entry: dict[str, Any], value: Any) -> Any:
         return [_shaped(item, element) for element in value]
     if entry["type"] == "tuple":
         fields = [value[part["name"]] for part in entry["components"]] if isinstance(value, dict) else value
-        return tuple(_shaped(part, _plain(field)) for part, field in zip(entry["components"], fields, strict=True))
+        return tuple(
+            _shaped(part, _plain(field)) for part, field in zip(entry["components"], fields, strict=True)
+        )
     return value
 
 
@@ -378,7 +402,9 @@ def _named(entry: dict[str, Any], value: Any) -> Any:
 
 
 def _values(inputs: Sequence[dict[str, Any]], data: bytes) -> tuple[Any, ...]:
-    return tuple(_named(entry, value) for entry, value in zip(inputs, decode(_types(inputs), data), strict=True))
+    return tuple(
+        _named(entry, value) for entry, value in zip(inputs, decode(_types(inputs), data), strict=True)
+    )
 
 
 def _value(outputs: Sequence[dict[str, Any]], data: bytes) -> Any:
