@@ -17,6 +17,7 @@ MedFedError
     ├── ChainUnavailable      the RPC does not answer
     ├── StoreUnavailable      the content store does not answer
     ├── ContentMissing        no reachable node has these bytes yet
+    ├── OutOfFunds            an account cannot pay for its transaction
     └── TransactionStuck      a transaction was not mined in time
 
 A message is one sentence that names what is wrong and what to do. It never holds a key, a password or a record.
@@ -38,6 +39,7 @@ __all__ = [
     "IntegrityError",
     "KeystoreError",
     "MedFedError",
+    "OutOfFunds",
     "PolicyRefusal",
     "ProtocolError",
     "SpecError",
@@ -150,6 +152,10 @@ class ContentMissing(Transient):
     def __init__(self, message: str, *, cid: str) -> None:
         super().__init__(message)
         self.cid = cid
+
+
+class OutOfFunds(Transient):
+    """An account cannot pay for its transaction; someone may top it up."""
 
 
 class TransactionStuck(Transient):

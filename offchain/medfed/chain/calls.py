@@ -1,0 +1,122 @@
+"""What goes to a chain and what comes back: calls, transactions, logs, receipts. Values only, no I/O."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from eth_utils.address import to_checksum_address
+
+from medfed.types import Address
+
+__all__ = ["Call", "Event", "Fees", "Log", "Receipt", "Transaction", "checksum", "text_of"]
+
+
+@functools.lru_cache(maxsize=65_536)
+def checksum(address: bytes | str) -> Address:
+    """The EIP-55 form of an address given as 20 bytes or as hex text."""
+    return Address(to_checksum_address(address))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A state change that nobody has signed yet. `gas` is a limit known beforehand; None lets the sender estimate.
+
+    `to` is None for a contract creation. `label` names the call for people, e.g. `FederatedRounds.attest`.
+    """
+
+    to: Address | None
+    data: bytes
+    value: int = 0
+    gas: int | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What is signed: an EIP-1559 transaction. Amounts in wei."""
+
+    call: Call
+    chain_id: int
+    nonce: int
+    gas: int
+    max_fee: int
+    tip: int
+
+    def fields(self) -> dict[str, Any]:
+        """The names that eth-account signs."""
+        return {
+            "type": 2,
+            "chainId": self.chain_id,
+            "nonce": self.nonce,
+            "gas": self.gas,
+            "maxFeePerGas": self.max_fee,
+            "maxPriorityFeePerGas": self.tip,
+            "to": self.call.to or b"",
+            "value": self.call.value,
+            "data": self.call.data,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What the next block asks for, in wei per unit of gas: `base` is burnt, `tip` is the usual one for inclusion."""
+
+    base: int
+    tip: int
+
+
+class Log(NamedTuple):
+    """One event as the chain stores it. `time` is the block's, in seconds; None where the node does not tell."""
+
+    address: bytes
+    topics: tuple[bytes, ...]
+    data: bytes
+    block: int
+    block_hash: bytes
+    index: int
+    tx_hash: bytes
+    time: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A mined transaction. `ok` is False when it reverted; `contract` is the address that it created, if any."""
+
+    tx_hash: bytes
+    block: int
+    block_hash: bytes
+    ok: bool
+    gas_used: int
+    gas_price: int
+    contract: Address | None
+    logs: tuple[Log, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One decoded event. `values` has the arguments by their names in snake_case, structs as mappings."""
+
+    contract: str
+    name: str
+    values: Mapping[str, Any]
+    block: int
+    index: int
+    tx_hash: bytes
+    time: int | None
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+
+def text_of(value: object) -> str:
+    """A value as people read it: bytes in hex, long ones cut, structs and lists in full."""
+    if isinstance(value, (bytes, bytearray)):
+        return f"0x{value.hex()}" if len(value) <= 32 else f"0x{value[:32].hex()}… ({len(value)} bytes)"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} {text_of(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(text_of(item) for item in value) + "]"
+    return str(value)

@@ -1,0 +1,14 @@
+"""One typed wrapper per contract. `medfed.chain.deployment.load` hands them out together, as a `Deployment`."""
+
+from __future__ import annotations
+
+from medfed.chain.contracts.access import AccessManager, Role
+from medfed.chain.contracts.consents import Consents
+from medfed.chain.contracts.consortium import Consortium
+from medfed.chain.contracts.datasets import Datasets
+from medfed.chain.contracts.rounds import Rounds
+from medfed.chain.contracts.rules import SumRule
+from medfed.chain.contracts.token import Token
+from medfed.chain.contracts.vault import Vault
+
+__all__ = ["AccessManager", "Consents", "Consortium", "Datasets", "Role", "Rounds", "SumRule", "Token", "Vault"]

@@ -1,0 +1,84 @@
+"""Reverts of the contracts as `ContractRevert`, and what a node itself refuses as `RpcError`.
+
+The sentences below are for the errors that people meet; any other custom error is shown with its name and its values.
+A sentence may use the values by name, e.g. `{round}`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from eth_utils.crypto import keccak
+
+from medfed.chain.artifacts import artifact, artifact_names
+from medfed.chain.calls import text_of
+from medfed.chain.codec import Parameter, decode_values, signature, snake
+from medfed.chain.sentences import SENTENCES
+from medfed.errors import ChainUnavailable, ContractRevert, ProtocolError
+
+__all__ = ["RangeRefused", "RpcError", "revert_from"]
+
+_PANICS = {
+    0x01: "an assertion failed",
+    0x11: "a number overflowed or fell below zero",
+    0x12: "a number was divided by zero",
+    0x21: "a number is not a member of its enum",
+    0x32: "an index lies beyond the end of a list",
+}
+_BUILT_IN: tuple[Parameter, ...] = (
+    {"name": "Error", "inputs": [{"name": "message", "type": "string"}]},
+    {"name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]},
+)
+
+
+class RpcError(ChainUnavailable):
+    """The node answered a request with an error of its own: `code` and `detail` are the node's."""
+
+    def __init__(self, message: str, *, code: int, detail: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.detail = detail
+
+
+class RangeRefused(ChainUnavailable):
+    """The node will not answer for so many blocks or events at once; ask for fewer."""
+
+
+def revert_from(data: bytes, label: str = "") -> ContractRevert:
+    """The exception for the revert data `data` of the call `label` (e.g. `FederatedRounds.attest`)."""
+    entry = _known().get(data[:4])
+    if entry is None:
+        return _unknown(data, label)
+    try:
+        decoded = decode_values(entry["inputs"], data[4:])
+    except ProtocolError:
+        return _unknown(data, label)
+    values = {snake(item["name"]): value for item, value in zip(entry["inputs"], decoded, strict=True)}
+    return ContractRevert(_sentence(entry["name"], values, label), name=entry["name"], values=values)
+
+
+@functools.cache
+def _known() -> dict[bytes, Parameter]:
+    """Selector -> ABI entry of every custom error in abi/."""
+    entries = [entry for name in artifact_names() for entry in artifact(name).abi if entry["type"] == "error"]
+    return {keccak(signature(entry).encode())[:4]: entry for entry in [*entries, *_BUILT_IN]}
+
+
+def _unknown(data: bytes, label: str) -> ContractRevert:
+    what = f"with an error this version does not know (0x{data[:4].hex()})" if data else "without a reason"
+    return ContractRevert(f"{label or 'A contract'} refused {what}.", name="", values={"data": data})
+
+
+def _sentence(name: str, values: Mapping[str, Any], label: str) -> str:
+    if name == "Panic":
+        return f"{label or 'A contract'} refused: {_PANICS.get(values['code'], 'internal error')}."
+    shown = {key: text_of(value) for key, value in values.items()}
+    if name in SENTENCES:
+        try:
+            return SENTENCES[name].format(**shown)
+        except KeyError:  # the same name with other arguments, in a contract that is not ours
+            pass
+    given = ", ".join(f"{key} {value}" for key, value in shown.items())
+    return f"{label or 'A contract'} refused: {name}({given})."

@@ -1,0 +1,356 @@
+"""A chain behind a JSON-RPC address: Anvil, geth, or any node of a public network.
+
+Connections are kept open. Proxies and a private certificate authority come from the usual environment variables
+(HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE, SSL_CERT_FILE). Every request used here may be repeated without harm, so
+a lost answer is asked for again, `attempts` times with growing pauses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import get_environ_proxies
+
+from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
+from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
+from medfed.chain.errors import RangeRefused, RpcError, revert_from
+from medfed.errors import ChainUnavailable, MedFedError
+from medfed.types import Address, BlockStamp
+
+__all__ = ["HttpChain"]
+
+_RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+_LIMIT_CODES = frozenset({-32005, -32016, -32614})
+_LIMIT_WORDS = ("limit", "range", "too many", "more than", "response size", "timeout", "timed out")
+_DEVELOPMENT_NODES = ("anvil/", "hardhat", "ethereumjs testrpc", "ganache")
+_DEVELOPMENT_IDS = frozenset({1337, 31337})
+_DEFAULT_TIP = 1_000_000_000
+
+
+class HttpChain(ChainClient):
+    """JSON-RPC over HTTP. Safe to share between threads: each has connections of its own."""
+
+    def __init__(self, url: str, *, timeout: float = 30.0, attempts: int = 6) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._attempts = max(1, attempts)
+        self._local = threading.local()
+        self._chain_id: int | None = None
+        self._genesis: bytes | None = None
+        self._node: str | None = None
+        parts = urlsplit(url)
+        # Paths and user names of RPC addresses are often secret keys: people see host and port only.
+        self.label = f"The RPC at {parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+
+    # -- identity ------------------------------------------------------------------------------------------------
+
+    @property
+    def chain_id(self) -> int:
+        if self._chain_id is None:
+            self._chain_id = int(self.request("eth_chainId"), 16)
+        return self._chain_id
+
+    @property
+    def genesis_hash(self) -> bytes:
+        if self._genesis is None:
+            self._genesis = self.block(0).hash
+        return self._genesis
+
+    @property
+    def is_development(self) -> bool:
+        if self._node is None:
+            self._node = str(self.request("web3_clientVersion")).lower()
+        return self._node.startswith(_DEVELOPMENT_NODES) or self.chain_id in _DEVELOPMENT_IDS
+
+    # -- blocks --------------------------------------------------------------------------------------------------
+
+    def head(self) -> BlockStamp:
+        return _stamp(self.request("eth_getBlockByNumber", "latest", False))
+
+    def block(self, number: int) -> BlockStamp:
+        found = self.request("eth_getBlockByNumber", hex(number), False)
+        if found is None:
+            raise missing_block(self.label, number)
+        return _stamp(found)
+
+    def blocks(self, numbers: Sequence[int]) -> list[BlockStamp]:
+        """Many blocks in one request."""
+        found = self.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+        for number, item in zip(numbers, found, strict=True):
+            if item is None:
+                raise missing_block(self.label, number)
+        return [_stamp(item) for item in found]
+
+    def finalized(self) -> BlockStamp:
+        try:
+            found = self.request("eth_getBlockByNumber", "finalized", False)
+        except RpcError:  # geth before its first finalized block says so by an error
+            found = None
+        return _stamp(found) if found else self.block(0)
+
+    # -- state ---------------------------------------------------------------------------------------------------
+
+    def read(self, call: Call, *, sender: Address | None = None, block: BlockLike = None) -> bytes:
+        answer: str = self.request("eth_call", _fields(call, sender), _tag(block), label=call.label)
+        return bytes.fromhex(answer[2:])
+
+    def estimate(self, call: Call, sender: Address) -> int:
+        return int(self.request("eth_estimateGas", _fields(call, sender), label=call.label), 16)
+
+    def code(self, address: Address, block: BlockLike = None) -> bytes:
+        return bytes.fromhex(self.request("eth_getCode", address, _tag(block))[2:])
+
+    def balance(self, address: Address, block: BlockLike = None) -> int:
+        return int(self.request("eth_getBalance", address, _tag(block)), 16)
+
+    def nonce(self, address: Address) -> int:
+        return int(self.request("eth_getTransactionCount", address, "latest"), 16)
+
+    def fees(self) -> Fees:
+        head = self.request("eth_getBlockByNumber", "latest", False)
+        try:
+            tip = int(self.request("eth_maxPriorityFeePerGas"), 16)
+        except RpcError:
+            tip = _DEFAULT_TIP
+        return Fees(base=int(head.get("baseFeePerGas", "0x0"), 16), tip=tip)
+
+    def outlook(self, address: Address) -> tuple[int, Fees]:
+        wanted: list[tuple[str, list[Any]]] = [
+            ("eth_getTransactionCount", [address, "latest"]),
+            ("eth_getBlockByNumber", ["latest", False]),
+            ("eth_maxPriorityFeePerGas", []),
+        ]
+        try:
+            count, head, tip = self.batch(wanted)
+        except RpcError:  # a node that suggests no tip
+            return super().outlook(address)
+        return int(count, 16), Fees(base=int(head.get("baseFeePerGas", "0x0"), 16), tip=int(tip, 16))
+
+    # -- transactions --------------------------------------------------------------------------------------------
+
+    def send_raw(self, raw: bytes) -> bytes:
+        answer: str = self.request("eth_sendRawTransaction", "0x" + raw.hex())
+        return bytes.fromhex(answer[2:])
+
+    def receipt(self, tx_hash: bytes) -> Receipt | None:
+        found = self.request("eth_getTransactionReceipt", "0x" + tx_hash.hex())
+        return None if found is None or found.get("blockNumber") is None else _receipt(found)
+
+    def knows(self, tx_hash: bytes) -> bool:
+        return self.request("eth_getTransactionByHash", "0x" + tx_hash.hex()) is not None
+
+    def logs(self, first: int, last: int, addresses: Sequence[Address]) -> list[Log]:
+        wanted = {"fromBlock": hex(first), "toBlock": hex(last), "address": list(addresses)}
+        try:
+            found = self.request("eth_getLogs", wanted)
+        except RpcError as exc:
+            if _is_limit(exc):
+                raise RangeRefused(f"{self.label} will not list blocks {first} to {last} at once.") from exc
+            raise
+        return [_log(item) for item in found]
+
+    # -- development chains --------------------------------------------------------------------------------------
+
+    def mine(self, blocks: int = 1) -> BlockStamp:
+        if not self.is_development:
+            return super().mine(blocks)
+        self._once("evm_mine" if blocks == 1 else "anvil_mine", *([] if blocks == 1 else [hex(blocks)]))
+        return self.head()
+
+    def travel(self, seconds: int) -> BlockStamp:
+        if not self.is_development:
+            return super().travel(seconds)
+        self._once("evm_increaseTime", seconds)
+        return self.mine()
+
+    def set_balance(self, address: Address, wei: int) -> None:
+        if not self.is_development:
+            return super().set_balance(address, wei)
+        if self._node is not None and self._node.startswith("geth"):
+            return self._send_unlocked(address, wei)
+        self.request("anvil_setBalance", address, hex(wei))
+        return None
+
+    def _send_unlocked(self, address: Address, wei: int) -> None:
+        """What geth --dev has instead: one unlocked account with all the ether there is."""
+        missing = wei - self.balance(address)
+        if missing <= 0:
+            return
+        bank = self.request("eth_accounts")[0]
+        sent = self._once("eth_sendTransaction", {"from": bank, "to": address, "value": hex(missing)})
+        while self.receipt(bytes.fromhex(sent[2:])) is None:
+            time.sleep(0.01)
+
+    # -- transport -----------------------------------------------------------------------------------------------
+
+    def request(self, method: str, *params: Any, label: str = "") -> Any:
+        """The result of one JSON-RPC request, tried again while the transport fails.
+
+        Raises `ChainUnavailable`, `RpcError` (the node's own refusal) or `ContractRevert`.
+        """
+        return _result(self.label, self._exchange(_body(0, method, params), self._attempts), label)
+
+    def batch(self, calls: Iterable[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """The results of many requests sent as one."""
+        bodies = [_body(number, method, params) for number, (method, params) in enumerate(calls)]
+        if not bodies:
+            return []
+        answers = self._exchange(bodies, self._attempts)
+        if not isinstance(answers, list):
+            return [self.request(body["method"], *body["params"]) for body in bodies]
+        by_id = {answer.get("id"): answer for answer in answers}
+        return [_result(self.label, by_id.get(body["id"]), "") for body in bodies]
+
+    def _once(self, method: str, *params: Any) -> Any:
+        """For requests that must not be repeated when the answer is lost."""
+        return _result(self.label, self._exchange(_body(0, method, params), 1), "")
+
+    def _exchange(self, body: object, attempts: int) -> Any:
+        for attempt in range(1, attempts + 1):
+            try:
+                return self._post(body)
+            except _Lost as exc:
+                if attempt == attempts:
+                    raise ChainUnavailable(f"{self.label} does not answer ({exc}); check the address, or wait.") from exc
+                time.sleep(min(2.0, 0.02 * 2**attempt) * (0.5 + random.random() / 2))
+        raise AssertionError("unreachable")
+
+    def _post(self, body: object) -> Any:
+        try:
+            answer = self._session().post(self._url, data=json.dumps(body), timeout=(5.0, self._timeout))
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as exc:
+            raise _Lost(_reason(exc)) from exc
+        except requests.RequestException as exc:
+            raise ChainUnavailable(f"{self.label} cannot be used ({type(exc).__name__}); check the address.") from exc
+        if answer.status_code in _RETRIED_STATUS:
+            raise _Lost(f"HTTP status {answer.status_code}")
+        return self._parse(answer)
+
+    def _parse(self, answer: requests.Response) -> Any:
+        try:
+            parsed = json.loads(answer.content)
+        except ValueError as exc:
+            raise _Lost(f"HTTP status {answer.status_code} without JSON") from exc
+        if not isinstance(parsed, (dict, list)):
+            raise _Lost("an answer that is no JSON-RPC")
+        return parsed
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = _new_session(self._url)
+        return session
+
+    def close(self) -> None:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is not None:
+            session.close()
+            self._local.session = None
+
+
+class _Lost(MedFedError):
+    """An exchange that may be repeated; never leaves this module."""
+
+
+def _new_session(url: str) -> requests.Session:
+    """A session that has read the proxy and certificate settings once instead of at every request."""
+    session = requests.Session()
+    session.headers["Content-Type"] = "application/json"
+    session.proxies.update(get_environ_proxies(url))
+    bundle = [os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")]
+    session.verify = next((path for path in bundle if path), True)
+    session.trust_env = False
+    return session
+
+
+def _reason(exc: requests.RequestException) -> str:
+    if isinstance(exc, requests.exceptions.SSLError):
+        return "its TLS certificate is not trusted"
+    return "no answer in time" if isinstance(exc, requests.Timeout) else "no connection"
+
+
+def _body(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
+
+
+def _result(who: str, answer: Any, label: str) -> Any:
+    if isinstance(answer, dict) and "result" in answer:
+        return answer["result"]
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(error, dict):
+        raise ChainUnavailable(f"{who} answered something that is no JSON-RPC; check the address.")
+    code, detail = int(error.get("code", 0)), str(error.get("message", ""))
+    if code == 3 or "revert" in detail.lower():
+        raise revert_from(_revert_data(error.get("data")), label)
+    raise RpcError(f"{who} refused: {detail} (code {code}).", code=code, detail=detail)
+
+
+def _revert_data(data: Any) -> bytes:
+    """Nodes give the revert data as hex text, or within an object."""
+    if isinstance(data, dict):
+        data = data.get("data", data.get("result"))
+    if not isinstance(data, str) or not data.startswith("0x"):
+        return b""
+    return bytes.fromhex(data[2:])
+
+
+def _is_limit(exc: RpcError) -> bool:
+    return exc.code in _LIMIT_CODES or any(word in exc.detail.lower() for word in _LIMIT_WORDS)
+
+
+def _tag(block: BlockLike) -> str:
+    number = number_of(block)
+    return "latest" if number is None else hex(number)
+
+
+def _fields(call: Call, sender: Address | None) -> dict[str, str]:
+    fields = {"data": "0x" + call.data.hex()}
+    if call.to is not None:
+        fields["to"] = call.to
+    if sender is not None:
+        fields["from"] = sender
+    if call.value:
+        fields["value"] = hex(call.value)
+    if call.gas is not None:
+        fields["gas"] = hex(call.gas)
+    return fields
+
+
+def _stamp(block: dict[str, Any]) -> BlockStamp:
+    return BlockStamp(int(block["number"], 16), bytes.fromhex(block["hash"][2:]), int(block["timestamp"], 16))
+
+
+def _log(item: dict[str, Any]) -> Log:
+    time_text = item.get("blockTimestamp")
+    return Log(
+        bytes.fromhex(item["address"][2:]),
+        tuple([bytes.fromhex(topic[2:]) for topic in item["topics"]]),
+        bytes.fromhex(item["data"][2:]),
+        int(item["blockNumber"], 16),
+        bytes.fromhex(item["blockHash"][2:]),
+        int(item["logIndex"], 16),
+        bytes.fromhex(item["transactionHash"][2:]),
+        int(time_text, 16) if time_text else None,
+    )
+
+
+def _receipt(found: dict[str, Any]) -> Receipt:
+    created = found.get("contractAddress")
+    return Receipt(
+        tx_hash=bytes.fromhex(found["transactionHash"][2:]),
+        block=int(found["blockNumber"], 16),
+        block_hash=bytes.fromhex(found["blockHash"][2:]),
+        ok=int(found["status"], 16) == 1,
+        gas_used=int(found["gasUsed"], 16),
+        gas_price=int(found.get("effectiveGasPrice", "0x0"), 16),
+        contract=checksum(created) if created else None,
+        logs=tuple(_log(item) for item in found["logs"]),
+    )
