@@ -29,7 +29,7 @@ bench: setup
 	$(PYTHON) -m bench $(ARGS)
 
 gas: setup
-	$(PYTHON) -m pytest -q --update-snapshots tests/gas tests/meta/test_size.py
+	$(PYTHON) -m pytest -q --update-snapshots tests/gas tests/meta/test_abi.py
 
 abi: setup
 	$(PYTHON) deploy/compile.py

@@ -1,0 +1,62 @@
+"""What a command costs before it does anything."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+HEAVY = {"torch", "web3", "sklearn", "matplotlib", "eth", "eth_tester", "solcx", "scipy"}
+PROBE = """
+import sys
+from pathlib import Path
+from medfed.cli import main
+sys.argv = ["medfed", *{arguments!r}]
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+print("LOADED", sorted({heavy!r} & set(sys.modules)))
+"""
+
+
+def loaded(*arguments):
+    probe = PROBE.format(arguments=arguments, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_help_loads_nothing_heavy():
+    """Neither torch nor web3 nor anything else that takes a second is imported to print the help."""
+    assert loaded("--help") == "LOADED []"
+
+
+def test_help_of_groups_loads_nothing_heavy():
+    """The same for the commands below."""
+    for group in (
+        "study",
+        "patient",
+        "hospital",
+        "consortium",
+        "dataset",
+        "verify",
+        "demo",
+        "deploy",
+        "doctor",
+    ):
+        assert loaded(group, "--help") == "LOADED []", group
+
+
+def test_help_answers_at_once():
+    """`medfed --help` takes under 0.3 s of processor time; the best of five, as machines are shared."""
+    best = min(processor_seconds([str(Path(sys.executable).with_name("medfed")), "--help"]) for _ in range(5))
+    assert best < 0.3
+
+
+def processor_seconds(command):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True, env=os.environ)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
