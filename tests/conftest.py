@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.rig.anvil import AnvilProcess
     from tests.rig.evm import Evm
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A failure in CI can be seen again here, so inputs there follow from the test; at home they are new each time.
+settings.register_profile("default", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.register_profile("deep", deadline=None, max_examples=5000)
+settings.load_profile("default")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
