@@ -47,6 +47,10 @@ class ChainClient(ABC):
     def block(self, number: int) -> BlockStamp:
         """Block `number`; raises `ChainUnavailable` while the node does not have it."""
 
+    def blocks(self, numbers: Sequence[int]) -> list[BlockStamp]:
+        """Many blocks at once."""
+        return [self.block(number) for number in numbers]
+
     @abstractmethod
     def finalized(self) -> BlockStamp:
         """The newest block that the node calls finalized; block 0 where it names none."""
@@ -96,7 +100,7 @@ class ChainClient(ABC):
         return 1 << 24
 
     @abstractmethod
-    def send_raw(self, raw: bytes) -> bytes:
+    def send_raw(self, raw: bytes, label: str = "") -> bytes:
         """Hand in a signed transaction; returns its hash. Handing in the same one again is harmless."""
 
     @abstractmethod

@@ -6,6 +6,7 @@ bytes or lists go through the general ABI decoder.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,11 @@ from medfed.chain.calls import Event, Log, checksum
 from medfed.chain.codec import Parameter, abi_type, decode_values, signature, snake
 from medfed.errors import ProtocolError
 
-__all__ = ["EventSpec", "EventTable", "Leaf"]
+__all__ = ["EventSpec", "EventTable", "Leaf", "stored_form"]
 
-Word = Callable[[bytes], Any]
+Convert = Callable[[Any], Any]
+
+_WRAP = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +46,40 @@ class EventSpec:
         self.topic = keccak(signature(entry).encode())
         self._indexed = [item for item in entry["inputs"] if item["indexed"]]
         self._plain = [item for item in entry["inputs"] if not item["indexed"]]
-        self._order = [snake(item["name"]) for item in entry["inputs"]]
+        self.order = [snake(item["name"]) for item in entry["inputs"]]
+        self.indexed = [snake(item["name"]) for item in self._indexed]
         self.static = all(_is_static(item) for item in self._plain) and all(_is_word(item) for item in self._indexed)
         self.leaves: tuple[Leaf, ...] = tuple(
             leaf for item in [*self._indexed, *self._plain] for leaf in _leaves(item, (snake(item["name"]),))
         )
-        self._words: tuple[Word, ...] = tuple(_reader(leaf.kind) for leaf in self.leaves)
-        self._size = 32 * (len(self.leaves) - len(self._indexed))
+        self._struct = struct.Struct(">" + "".join(_layout(leaf.kind) for leaf in self.leaves)) if self.static else None
+        self._raise: tuple[Convert, ...] = tuple(_raiser(leaf.kind) for leaf in self.leaves)
 
     def row(self, log: Log) -> tuple[Any, ...]:
-        """The leaves' values: numbers as int, addresses as 20 bytes, `bytesN` as N bytes. Static events only."""
-        if len(log.data) != self._size or len(log.topics) != 1 + len(self._indexed):
-            raise ProtocolError(f"Event {self.name} in block {log.block} does not have the shape its ABI says.")
-        words = b"".join(log.topics[1:]) + log.data
-        return tuple([read(words[at << 5 : (at + 1) << 5]) for at, read in enumerate(self._words)])
+        """The leaves in the form in which they are stored, cut from the log in one go. Static events only.
 
-    def values(self, log: Log) -> dict[str, Any]:
-        """The arguments by name, structs as mappings, addresses in checksum form."""
-        if not self.static:
-            return self._general(log)
-        found: dict[str, Any] = dict.fromkeys(self._order)
-        for leaf, value in zip(self.leaves, self.row(log), strict=True):
-            put(found, leaf.path, checksum(value) if leaf.kind == "address" else value)
+        Numbers up to 64 bits become signed integers (a bitmap may use the top bit, SQLite has no unsigned numbers),
+        wider ones keep their 32 bytes; addresses are 20 bytes, `bytesN` N bytes.
+        """
+        assert self._struct is not None
+        try:
+            return self._struct.unpack(b"".join(log.topics[1:]) + log.data)
+        except struct.error:
+            raise ProtocolError(f"Event {self.name} in block {log.block} has not the shape that its ABI says.") from None
+
+    def from_row(self, row: Sequence[Any]) -> dict[str, Any]:
+        """The arguments by name, structs as mappings, addresses in checksum form, from what `row` gave."""
+        found: dict[str, Any] = dict.fromkeys(self.order)
+        for leaf, lift, value in zip(self.leaves, self._raise, row, strict=True):
+            _put(found, leaf.path, lift(value))
         return found
 
+    def values(self, log: Log) -> dict[str, Any]:
+        """The arguments by name, from the log."""
+        return self.from_row(self.row(log)) if self.static else self._general(log)
+
     def _general(self, log: Log) -> dict[str, Any]:
-        found: dict[str, Any] = dict.fromkeys(self._order)
+        found: dict[str, Any] = dict.fromkeys(self.order)
         for item, topic in zip(self._indexed, log.topics[1:], strict=True):
             # An indexed text or struct is there as its hash only.
             found[snake(item["name"])] = decode_values([item], topic)[0] if _is_word(item) else topic
@@ -94,15 +105,6 @@ class EventTable:
         return Event(self._contract, spec.name, spec.values(log), log.block, log.index, log.tx_hash, log.time)
 
 
-def put(target: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    """Set `target[path[0]][path[1]]...` and make the mappings on the way."""
-    for step in path[:-1]:
-        if not isinstance(target.get(step), dict):
-            target[step] = {}
-        target = target[step]
-    target[path[-1]] = value
-
-
 def _is_word(parameter: Parameter) -> bool:
     kind: str = parameter["type"]
     return not (kind.startswith("tuple") or kind.endswith("]") or kind in ("string", "bytes"))
@@ -120,33 +122,62 @@ def _leaves(parameter: Parameter, path: tuple[str, ...]) -> list[Leaf]:
     return [Leaf(path, abi_type(parameter))]
 
 
-def _reader(kind: str) -> Word:
-    """How one 32-byte word becomes a value of the ABI type `kind`."""
+def _bits(kind: str) -> int:
+    return int(kind.lstrip("uint") or 256)
+
+
+def stored_form(kind: str, value: Any) -> Any:
+    """`value` as `EventSpec.row` gives it for the ABI type `kind`; addresses may come as hex text."""
+    if kind == "address" and isinstance(value, str):
+        return bytes.fromhex(value.removeprefix("0x"))
+    if kind.startswith(("uint", "int")):
+        if _bits(kind) > 64:
+            return int(value).to_bytes(32, "big", signed=kind.startswith("int"))
+        return value - _WRAP if value >= _WRAP >> 1 else value
+    return value
+
+
+def _layout(kind: str) -> str:
+    """How `struct` cuts one 32-byte word of the ABI type `kind`."""
     if kind == "address":
-        return _address
+        return "12x20s"
     if kind == "bool":
-        return _flag
+        return "31x?"
+    if kind.startswith(("uint", "int")):
+        return "24xq" if _bits(kind) <= 64 else "32s"
+    length = int(kind.removeprefix("bytes"))
+    return f"{length}s{32 - length}x"
+
+
+def _raiser(kind: str) -> Convert:
+    """From the stored form to the value that people use."""
+    if kind == "address":
+        return checksum
     if kind.startswith("uint"):
-        return _unsigned
-    if kind.startswith("int"):
-        return _signed
-    if kind.startswith("bytes") and kind != "bytes":
-        length = int(kind[5:])
-        return bytes if length == 32 else lambda word: word[:length]
-    return bytes
+        return _unsigned if _bits(kind) == 64 else _wide if _bits(kind) > 64 else _same
+    return _wide_signed if kind.startswith("int") and _bits(kind) > 64 else _same
 
 
-def _address(word: bytes) -> bytes:
-    return word[12:]
+def _same(value: Any) -> Any:
+    return value
 
 
-def _flag(word: bytes) -> bool:
-    return word[31] == 1
+def _unsigned(value: int) -> int:
+    return value + _WRAP if value < 0 else value
 
 
-def _unsigned(word: bytes) -> int:
-    return int.from_bytes(word, "big")
+def _wide(value: bytes) -> int:
+    return int.from_bytes(value, "big")
 
 
-def _signed(word: bytes) -> int:
-    return int.from_bytes(word, "big", signed=True)
+def _wide_signed(value: bytes) -> int:
+    return int.from_bytes(value, "big", signed=True)
+
+
+def _put(target: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    """Set `target[path[0]][path[1]]...`, making the mappings on the way."""
+    for step in path[:-1]:
+        if not isinstance(target.get(step), dict):
+            target[step] = {}
+        target = target[step]
+    target[path[-1]] = value

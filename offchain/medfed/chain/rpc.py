@@ -82,7 +82,6 @@ class HttpChain(ChainClient):
         return _stamp(found)
 
     def blocks(self, numbers: Sequence[int]) -> list[BlockStamp]:
-        """Many blocks in one request."""
         found = self.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
         for number, item in zip(numbers, found, strict=True):
             if item is None:
@@ -136,8 +135,8 @@ class HttpChain(ChainClient):
 
     # -- transactions --------------------------------------------------------------------------------------------
 
-    def send_raw(self, raw: bytes) -> bytes:
-        answer: str = self.request("eth_sendRawTransaction", "0x" + raw.hex())
+    def send_raw(self, raw: bytes, label: str = "") -> bytes:
+        answer: str = self.request("eth_sendRawTransaction", "0x" + raw.hex(), label=label)
         return bytes.fromhex(answer[2:])
 
     def receipt(self, tx_hash: bytes) -> Receipt | None:

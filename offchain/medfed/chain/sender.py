@@ -198,7 +198,7 @@ class Sender:
 
     def _hand_in(self, entry: Entry) -> None:
         try:
-            self._client.send_raw(self._journal.signed(entry)[-1].raw)
+            self._client.send_raw(self._journal.signed(entry)[-1].raw, entry.call.label)
         except ContractRevert:
             self._journal.settle(entry, "void", collected=True)
             raise
