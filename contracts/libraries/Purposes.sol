@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @title Purposes
+/// @notice What data may be used for: codes of the GA4GH Data Use Ontology (DUO) as bits of a `uint32`. The Python twin is
+/// `medfed.protocol.purposes`; both are held together by `tests/vectors/purposes.json`.
+/// @dev Two kinds of bits. Permissions (bits 0 to 3) say which research is allowed, and widen along the ontology:
+///
+///     GRU ⊃ HMB ⊃ DS        GRU ⊃ POA
+///
+/// Modifiers (from bit 8) are conditions. Who consents attaches them; who requests declares the ones it meets. A request
+/// is permitted when a consented permission covers its one permission and it declares every consented modifier. A
+/// dataset's permitted uses are judged exactly as a patient's consent.
+///
+///     bit  code    DUO          bit  code  DUO          bit  code  DUO          bit  code  DUO
+///      0   GRU     0000042       8   NMDS  0000015      14   GS    0000022      20   RTN   0000029
+///      1   HMB     0000006       9   GSO   0000016      15   MOR   0000024      21   CC    0000043
+///      2   DS      0000007      10   NPUNCU 0000018     16   TS    0000025      22   NPU   0000045
+///      3   POA     0000011      11   PUB   0000019      17   US    0000026      23   NCU   0000046
+///                               12   COL   0000020      18   PS    0000027      24   RS    0000012
+///                               13   IRB   0000021      19   IS    0000028      25   NPOA  0000044
+///
+/// NPUNCU is NPU and NCU together and means the same as both. NPOA forbids what POA allows, so nobody can request both.
+library Purposes {
+    uint32 internal constant GRU = 1 << 0;
+    uint32 internal constant HMB = 1 << 1;
+    uint32 internal constant DS = 1 << 2;
+    uint32 internal constant POA = 1 << 3;
+    uint32 internal constant NPUNCU = 1 << 10;
+    uint32 internal constant NPU = 1 << 22;
+    uint32 internal constant NCU = 1 << 23;
+    uint32 internal constant NPOA = 1 << 25;
+
+    /// @dev All permissions.
+    uint32 internal constant PERMISSIONS = GRU | HMB | DS | POA;
+    /// @dev All modifiers: bits 8 to 25.
+    uint32 internal constant MODIFIERS = (1 << 26) - (1 << 8);
+    /// @dev All bits that mean something.
+    uint32 internal constant DEFINED = PERMISSIONS | MODIFIERS;
+
+    /// @notice `purposes` has bits that no code is given to.
+    error UndefinedPurposes(uint32 purposes, uint32 undefined);
+
+    /// @notice `purposes` allows no kind of research: a consent names at least one permission (GRU, HMB, DS, POA).
+    error NoPermission(uint32 purposes);
+
+    /// @notice `purposes` cannot be requested: a request names exactly one permission, and not POA together with NPOA.
+    error AmbiguousRequest(uint32 purposes);
+
+    /// @notice Whether data given for `consented` may be used for `requested`. No for anything malformed.
+    function permits(uint32 consented, uint32 requested) internal pure returns (bool) {
+        if ((consented | requested) & ~DEFINED != 0 || !_isRequest(requested)) return false;
+        if (_widened(consented) & requested & PERMISSIONS == 0) return false;
+        return _conditions(consented) & ~_conditions(requested) == 0;
+    }
+
+    /// @notice Whether research into `requestedDisease` is research into `consentedDisease`; 0 is no disease.
+    /// @dev Codes are compared as they are: a study of a subtype asks under the code that the dataset has.
+    function permitsDisease(uint24 consentedDisease, uint24 requestedDisease) internal pure returns (bool) {
+        return requestedDisease != 0 && consentedDisease == requestedDisease;
+    }
+
+    /// @notice Whether a dataset with these uses and this disease may take part in a study: `permits`, and for a request of
+    /// disease specific research (DS) the same disease, so that a patient's DS consent, which means the dataset's disease,
+    /// never serves another. A study across diseases requests HMB.
+    function permitsStudy(uint32 uses, uint24 disease, uint32 requested, uint24 requestedDisease)
+        internal
+        pure
+        returns (bool)
+    {
+        if (!permits(uses, requested)) return false;
+        return requested & DS == 0 || permitsDisease(disease, requestedDisease);
+    }
+
+    /// @notice Whether everything that `to` permits was permitted by `from` already.
+    function narrows(uint32 from, uint32 to) internal pure returns (bool) {
+        if (_widened(to) & ~_widened(from) & PERMISSIONS != 0) return false;
+        return _conditions(from) & ~_conditions(to) == 0;
+    }
+
+    /// @notice Reverts unless `purposes` can be consented to.
+    function requireConsent(uint32 purposes) internal pure {
+        _requireDefined(purposes);
+        if (purposes & PERMISSIONS == 0) revert NoPermission(purposes);
+    }
+
+    /// @notice Reverts unless `purposes` can be requested.
+    function requireRequest(uint32 purposes) internal pure {
+        _requireDefined(purposes);
+        if (!_isRequest(purposes)) revert AmbiguousRequest(purposes);
+    }
+
+    function _requireDefined(uint32 purposes) private pure {
+        if (purposes & ~DEFINED != 0) revert UndefinedPurposes(purposes, purposes & ~DEFINED);
+    }
+
+    /// @dev Exactly one permission: a power of two. POA with NPOA contradicts itself.
+    function _isRequest(uint32 purposes) private pure returns (bool) {
+        uint32 kind = purposes & PERMISSIONS;
+        return kind != 0 && kind & (kind - 1) == 0 && !(kind == POA && purposes & NPOA != 0);
+    }
+
+    /// @dev With every permission that those present include.
+    function _widened(uint32 purposes) private pure returns (uint32) {
+        if (purposes & GRU != 0) return purposes | PERMISSIONS;
+        if (purposes & HMB != 0) return purposes | DS;
+        return purposes;
+    }
+
+    /// @dev The modifiers, NPUNCU written as NPU and NCU.
+    function _conditions(uint32 purposes) private pure returns (uint32) {
+        if (purposes & NPUNCU != 0) purposes |= NPU | NCU;
+        return purposes & MODIFIERS & ~NPUNCU;
+    }
+}
