@@ -39,7 +39,9 @@ def resource_folder(name: str) -> Path:
     for folder in (package / name, package.parents[1] / _IN_CHECKOUT[name]):
         if folder.is_dir():
             return folder
-    raise ConfigError(f"This installation of medfed has no {name} folder; install it again from a complete wheel.")
+    raise ConfigError(
+        f"This installation of medfed has no {name} folder; install it again from a complete wheel."
+    )
 
 
 @functools.cache
@@ -55,7 +57,9 @@ def artifact(name: str) -> Artifact:
     try:
         return _parse(json.loads(path.read_text(encoding="utf-8")))
     except OSError as exc:
-        raise ConfigError(f"There is no compiled contract {name} in {path.parent}; run deploy/compile.py.") from exc
+        raise ConfigError(
+            f"There is no compiled contract {name} in {path.parent}; run deploy/compile.py."
+        ) from exc
     except (KeyError, ValueError) as exc:
         raise ConfigError(f"The compiled contract {path} is damaged; run deploy/compile.py.") from exc
 
@@ -67,6 +71,8 @@ def _parse(record: dict[str, Any]) -> Artifact:
         abi=tuple(record["abi"]),
         bytecode=bytes.fromhex(record["bytecode"].removeprefix("0x")),
         runtime=bytes.fromhex(record["deployedBytecode"].removeprefix("0x")),
-        immutables={key: tuple((at["start"], at["length"]) for at in places) for key, places in references.items()},
+        immutables={
+            key: tuple((at["start"], at["length"]) for at in places) for key, places in references.items()
+        },
         compiler=record["compiler"]["version"],
     )

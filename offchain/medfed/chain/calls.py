@@ -76,7 +76,7 @@ class Log(NamedTuple):
     data: bytes
     block: int
     block_hash: bytes
-    index: int
+    log_index: int
     tx_hash: bytes
     time: int | None
 
@@ -103,7 +103,7 @@ class Event:
     name: str
     values: Mapping[str, Any]
     block: int
-    index: int
+    log_index: int
     tx_hash: bytes
     time: int | None
 

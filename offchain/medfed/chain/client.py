@@ -1,4 +1,4 @@
-"""One interface to a chain, whatever stands behind it: an RPC (`HttpChain`) or the EVM in this process (`EmbeddedChain`).
+"""One interface to a chain: an RPC (`HttpChain`) or the EVM in this process (`EmbeddedChain`).
 
 `connect` picks by address: `http://...`, `https://...` or `embedded:`. Every transport failure becomes
 `ChainUnavailable`, every revert a `ContractRevert` with its values.
@@ -13,7 +13,7 @@ from medfed.chain.calls import Call, Fees, Log, Receipt
 from medfed.errors import ChainUnavailable, ConfigError, WrongChain
 from medfed.types import Address, BlockStamp
 
-__all__ = ["BlockLike", "ChainClient", "connect"]
+__all__ = ["BlockLike", "ChainClient", "connect", "missing_block", "number_of"]
 
 BlockLike = BlockStamp | int | None
 """A block to read at: its stamp, its number, or None for the newest."""
@@ -121,7 +121,9 @@ class ChainClient(ABC):
     def require_chain(self, chain_id: int) -> None:
         """Raise `WrongChain` unless this is chain `chain_id`."""
         if self.chain_id != chain_id:
-            raise WrongChain(f"{self.label} is chain {self.chain_id}, the settings say {chain_id}; correct one of them.")
+            raise WrongChain(
+                f"{self.label} is chain {self.chain_id}, the settings say {chain_id}; correct one of them."
+            )
 
     @property
     @abstractmethod
@@ -130,7 +132,9 @@ class ChainClient(ABC):
 
     def mine(self, blocks: int = 1) -> BlockStamp:
         """Mine empty blocks now (development chains only); returns the new head."""
-        raise ConfigError(f"{self.label} is not a development chain: blocks cannot be mined by request ({blocks}).")
+        raise ConfigError(
+            f"{self.label} is not a development chain: blocks cannot be mined by request ({blocks})."
+        )
 
     def travel(self, seconds: int) -> BlockStamp:
         """Move chain time forward and mine a block there (development chains only); returns the new head."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import eth_abi
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -50,7 +50,7 @@ def encode_values(parameters: Sequence[Parameter], values: Sequence[Any]) -> byt
         raise InputError(f"{len(values)} values were given where the contract takes {len(parameters)}.")
     types = [abi_type(item) for item in parameters]
     try:
-        return eth_abi.encode(types, [_lower(item, value) for item, value in zip(parameters, values, strict=True)])
+        return encode(types, [_lower(item, value) for item, value in zip(parameters, values, strict=True)])
     except (EncodingError, TypeError, OverflowError) as exc:
         raise InputError(f"A value does not fit the contract's types ({', '.join(types)}): {exc}") from exc
 
@@ -58,7 +58,7 @@ def encode_values(parameters: Sequence[Parameter], values: Sequence[Any]) -> byt
 def decode_values(parameters: Sequence[Parameter], data: bytes) -> tuple[Any, ...]:
     """Decode ABI-encoded `data`; raises `ProtocolError` when it is not what the parameters say."""
     try:
-        raw = eth_abi.decode([abi_type(item) for item in parameters], data)
+        raw = decode([abi_type(item) for item in parameters], data)
     except (DecodingError, OverflowError) as exc:
         raise ProtocolError(f"A contract answered {len(data)} bytes that do not fit its ABI: {exc}") from exc
     return tuple(_raise(item, value) for item, value in zip(parameters, raw, strict=True))
@@ -98,7 +98,9 @@ class Interface:
 
     def __init__(self, abi: Sequence[Parameter]) -> None:
         self._functions = {signature(entry): entry for entry in abi if entry["type"] == "function"}
-        self._constructor = next((entry for entry in abi if entry["type"] == "constructor"), {"inputs": []})
+        self._constructor: Parameter = next(
+            (entry for entry in abi if entry["type"] == "constructor"), {"inputs": []}
+        )
         self.events = {signature(entry): entry for entry in abi if entry["type"] == "event"}
         self.errors = {signature(entry): entry for entry in abi if entry["type"] == "error"}
         self._selectors: dict[str, bytes] = {}

@@ -1,9 +1,9 @@
 """A whole chain inside this process: py-evm on eth-tester's development genesis. One thread, in memory, gone at exit.
 
 Signed transactions go straight to the EVM: eth-tester's layers of request checking cost more than most transactions.
-Each transaction gets a block of its own, one that would revert gets none: `send_raw` raises its `ContractRevert` and the
-chain stays as it was. Block times follow the wall clock plus what `travel` added, and grow by at least one second per
-block, so that a busy chain runs ahead of the wall.
+Each transaction gets a block of its own; one that would revert gets none: `send_raw` raises its `ContractRevert` and
+the chain stays as it was. Block times follow the wall clock plus what `travel` added, and grow by at least one second
+per block, so that a busy chain runs ahead of the wall.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from eth.constants import ZERO_ADDRESS
 from eth.exceptions import HeaderNotFound, VMError
 from eth.vm.message import Message
 from eth_tester import PyEVMBackend
+from eth_typing import Address as RawAddress
 from eth_utils.exceptions import ValidationError
 
 from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
@@ -27,7 +28,7 @@ from medfed.types import Address, BlockStamp
 __all__ = ["EmbeddedChain"]
 
 _TIP = 1_000_000_000
-_CREATION = b""
+_CREATION = RawAddress(b"")
 
 
 class EmbeddedChain(ChainClient):
@@ -71,7 +72,7 @@ class EmbeddedChain(ChainClient):
     def finalized(self) -> BlockStamp:
         return self._head  # nothing can undo a block of this chain
 
-    def final(self, confirmations: int | None = None) -> BlockStamp:
+    def final(self, confirmations: int | None = None) -> BlockStamp:  # noqa: ARG002 - every block is final
         return self._head
 
     # -- state ---------------------------------------------------------------------------------------------------
@@ -158,7 +159,9 @@ class EmbeddedChain(ChainClient):
             raise _refusal(computation, label)
         vm.state.persist()
         header = vm.add_receipt_to_header(block.header, receipt).copy(state_root=vm.state.state_root)
-        chain.header = vm.set_block_transactions_and_withdrawals(block, header, (transaction,), (receipt,)).header
+        chain.header = vm.set_block_transactions_and_withdrawals(
+            block, header, (transaction,), (receipt,)
+        ).header
         self._file(self._mine(), transaction, receipt, computation)
 
     def _file(self, block: Any, transaction: Any, receipt: Any, computation: Any) -> None:
@@ -190,7 +193,9 @@ class EmbeddedChain(ChainClient):
         to = _CREATION if call.to is None else _raw(call.to)
         origin = ZERO_ADDRESS if sender is None else _raw(sender)
         code = call.data if call.to is None else state.get_code(to)
-        message = Message(call.gas or self.gas_limit, to, origin, call.value, b"" if call.to is None else call.data, code)
+        message = Message(
+            call.gas or self.gas_limit, to, origin, call.value, b"" if call.to is None else call.data, code
+        )
         context = state.get_transaction_context_class()(gas_price=0, origin=origin)
         state.lock_changes()
         snapshot = state.snapshot()
@@ -256,5 +261,5 @@ def _stamp(header: Any) -> BlockStamp:
     return BlockStamp(int(header.block_number), bytes(header.hash), int(header.timestamp))
 
 
-def _raw(address: Address) -> bytes:
-    return bytes.fromhex(address[2:])
+def _raw(address: Address) -> RawAddress:
+    return RawAddress(bytes.fromhex(address[2:]))

@@ -48,11 +48,15 @@ class EventSpec:
         self._plain = [item for item in entry["inputs"] if not item["indexed"]]
         self.order = [snake(item["name"]) for item in entry["inputs"]]
         self.indexed = [snake(item["name"]) for item in self._indexed]
-        self.static = all(_is_static(item) for item in self._plain) and all(_is_word(item) for item in self._indexed)
+        self.static = all(_is_static(item) for item in self._plain) and all(
+            _is_word(item) for item in self._indexed
+        )
         self.leaves: tuple[Leaf, ...] = tuple(
             leaf for item in [*self._indexed, *self._plain] for leaf in _leaves(item, (snake(item["name"]),))
         )
-        self._struct = struct.Struct(">" + "".join(_layout(leaf.kind) for leaf in self.leaves)) if self.static else None
+        self._struct = (
+            struct.Struct(">" + "".join(_layout(leaf.kind) for leaf in self.leaves)) if self.static else None
+        )
         self._raise: tuple[Convert, ...] = tuple(_raiser(leaf.kind) for leaf in self.leaves)
 
     def row(self, log: Log) -> tuple[Any, ...]:
@@ -65,7 +69,9 @@ class EventSpec:
         try:
             return self._struct.unpack(b"".join(log.topics[1:]) + log.data)
         except struct.error:
-            raise ProtocolError(f"Event {self.name} in block {log.block} has not the shape that its ABI says.") from None
+            raise ProtocolError(
+                f"Event {self.name} in block {log.block} has not the shape that its ABI says."
+            ) from None
 
     def from_row(self, row: Sequence[Any]) -> dict[str, Any]:
         """The arguments by name, structs as mappings, addresses in checksum form, from what `row` gave."""
@@ -102,7 +108,9 @@ class EventTable:
         spec = self.by_topic.get(log.topics[0]) if log.topics else None
         if spec is None:
             return None
-        return Event(self._contract, spec.name, spec.values(log), log.block, log.index, log.tx_hash, log.time)
+        return Event(
+            self._contract, spec.name, spec.values(log), log.block, log.log_index, log.tx_hash, log.time
+        )
 
 
 def _is_word(parameter: Parameter) -> bool:
@@ -118,7 +126,9 @@ def _is_static(parameter: Parameter) -> bool:
 
 def _leaves(parameter: Parameter, path: tuple[str, ...]) -> list[Leaf]:
     if parameter["type"] == "tuple":
-        return [leaf for item in parameter["components"] for leaf in _leaves(item, (*path, snake(item["name"])))]
+        return [
+            leaf for item in parameter["components"] for leaf in _leaves(item, (*path, snake(item["name"])))
+        ]
     return [Leaf(path, abi_type(parameter))]
 
 

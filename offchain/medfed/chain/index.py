@@ -1,8 +1,8 @@
 """Every event of a deployment in one SQLite file, typed, in order, each exactly once.
 
-`sync` reads up to the newest final block, range by range; the rows of a range and the new checkpoint are one transaction,
-so that a kill leaves either all of them or none. Ranges grow while the node answers quickly and shrink when it refuses.
-When the checkpoint's block is no longer part of the chain, the index goes back to the last block that still is.
+`sync` reads up to the newest final block, range by range; the rows of a range and the new checkpoint are one
+transaction, so that a kill leaves either all of them or none. Ranges grow while the node answers quickly and shrink
+when it refuses. When the checkpoint's block is no longer part of the chain, the index goes back to the last block that still is.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _FIRST_RANGE = 512
 _LARGEST_RANGE = 1 << 20
 _QUICK_SECONDS = 0.5
 _SLOW_SECONDS = 4.0
+_MANY = 50_000
 _META = """
 CREATE TABLE IF NOT EXISTS meta (form TEXT NOT NULL, chain INTEGER NOT NULL, genesis BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS checkpoint (number INTEGER NOT NULL, hash BLOB NOT NULL, time INTEGER NOT NULL);
@@ -58,7 +59,12 @@ class EventIndex:
     """
 
     def __init__(
-        self, path: Path | None, client: ChainClient, sources: Sequence[Source], *, confirmations: int | None = None
+        self,
+        path: Path | None,
+        client: ChainClient,
+        sources: Sequence[Source],
+        *,
+        confirmations: int | None = None,
     ) -> None:
         self._client = client
         self._confirmations = confirmations
@@ -90,7 +96,9 @@ class EventIndex:
         """
         with self._lock:
             target = until or self._client.final(self._confirmations)
-            start = self._on_chain()
+            if target == self.checkpoint:
+                return target
+            start = self._on_chain(target)
             while start.number < target.number:
                 start = self._step(start, target)
             return start
@@ -107,24 +115,29 @@ class EventIndex:
                 raise
             self._range = max(1, (last - start.number) // 2)
             return start
-        self._adapt(time.monotonic() - begun)
+        self._adapt(time.monotonic() - begun, len(logs))
         self._check(logs, start, end)
         self._write(start, end, logs)
         return end
 
-    def _adapt(self, seconds: float) -> None:
-        if seconds < _QUICK_SECONDS:
-            self._range = min(_LARGEST_RANGE, self._range * 2)
-        elif seconds > _SLOW_SECONDS:
+    def _adapt(self, seconds: float, count: int) -> None:
+        """Aim at answers that take neither long nor much memory (a thousand events are about a megabyte)."""
+        if seconds > _SLOW_SECONDS or count > _MANY:
             self._range = max(1, self._range // 2)
+        elif seconds < _QUICK_SECONDS and count < _MANY // 4:
+            self._range = min(_LARGEST_RANGE, self._range * 2)
 
     def _check(self, logs: Sequence[Log], start: BlockStamp, end: BlockStamp) -> None:
         """Refuse an answer that does not belong to the range, or that came from a branch which was left meanwhile."""
         for log in logs:
             if not start.number < log.block <= end.number:
-                raise ChainUnavailable(f"The node gave an event of block {log.block} beyond the range that was asked for.")
+                raise ChainUnavailable(
+                    f"The node gave an event of block {log.block} beyond the range that was asked for."
+                )
             if log.block == end.number and log.block_hash != end.hash:
-                raise ChainUnavailable(f"Block {end.number} changed while it was read; it will be read again.")
+                raise ChainUnavailable(
+                    f"Block {end.number} changed while it was read; it will be read again."
+                )
         if self._client.block(end.number).hash != end.hash:
             raise ChainUnavailable(f"Block {end.number} changed while it was read; it will be read again.")
 
@@ -133,7 +146,9 @@ class EventIndex:
         blocks = self._block_rows(logs)
         with self._transaction():
             if self.checkpoint != start:
-                raise ChainUnavailable("Another process has read on in the same index; the next cycle uses what it found.")
+                raise ChainUnavailable(
+                    "Another process has read on in the same index; the next cycle uses what it found."
+                )
             for table, found in rows.items():
                 self._db.executemany(table.insert, found)
             self._db.executemany("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?)", blocks)
@@ -152,18 +167,26 @@ class EventIndex:
         known = {log.block: (log.block_hash, log.time) for log in logs}
         missing = sorted(number for number, (_, when) in known.items() if when is None)
         asked = {stamp.number: stamp.timestamp for stamp in self._client.blocks(missing)} if missing else {}
-        return [(number, block, asked[number] if when is None else when) for number, (block, when) in known.items()]
+        return [
+            (number, block, asked[number] if when is None else when)
+            for number, (block, when) in known.items()
+        ]
 
     # -- staying on the chain ------------------------------------------------------------------------------------
 
-    def _on_chain(self) -> BlockStamp:
+    def _on_chain(self, target: BlockStamp) -> BlockStamp:
         """The checkpoint, after going back to the last known block that is still part of the chain."""
         point = self.checkpoint
-        if self._is_on_chain(point):
+        if self._is_on_chain(point, target):
             return point
         with self._transaction():
-            older = self._db.execute("SELECT number, hash, time FROM blocks WHERE number < ? ORDER BY number DESC", (point.number,))
-            base = next((stamp for stamp in (BlockStamp(*row) for row in older) if self._is_on_chain(stamp)), None)
+            older = self._db.execute(
+                "SELECT number, hash, time FROM blocks WHERE number < ? ORDER BY number DESC", (point.number,)
+            )
+            base = next(
+                (stamp for stamp in (BlockStamp(*row) for row in older) if self._is_on_chain(stamp, target)),
+                None,
+            )
             base = base or self._client.block(max(0, self._first - 1))
             for table in self._tables.values():
                 self._db.execute(f'DELETE FROM "{table.name}" WHERE block > ?', (base.number,))  # noqa: S608
@@ -171,15 +194,20 @@ class EventIndex:
             self._set_checkpoint(base)
         return base
 
-    def _is_on_chain(self, stamp: BlockStamp) -> bool:
-        if self._client.head().number < stamp.number:
+    def _is_on_chain(self, stamp: BlockStamp, target: BlockStamp) -> bool:
+        """Whether `stamp` is still part of the chain, which is known to reach `target`."""
+        if stamp.number > target.number and stamp.number > self._client.head().number:
             return False
         return self._client.block(stamp.number).hash == stamp.hash
 
     def _set_checkpoint(self, stamp: BlockStamp) -> None:
         self._db.execute("DELETE FROM checkpoint")
-        self._db.execute("INSERT INTO checkpoint VALUES (?, ?, ?)", (stamp.number, stamp.hash, stamp.timestamp))
-        self._db.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?)", (stamp.number, stamp.hash, stamp.timestamp))
+        self._db.execute(
+            "INSERT INTO checkpoint VALUES (?, ?, ?)", (stamp.number, stamp.hash, stamp.timestamp)
+        )
+        self._db.execute(
+            "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?)", (stamp.number, stamp.hash, stamp.timestamp)
+        )
 
     # -- asking --------------------------------------------------------------------------------------------------
 
@@ -195,7 +223,9 @@ class EventIndex:
         where, values = table.condition(filters)
         bound = (1 << 62) if until is None else until
         columns = f'"{table.name}".*, blocks.time'
-        sql = f'SELECT {columns} FROM "{table.name}" LEFT JOIN blocks ON number = block WHERE block <= ?{where}'  # noqa: S608
+        sql = (
+            f'SELECT {columns} FROM "{table.name}" LEFT JOIN blocks ON number = block WHERE block <= ?{where}'  # noqa: S608
+        )
         with self._lock:
             rows = self._db.execute(f"{sql} ORDER BY block, place", [bound, *values]).fetchall()
         return [table.event(row[:-1], row[-1]) for row in rows]
@@ -203,7 +233,11 @@ class EventIndex:
     def count(self) -> int:
         """How many events are here."""
         with self._lock:
-            return sum(self._db.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0] for table in self._tables.values())  # noqa: S608
+            return sum(map(self._count, self._tables.values()))
+
+    def _count(self, table: Table) -> int:
+        sql = f'SELECT count(*) FROM "{table.name}"'  # noqa: S608 - names from the ABI
+        return int(self._db.execute(sql).fetchone()[0])
 
     def close(self) -> None:
         """Close the file."""
@@ -228,7 +262,9 @@ class EventIndex:
         with self._transaction():
             known = self._db.execute("SELECT form, chain, genesis FROM meta").fetchone()
             if known is not None and known[1:] != (self._client.chain_id, self._client.genesis_hash):
-                raise WrongChain("The event index belongs to another chain; give this one a state directory of its own.")
+                raise WrongChain(
+                    "The event index belongs to another chain; give this one a state directory of its own."
+                )
             if known is None or known[0] != self._form():
                 self._start_anew()
 
@@ -247,7 +283,10 @@ class EventIndex:
         for table in self._tables.values():
             for statement in table.create():
                 self._db.execute(statement)
-        self._db.execute("INSERT INTO meta VALUES (?, ?, ?)", (self._form(), self._client.chain_id, self._client.genesis_hash))
+        self._db.execute(
+            "INSERT INTO meta VALUES (?, ?, ?)",
+            (self._form(), self._client.chain_id, self._client.genesis_hash),
+        )
         self._set_checkpoint(self._client.block(max(0, self._first - 1)))
 
     @contextlib.contextmanager

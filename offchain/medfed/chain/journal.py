@@ -92,7 +92,7 @@ class Journal:
         return self._entries("state = 'open' ORDER BY nonce")
 
     def candidates(self, intent: Intent) -> list[Entry]:
-        """Entries whose outcome may be that of `intent`, the newest first: named ones for ever, others until collected."""
+        """Entries whose outcome may be that of `intent`, newest first: named ones for ever, others until collected."""
         return self._entries("intent = ? AND (named OR NOT collected) ORDER BY id DESC", intent.text)
 
     def add(self, intent: Intent, nonce: int, call: Call, signed: Signed) -> Entry:
@@ -121,7 +121,8 @@ class Journal:
     def settle(self, entry: Entry, state: str, *, collected: bool = False) -> None:
         """Write down the outcome of `entry`: `mined` or `void`."""
         self._db.execute(
-            "UPDATE entries SET state = ?, collected = collected OR ? WHERE id = ?", (state, collected, entry.id)
+            "UPDATE entries SET state = ?, collected = collected OR ? WHERE id = ?",
+            (state, collected, entry.id),
         )
 
     def close(self) -> None:

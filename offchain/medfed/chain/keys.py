@@ -78,7 +78,9 @@ def account_from_key(key: bytes) -> Account:
     try:
         return Account(_EthAccount.from_key(key))
     except ValueError:
-        raise InputError("This is no private key: 32 bytes below the order of secp256k1 are needed.") from None
+        raise InputError(
+            "This is no private key: 32 bytes below the order of secp256k1 are needed."
+        ) from None
 
 
 def create_keystore(path: Path, password: str, *, trial: bool = False) -> Account:
@@ -101,7 +103,9 @@ def save_keystore(path: Path, account: Account, password: str, *, trial: bool = 
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise KeystoreError(f"The keystore {path} exists already; choose another name or move it away.") from None
+        raise KeystoreError(
+            f"The keystore {path} exists already; choose another name or move it away."
+        ) from None
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(json.dumps(record, indent=1) + "\n")
 
@@ -112,9 +116,13 @@ def load_keystore(path: Path, password: str) -> Account:
     try:
         return Account(_EthAccount.from_key(_EthAccount.decrypt(record, password)))
     except (KeyError, TypeError, NotImplementedError) as exc:
-        raise KeystoreError(f"The keystore {path} is damaged or of an unknown kind; restore it from a backup.") from exc
+        raise KeystoreError(
+            f"The keystore {path} is damaged or of an unknown kind; restore it from a backup."
+        ) from exc
     except ValueError as exc:
-        raise KeystoreError(f"The password does not open the keystore {path}; check the password file.") from exc
+        raise KeystoreError(
+            f"The password does not open the keystore {path}; check the password file."
+        ) from exc
 
 
 def _read_record(path: Path) -> dict[str, Any]:
@@ -127,7 +135,9 @@ def _read_record(path: Path) -> dict[str, Any]:
     except ValueError as exc:
         raise KeystoreError(f"The keystore {path} is not JSON; restore it from a backup.") from exc
     if not isinstance(record, dict) or not {"crypto", "Crypto"} & record.keys():
-        raise KeystoreError(f"The keystore {path} is damaged or of an unknown kind; restore it from a backup.")
+        raise KeystoreError(
+            f"The keystore {path} is damaged or of an unknown kind; restore it from a backup."
+        )
     return record
 
 

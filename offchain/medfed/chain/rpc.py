@@ -218,7 +218,9 @@ class HttpChain(ChainClient):
                 return self._post(body)
             except _Lost as exc:
                 if attempt == attempts:
-                    raise ChainUnavailable(f"{self.label} does not answer ({exc}); check the address, or wait.") from exc
+                    raise ChainUnavailable(
+                        f"{self.label} does not answer ({exc}); check the address, or wait."
+                    ) from exc
                 time.sleep(min(2.0, 0.02 * 2**attempt) * (0.5 + random.random() / 2))
         raise AssertionError("unreachable")
 
@@ -228,7 +230,9 @@ class HttpChain(ChainClient):
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as exc:
             raise _Lost(_reason(exc)) from exc
         except requests.RequestException as exc:
-            raise ChainUnavailable(f"{self.label} cannot be used ({type(exc).__name__}); check the address.") from exc
+            raise ChainUnavailable(
+                f"{self.label} cannot be used ({type(exc).__name__}); check the address."
+            ) from exc
         if answer.status_code in _RETRIED_STATUS:
             raise _Lost(f"HTTP status {answer.status_code}")
         return self._parse(answer)

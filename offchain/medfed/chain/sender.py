@@ -29,10 +29,23 @@ from medfed.types import Address
 
 __all__ = ["FeePolicy", "Sender"]
 
-# What nodes (geth, Anvil, Nethermind, Besu, Erigon, Reth) answer to a transaction that they have, or whose nonce is used.
-_HARMLESS = ("already known", "already imported", "known transaction", "already in mempool", "nonce too low", "nonce is too low")
+# What nodes (geth, Anvil, Nethermind, Besu, Erigon, Reth) answer to one that they have, or whose nonce is used.
+_HARMLESS = (
+    "already known",
+    "already imported",
+    "known transaction",
+    "already in mempool",
+    "nonce too low",
+    "nonce is too low",
+)
 # What they answer when they will never take it as it is.
-_HOPELESS = ("underpriced", "intrinsic gas", "exceeds block gas limit", "gas limit too high", "exceeds the configured cap")
+_HOPELESS = (
+    "underpriced",
+    "intrinsic gas",
+    "exceeds block gas limit",
+    "gas limit too high",
+    "exceeds the configured cap",
+)
 _NO_FUNDS = ("insufficient funds", "insufficient balance", "lack of funds")
 _DISPLACED_AFTER = 3.0  # seconds for a node to file the receipt of a transaction whose nonce counts already
 _HAND_IN_EVERY = 12.0  # seconds: a node may forget what waits
@@ -81,7 +94,12 @@ class Sender:
     """
 
     def __init__(
-        self, client: ChainClient, account: Account, folder: Path | None = None, *, policy: FeePolicy | None = None
+        self,
+        client: ChainClient,
+        account: Account,
+        folder: Path | None = None,
+        *,
+        policy: FeePolicy | None = None,
     ) -> None:
         self._client = client
         self._account = account
@@ -138,7 +156,7 @@ class Sender:
         return [receipt for receipt in receipts if receipt is not None]
 
     def _earlier(self, intent: Intent) -> tuple[Entry, Receipt] | None:
-        """The outcome of an earlier run. Void entries are asked for too: what one node refused, another may have mined."""
+        """The outcome of an earlier run. Void entries count too: what one node refused, another may have mined."""
         for entry in self._journal.candidates(intent):
             receipt = self._mined(entry)
             if receipt is not None:
@@ -152,7 +170,9 @@ class Sender:
         entry = self._journal.add(intent, nonce, limited, signed)
         receipt = self._drive(entry)
         if receipt is None:
-            raise TransactionStuck(f"The nonce of {_named(call)} went to another transaction of this key; try again.")
+            raise TransactionStuck(
+                f"The nonce of {_named(call)} went to another transaction of this key; try again."
+            )
         return entry, receipt
 
     def _gas(self, call: Call) -> int:
@@ -219,7 +239,9 @@ class Sender:
             return
         self._journal.settle(entry, "void")
         if _has(text, _NO_FUNDS):
-            raise OutOfFunds(f"Account {self.address} cannot pay for {_named(entry.call)}; send it gas money.") from exc
+            raise OutOfFunds(
+                f"Account {self.address} cannot pay for {_named(entry.call)}; send it gas money."
+            ) from exc
         raise TransactionStuck(f"The chain will not take {_named(entry.call)}: {exc.detail}.") from exc
 
     def _replace(self, entry: Entry) -> None:
@@ -236,7 +258,9 @@ class Sender:
         except ContractRevert as exc:
             return exc
         spent = f"{receipt.gas_used} of {call.gas} gas"
-        return ContractRevert(f"{_named(call)} reverted when it was mined ({spent}); look at the state and try again.", name="")
+        return ContractRevert(
+            f"{_named(call)} reverted when it was mined ({spent}); look at the state and try again.", name=""
+        )
 
 
 class _Wait:
@@ -272,7 +296,9 @@ class _Wait:
 
     def give_up(self, call: Call) -> None:
         if time.monotonic() >= self._end:
-            raise TransactionStuck(f"{_named(call)} was not mined within {self._policy.give_up_after:.0f} s; it still waits.")
+            raise TransactionStuck(
+                f"{_named(call)} was not mined within {self._policy.give_up_after:.0f} s; it still waits."
+            )
 
 
 def _content(call: Call) -> str:

@@ -6,6 +6,6 @@ __all__ = ["SENTENCES"]
 
 SENTENCES: dict[str, str] = {
     "Error": "A contract refused: {message}.",
-    "AccessManagedUnauthorized": "Account {caller} does not hold the role that this needs; use the consortium's account.",
+    "AccessManagedUnauthorized": "Account {caller} does not hold the role that this needs; use an account that does.",
     "EnforcedPause": "The consortium has paused this; it can be done again when the pause is lifted.",
 }

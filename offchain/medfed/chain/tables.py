@@ -39,8 +39,8 @@ class Table:
     def row(self, log: Log) -> tuple[Any, ...]:
         """One log as a row."""
         if self.spec.static:
-            return log.block, log.index, log.tx_hash, *self.spec.row(log)
-        return log.block, log.index, log.tx_hash, b"".join(log.topics), log.data
+            return log.block, log.log_index, log.tx_hash, *self.spec.row(log)
+        return log.block, log.log_index, log.tx_hash, b"".join(log.topics), log.data
 
     def event(self, row: tuple[Any, ...], time: int | None) -> Event:
         """The event in a row."""
@@ -59,7 +59,11 @@ class Table:
 
 
 def _affinity(kind: str) -> str:
-    return "INTEGER" if kind == "bool" or (kind.startswith(("uint", "int")) and int(kind.lstrip("uint")) <= 64) else "BLOB"
+    return (
+        "INTEGER"
+        if kind == "bool" or (kind.startswith(("uint", "int")) and int(kind.lstrip("uint")) <= 64)
+        else "BLOB"
+    )
 
 
 def _as_log(row: tuple[Any, ...], time: int | None) -> Log:

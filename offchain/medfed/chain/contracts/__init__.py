@@ -11,4 +11,14 @@ from medfed.chain.contracts.rules import SumRule
 from medfed.chain.contracts.token import Token
 from medfed.chain.contracts.vault import Vault
 
-__all__ = ["AccessManager", "Consents", "Consortium", "Datasets", "Role", "Rounds", "SumRule", "Token", "Vault"]
+__all__ = [
+    "AccessManager",
+    "Consents",
+    "Consortium",
+    "Datasets",
+    "Role",
+    "Rounds",
+    "SumRule",
+    "Token",
+    "Vault",
+]

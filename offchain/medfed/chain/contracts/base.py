@@ -13,7 +13,7 @@ from medfed.chain.codec import Interface
 from medfed.chain.events import EventTable
 from medfed.types import Address
 
-__all__ = ["Contract", "interface_of"]
+__all__ = ["Contract", "events_of", "interface_of"]
 
 
 @functools.cache

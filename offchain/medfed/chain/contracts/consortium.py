@@ -36,7 +36,7 @@ class Consortium(Contract):
     NAME = "Consortium"
 
     def admit(self, hospital: HospitalId, operator: Address, encryption_key: bytes, metadata: bytes) -> Call:
-        """Admit a hospital: its cold admin account, its daemon's account, its X25519 key, the digest of its metadata."""
+        """Admit a hospital: its cold admin account, its daemon's account, its X25519 key, its metadata's digest."""
         return self._change("admit", hospital, operator, encryption_key, metadata)
 
     def suspend(self, hospital: HospitalId) -> Call:
