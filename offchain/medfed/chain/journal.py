@@ -26,8 +26,8 @@ CREATE TABLE IF NOT EXISTS entries (
     receiver TEXT, data BLOB NOT NULL, value TEXT NOT NULL, gas INTEGER NOT NULL, label TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'open', collected INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS signed (
-    hash BLOB PRIMARY KEY, entry INTEGER NOT NULL REFERENCES entries(id), raw BLOB NOT NULL,
-    max_fee INTEGER NOT NULL, tip INTEGER NOT NULL);
+    entry INTEGER NOT NULL REFERENCES entries(id), hash BLOB NOT NULL, raw BLOB NOT NULL,
+    max_fee INTEGER NOT NULL, tip INTEGER NOT NULL, PRIMARY KEY (entry, hash));
 CREATE INDEX IF NOT EXISTS by_intent ON entries(intent);
 CREATE INDEX IF NOT EXISTS by_state ON entries(state);
 """
