@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from deploy.compile import compile_source
 from medfed.chain.calls import Call
 from medfed.chain.client import ChainClient, connect
@@ -33,7 +34,9 @@ class Beacon:
         return Call(None, self.code, label="Beacon")
 
     def call(self, function: str, *values: Any, gas: int | None = None) -> Call:
-        return Call(self.address, self.interface.encode(function, *values), gas=gas, label=f"Beacon.{function}")
+        return Call(
+            self.address, self.interface.encode(function, *values), gas=gas, label=f"Beacon.{function}"
+        )
 
     def count(self, client: ChainClient, block: int | None = None) -> int:
         return self.interface.decode("count", client.read(self.call("count"), block=block))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from medfed.chain.calls import Call
 from medfed.chain.client import connect
 from medfed.chain.keys import new_account
 from medfed.chain.sender import Sender
 from medfed.errors import ChainUnavailable, ConfigError, ContractRevert, WrongChain
 from medfed.types import BlockStamp
-
 from tests.chain.conftest import ETHER, funded
 from tests.rig.anvil import free_port
 
@@ -122,7 +122,7 @@ class TestState:
         with pytest.raises(ContractRevert) as caught:
             client.read(beacon.call("plain"))
         assert str(caught.value) == "A contract refused: in words."
-        with pytest.raises(ContractRevert, match="Beacon.panic refused: an assertion failed"):
+        with pytest.raises(ContractRevert, match=r"Beacon\.panic refused: an assertion failed"):
             client.read(beacon.call("panic"))
         with pytest.raises(ContractRevert, match="does not know") as caught:
             client.read(beacon.call("add", 101))
@@ -159,7 +159,9 @@ class TestTransactions:
         first = sender.send(beacon.call("attest", 1, 1, 3))
         second = sender.send(beacon.call("attest", 2, 1, 2))
         found = client.logs(first.block, second.block, [beacon.address])
-        assert [(log.block, log.log_index) for log in found] == sorted((log.block, log.log_index) for log in found)
+        assert [(log.block, log.log_index) for log in found] == sorted(
+            (log.block, log.log_index) for log in found
+        )
         assert len(found) == 5
         assert len(client.logs(second.block, second.block, [beacon.address])) == 2
         assert client.logs(first.block, second.block, [new_account().address]) == []

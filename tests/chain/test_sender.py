@@ -12,19 +12,25 @@ import time
 from pathlib import Path
 
 import pytest
+
 from medfed.chain.calls import Call, Fees
 from medfed.chain.client import connect
 from medfed.chain.journal import Intent, Journal, Signed
 from medfed.chain.keys import create_keystore, new_account
 from medfed.chain.sender import FeePolicy, Sender
 from medfed.errors import ChainUnavailable, ContractRevert, OutOfFunds, TransactionStuck
-
 from tests.chain.conftest import ETHER, funded
 from tests.chain.faulty import faulty_proxy
 from tests.rig.anvil import start_anvil
 
 QUICK = FeePolicy(stuck_after=0.3, give_up_after=20, poll=0.01)
-GWEI = 10**9
+HOLD = """
+import pathlib, sys, time
+from medfed.chain.journal import Journal
+with Journal(pathlib.Path(sys.argv[1])).exclusive():
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 class TestSend:
@@ -126,7 +132,7 @@ class TestFees:
 @pytest.mark.anvil
 class TestStuck:
     def test_replaced_with_a_higher_fee(self, fresh_beacon, tmp_path):
-        """A transaction that waits too long is signed again with the same nonce and a higher fee; one of them is mined."""
+        """What waits too long is signed again with the same nonce and a higher fee; one of the two is mined."""
         with start_anvil(tmp_path, ["--silent", "--no-mining"]) as anvil:
             client = connect(anvil.url)
             sender = Sender(client, funded_and_mined(client), tmp_path, policy=QUICK)
@@ -254,8 +260,7 @@ class TestJournal:
             [
                 sys.executable,
                 "-c",
-                "import sys,time,pathlib\nfrom medfed.chain.journal import Journal\n"
-                "with Journal(pathlib.Path(sys.argv[1])).exclusive():\n print('held', flush=True); time.sleep(60)",
+                HOLD,
                 str(tmp_path / "j.sqlite"),
             ],
             stdout=subprocess.PIPE,

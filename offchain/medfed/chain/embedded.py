@@ -8,6 +8,7 @@ per block, so that a busy chain runs ahead of the wall.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +41,9 @@ class EmbeddedChain(ChainClient):
     def __init__(self, *, genesis_time: int | None = None) -> None:
         _require_coincurve()
         start = int(time.time()) if genesis_time is None else genesis_time
-        parameters = PyEVMBackend.generate_genesis_params({"timestamp": start})
+        # Random bytes tell this chain from another that was started in the same second.
+        extra = secrets.token_bytes(16)
+        parameters = PyEVMBackend.generate_genesis_params({"timestamp": start, "extra_data": extra})
         self._chain: Any = PyEVMBackend(genesis_parameters=parameters).chain
         self._offset = start - int(time.time())
         self._receipts: dict[bytes, Receipt] = {}

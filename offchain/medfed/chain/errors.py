@@ -18,7 +18,7 @@ from medfed.chain.codec import Parameter, decode_values, signature, snake
 from medfed.chain.sentences import SENTENCES
 from medfed.errors import ChainUnavailable, ContractRevert, ProtocolError
 
-__all__ = ["RangeRefused", "RpcError", "revert_from"]
+__all__ = ["RangeRefused", "RpcError", "error_name", "revert_from"]
 
 _PANICS = {
     0x01: "an assertion failed",
@@ -57,6 +57,12 @@ def revert_from(data: bytes, label: str = "") -> ContractRevert:
         return _unknown(data, label)
     values = {snake(item["name"]): value for item, value in zip(entry["inputs"], decoded, strict=True)}
     return ContractRevert(_sentence(entry["name"], values, label), name=entry["name"], values=values)
+
+
+def error_name(selector: bytes) -> str:
+    """The name of the custom error with this selector, empty when none of ours has it."""
+    entry = _known().get(selector)
+    return "" if entry is None else str(entry["name"])
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 `sync` reads up to the newest final block, range by range; the rows of a range and the new checkpoint are one
 transaction, so that a kill leaves either all of them or none. Ranges grow while the node answers quickly and shrink
-when it refuses. When the checkpoint's block is no longer part of the chain, the index goes back to the last block that still is.
+when it refuses. When the checkpoint's block is no longer part of the chain, the index goes back to the last block that
+still is.
 """
 
 from __future__ import annotations

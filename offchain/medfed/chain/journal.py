@@ -71,6 +71,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
         name = ":memory:" if path is None else str(path)
         self._db = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=60)
+        self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
 

@@ -1,8 +1,8 @@
 """A chain behind a JSON-RPC address: Anvil, geth, or any node of a public network.
 
 Connections are kept open. Proxies and a private certificate authority come from the usual environment variables
-(HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE, SSL_CERT_FILE). Every request used here may be repeated without harm, so
-a lost answer is asked for again, `attempts` times with growing pauses.
+(HTTPS_PROXY, HTTP_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE) or the system's store. Every
+request used here may be repeated without harm, so a lost answer is asked for again, `attempts` times with growing pauses.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import os
 import random
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import requests
-from requests.utils import get_environ_proxies
+import urllib3
+from urllib3 import exceptions
 
 from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
@@ -36,17 +36,18 @@ _DEFAULT_TIP = 1_000_000_000
 
 
 class HttpChain(ChainClient):
-    """JSON-RPC over HTTP. Safe to share between threads: each has connections of its own."""
+    """JSON-RPC over HTTP. Safe to share between threads."""
 
     def __init__(self, url: str, *, timeout: float = 30.0, attempts: int = 6) -> None:
         self._url = url
-        self._timeout = timeout
+        self._timeout = urllib3.Timeout(connect=5.0, read=timeout)
         self._attempts = max(1, attempts)
-        self._local = threading.local()
         self._chain_id: int | None = None
         self._genesis: bytes | None = None
         self._node: str | None = None
         parts = urlsplit(url)
+        self._headers = _headers(parts.username, parts.password)
+        self._pool = _new_pool(parts.scheme, parts.hostname or "")
         # Paths and user names of RPC addresses are often secret keys: people see host and port only.
         self.label = f"The RPC at {parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
 
@@ -225,59 +226,59 @@ class HttpChain(ChainClient):
         raise AssertionError("unreachable")
 
     def _post(self, body: object) -> Any:
+        text = json.dumps(body)
         try:
-            answer = self._session().post(self._url, data=json.dumps(body), timeout=(5.0, self._timeout))
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as exc:
+            answer = self._pool.request(
+                "POST", self._url, body=text, headers=self._headers, timeout=self._timeout, retries=False
+            )
+        except exceptions.LocationValueError as exc:
+            raise ChainUnavailable(f"{self.label} cannot be used; check the address.") from exc
+        except exceptions.HTTPError as exc:
             raise _Lost(_reason(exc)) from exc
-        except requests.RequestException as exc:
-            raise ChainUnavailable(
-                f"{self.label} cannot be used ({type(exc).__name__}); check the address."
-            ) from exc
-        if answer.status_code in _RETRIED_STATUS:
-            raise _Lost(f"HTTP status {answer.status_code}")
+        if answer.status in _RETRIED_STATUS:
+            raise _Lost(f"HTTP status {answer.status}")
         return self._parse(answer)
 
-    def _parse(self, answer: requests.Response) -> Any:
+    def _parse(self, answer: urllib3.BaseHTTPResponse) -> Any:
         try:
-            parsed = json.loads(answer.content)
+            parsed = json.loads(answer.data)
         except ValueError as exc:
-            raise _Lost(f"HTTP status {answer.status_code} without JSON") from exc
+            raise _Lost(f"HTTP status {answer.status} without JSON") from exc
         if not isinstance(parsed, (dict, list)):
             raise _Lost("an answer that is no JSON-RPC")
         return parsed
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = _new_session(self._url)
-        return session
-
     def close(self) -> None:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is not None:
-            session.close()
-            self._local.session = None
+        self._pool.clear()
 
 
 class _Lost(MedFedError):
     """An exchange that may be repeated; never leaves this module."""
 
 
-def _new_session(url: str) -> requests.Session:
-    """A session that has read the proxy and certificate settings once instead of at every request."""
-    session = requests.Session()
-    session.headers["Content-Type"] = "application/json"
-    session.proxies.update(get_environ_proxies(url))
-    bundle = [os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")]
-    session.verify = next((path for path in bundle if path), True)
-    session.trust_env = False
-    return session
+def _headers(user: str | None, password: str | None) -> dict[str, str]:
+    plain = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+    if user is None:
+        return plain
+    return plain | urllib3.make_headers(basic_auth=f"{unquote(user)}:{unquote(password or '')}")
 
 
-def _reason(exc: requests.RequestException) -> str:
-    if isinstance(exc, requests.exceptions.SSLError):
+def _new_pool(scheme: str, host: str) -> urllib3.PoolManager:
+    """Connections by the environment's proxy and certificate settings, read once."""
+    named = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"))
+    bundle = next((path for path in named if path), None)
+    proxy = None if proxy_bypass(host) else getproxies().get(scheme)
+    if proxy is None:
+        return urllib3.PoolManager(maxsize=8, ca_certs=bundle)
+    return urllib3.ProxyManager(proxy, maxsize=8, ca_certs=bundle)
+
+
+def _reason(exc: exceptions.HTTPError) -> str:
+    if isinstance(exc, exceptions.SSLError):
         return "its TLS certificate is not trusted"
-    return "no answer in time" if isinstance(exc, requests.Timeout) else "no connection"
+    if isinstance(exc, exceptions.ProxyError):
+        return "the proxy refuses"
+    return "no answer in time" if isinstance(exc, exceptions.TimeoutError) else "no connection"
 
 
 def _body(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:

@@ -152,8 +152,13 @@ class Sender:
         return f"sent-{chain}-{self._account.address}.sqlite"
 
     def _finish_open(self) -> list[Receipt]:
-        receipts = [self._drive(entry) for entry in self._journal.open_entries()]
-        return [receipt for receipt in receipts if receipt is not None]
+        finished = []
+        for entry in self._journal.open_entries():
+            receipt = self._drive(entry)
+            if receipt is not None:
+                self._journal.settle(entry, "mined")
+                finished.append(receipt)
+        return finished
 
     def _earlier(self, intent: Intent) -> tuple[Entry, Receipt] | None:
         """The outcome of an earlier run. Void entries count too: what one node refused, another may have mined."""
@@ -199,7 +204,6 @@ class Sender:
                 self._hand_in(entry)
             receipt = self._mined(entry)
             if receipt is not None:
-                self._journal.settle(entry, "mined")
                 return receipt
             if wait.displaced(self._client.nonce(self.address) > entry.nonce):
                 self._journal.settle(entry, "void")

@@ -1,13 +1,141 @@
-"""The ConsentRegistry."""
+"""The ConsentRegistry: which patient consents to which use of which dataset.
+
+Signed items are given as objects with the fields of the contract's structs in snake_case (`patient`, `dataset_id`,
+`purposes`, `expiry_day`, `issued_at`, `deadline`, `signature`).
+"""
 
 from __future__ import annotations
 
-from medfed.chain.contracts.base import Contract
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-__all__ = ["Consents"]
+from medfed.chain.calls import Call, Event, Receipt
+from medfed.chain.client import BlockLike
+from medfed.chain.contracts.base import Contract
+from medfed.chain.errors import error_name
+from medfed.protocol import consent
+from medfed.protocol.consent import RevokeAll, Word
+from medfed.types import Address, DatasetId
+
+__all__ = ["Consents", "Skipped", "consent_event"]
+
+_KINDS = {
+    "Granted": consent.Granted,
+    "Narrowed": consent.Narrowed,
+    "Revoked": consent.Revoked,
+    "AllRevoked": consent.AllRevoked,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An item of a batch that did not count: its place, whose it is, the name of the error (empty: none is known)."""
+
+    index: int
+    patient: Address
+    reason: str
+
+
+def consent_event(event: Event) -> consent.Event:
+    """An event of this contract in the form of `protocol.consent`; raises `KeyError` for one that is no consent."""
+    values = {("dataset" if name == "dataset_id" else name): value for name, value in event.values.items()}
+    made: consent.Event = _KINDS[event.name](**values)
+    return made
 
 
 class Consents(Contract):
     """Calls and views of `ConsentRegistry.sol`."""
 
     NAME = "ConsentRegistry"
+
+    # -- by the patient's own account ----------------------------------------------------------------------------
+
+    def grant(self, dataset: DatasetId, purposes: int, expiry_day: int) -> Call:
+        """Consent, in place of any earlier consent; `expiry_day` counts days since 1970."""
+        return self._change("grant", dataset, purposes, expiry_day)
+
+    def narrow(self, dataset: DatasetId, purposes: int, expiry_day: int) -> Call:
+        """Take some of the consent away and keep the rest."""
+        return self._change("narrow", dataset, purposes, expiry_day)
+
+    def revoke(self, dataset: DatasetId) -> Call:
+        """End the consent for one dataset."""
+        return self._change("revoke", dataset)
+
+    def revoke_all(self) -> Call:
+        """End every consent."""
+        return self._change("revokeAll")
+
+    # -- by the patient's signature, sent by anyone ---------------------------------------------------------------
+
+    def grant_by_sig(self, item: object) -> Call:
+        """A signed grant."""
+        return self._change("grantBySig", item)
+
+    def narrow_by_sig(self, item: object) -> Call:
+        """A signed narrowing."""
+        return self._change("narrowBySig", item)
+
+    def revoke_by_sig(self, item: object) -> Call:
+        """A signed revocation."""
+        return self._change("revokeBySig", item)
+
+    def revoke_all_by_sig(self, item: object) -> Call:
+        """A signed revoke-all."""
+        return self._change("revokeAllBySig", item)
+
+    def grant_batch(self, items: Sequence[object]) -> Call:
+        """Signed grants; one that does not count sinks no other, see `skipped`."""
+        return self._change("grantBatch", list(items))
+
+    def narrow_batch(self, items: Sequence[object]) -> Call:
+        """Signed narrowings."""
+        return self._change("narrowBatch", list(items))
+
+    def revoke_batch(self, items: Sequence[object]) -> Call:
+        """Signed revocations."""
+        return self._change("revokeBatch", list(items))
+
+    def revoke_all_batch(self, items: Sequence[object]) -> Call:
+        """Signed revoke-alls."""
+        return self._change("revokeAllBatch", list(items))
+
+    def skipped(self, receipt: Receipt) -> list[Skipped]:
+        """The items of a batch that did not count."""
+        found = (event for event in self.events(receipt) if event.name == "SignatureSkipped")
+        return [Skipped(event["index"], event["patient"], error_name(event["reason"])) for event in found]
+
+    # -- by the dataset's owner ----------------------------------------------------------------------------------
+
+    def revoke_for(self, patient: Address, dataset: DatasetId) -> Call:
+        """End a patient's consent on their behalf (a lost key, a request on paper)."""
+        return self._change("revokeFor", patient, dataset)
+
+    # -- views ---------------------------------------------------------------------------------------------------
+
+    def is_active(
+        self, patient: Address, dataset: DatasetId, purposes: int, at: int, block: BlockLike = None
+    ) -> bool:
+        """Whether the current word makes `purposes` active at second `at`; no wherever it cannot tell."""
+        return bool(self._view(block, "isActive", patient, dataset, purposes, at))
+
+    def was_active(
+        self, patient: Address, dataset: DatasetId, purposes: int, at: int, shown: consent.History
+    ) -> bool:
+        """Whether `purposes` was active when the past second `at` had ended, from the words shown newest first."""
+        return bool(
+            self._view(None, "wasActive", patient, dataset, purposes, at, shown.words, shown.revoke_alls)
+        )
+
+    def word(self, patient: Address, dataset: DatasetId, block: BlockLike = None) -> Word:
+        """The latest word; all zero when there never was one."""
+        return Word(**self._view(block, "wordOf", patient, dataset))
+
+    def revoke_all_word(self, patient: Address, block: BlockLike = None) -> RevokeAll:
+        """The patient's latest revoke-all; all zero when there never was one."""
+        return RevokeAll(**self._view(block, "revokeAllOf", patient))
+
+    @staticmethod
+    def history(events: Iterable[Event]) -> list[consent.Event]:
+        """Indexed events of this contract in the form of `protocol.consent`; batch reports are left out."""
+        return [consent_event(event) for event in events if event.name in _KINDS]
