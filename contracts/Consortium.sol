@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
+import {IConsortium} from "./interfaces/IConsortium.sol";
+
+/// @title Consortium
+contract Consortium is IConsortium, AccessManaged {
+    // Storage
+
+    mapping(address hospital => Hospital) private _hospitals;
+
+    /// @inheritdoc IConsortium
+    mapping(address operator => address hospital) public hospitalOf;
+
+    // Constructor
+
+    constructor(address authority) AccessManaged(authority) {}
+
+    // Consortium functions
+
+    /// @inheritdoc IConsortium
+    function admit(address hospital, address operator, bytes32 encryptionKey, bytes32 metadata)
+        external
+        restricted
+    {
+        require(hospital != address(0), AccountZero());
+        require(_hospitals[hospital].status == Status.None, HospitalAlreadyAdmitted(hospital));
+
+        _appoint(hospital, operator);
+        _hospitals[hospital] =
+            Hospital({operator: operator, admittedAt: uint40(block.timestamp), status: Status.Active});
+
+        emit HospitalAdmitted(hospital, operator, encryptionKey, metadata);
+    }
+
+    /// @inheritdoc IConsortium
+    function suspend(address hospital) external restricted {
+        Status status = _hospitals[hospital].status;
+        require(status == Status.Active, HospitalNotActive(hospital, status));
+
+        _hospitals[hospital].status = Status.Suspended;
+
+        emit HospitalSuspended(hospital);
+    }
+
+    /// @inheritdoc IConsortium
+    function reinstate(address hospital) external restricted {
+        Status status = _hospitals[hospital].status;
+        require(status == Status.Suspended, HospitalNotSuspended(hospital, status));
+
+        _hospitals[hospital].status = Status.Active;
+
+        emit HospitalReinstated(hospital);
+    }
+
+    // Hospital functions. A suspended hospital may still rotate its keys: a stolen key is a reason for suspension.
+
+    /// @inheritdoc IConsortium
+    function rotateOperator(address operator) external {
+        address previous = _requireHospital(msg.sender).operator;
+
+        _appoint(msg.sender, operator);
+        delete hospitalOf[previous];
+        _hospitals[msg.sender].operator = operator;
+
+        emit OperatorRotated(msg.sender, previous, operator);
+    }
+
+    /// @inheritdoc IConsortium
+    function rotateEncryptionKey(bytes32 encryptionKey) external {
+        _requireHospital(msg.sender);
+
+        emit EncryptionKeyRotated(msg.sender, encryptionKey);
+    }
+
+    /// @inheritdoc IConsortium
+    function updateMetadata(bytes32 metadata) external {
+        _requireHospital(msg.sender);
+
+        emit MetadataUpdated(msg.sender, metadata);
+    }
+
+    // Views
+
+    /// @inheritdoc IConsortium
+    function getHospital(address hospital) external view returns (Hospital memory) {
+        return _hospitals[hospital];
+    }
+
+    /// @inheritdoc IConsortium
+    function isOperator(address hospital, address account)
+        external
+        view
+        returns (bool operator, bool active)
+    {
+        Hospital memory found = _hospitals[hospital];
+        return (found.operator == account && account != address(0), found.status == Status.Active);
+    }
+
+    // Internal
+
+    function _appoint(address hospital, address operator) private {
+        require(operator != address(0), AccountZero());
+        address serves = hospitalOf[operator];
+        require(serves == address(0), OperatorTaken(operator, serves));
+
+        hospitalOf[operator] = hospital;
+    }
+
+    function _requireHospital(address hospital) private view returns (Hospital memory found) {
+        found = _hospitals[hospital];
+        require(found.status != Status.None, HospitalUnknown(hospital));
+    }
+}

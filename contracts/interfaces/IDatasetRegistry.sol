@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {DatasetId} from "../types/DatasetId.sol";
+
+/// @title Datasets as owned tokens
+/// @notice A dataset is an ERC-721 token of its hospital's admin account: commitments and counts, never a record. It cannot be
+/// transferred while it is enrolled in a study.
+interface IDatasetRegistry {
+    /// @notice What a hospital says of a version of its dataset.
+    struct DatasetInfo {
+        bytes32 recordsRoot; // Merkle root of the record commitments
+        bytes32 schemaHash; // hash of the columns
+        bytes32 report; // digest of the quality report's CID
+        uint32 records; // number of records
+        uint32 uses; // purposes the hospital permits, as in Purposes
+        uint24 disease; // disease code for disease-specific use, 0 for none
+        uint16 quality; // 0 to 10,000
+    }
+
+    /// @notice What is stored: two words.
+    struct Dataset {
+        bytes32 recordsRoot; // Merkle root of the record commitments
+        uint32 records; // number of records
+        uint32 uses; // purposes the hospital permits
+        uint24 disease; // disease code
+        uint16 version; // from 1
+        uint16 quality; // 0 to 10,000
+        uint8 enrolments; // studies it is enrolled in
+        uint40 updatedAt; // Unix seconds
+        bool retired; // takes no further enrolment
+    }
+
+    event DatasetRegistered(DatasetId indexed dataset, address indexed hospital, DatasetInfo info);
+    event DatasetPublished(DatasetId indexed dataset, uint16 version, DatasetInfo info);
+    event DatasetRetired(DatasetId indexed dataset);
+    event DatasetLocked(DatasetId indexed dataset, uint8 enrolments);
+    event DatasetUnlocked(DatasetId indexed dataset, uint8 enrolments);
+
+    error NotAnActiveOperator(address account);
+    error NotTheOwnersOperator(DatasetId dataset, address account);
+    error NotTheOwner(DatasetId dataset, address hospital);
+    error DatasetEmpty();
+    error QualityOutOfRange(uint16 quality, uint16 limit);
+    error DatasetIsRetired(DatasetId dataset);
+    error DatasetEnrolled(DatasetId dataset, uint8 enrolments);
+    error OnlyRounds(address caller);
+
+    /// @notice Registers a dataset for the hospital that the caller operates; the token belongs to its admin account.
+    function register(DatasetInfo calldata info) external returns (DatasetId dataset);
+
+    /// @notice Publishes the next version. Studies keep the version they enrolled.
+    function publish(DatasetId dataset, DatasetInfo calldata info) external;
+
+    /// @notice No further enrolments, for good.
+    function retire(DatasetId dataset) external;
+
+    /// @notice Called by the rounds contract at enrolment: checks the owner and counts the enrolment.
+    function lock(DatasetId dataset, address hospital)
+        external
+        returns (uint16 version, uint32 records, uint32 uses, uint24 disease);
+
+    /// @notice Called by the rounds contract when an enrolment ends.
+    function unlock(DatasetId dataset) external;
+
+    /// @notice The record of a dataset; version 0 when there is none.
+    function getDataset(DatasetId dataset) external view returns (Dataset memory);
+}

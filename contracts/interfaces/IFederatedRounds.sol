@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {DatasetId} from "../types/DatasetId.sol";
+import {StudyId} from "../types/StudyId.sol";
+import {IAggregationRule} from "./IAggregationRule.sol";
+
+/// @title Studies and their rounds
+/// @notice Hospitals enrol with a dataset and a stake, commit to one update per round, and attest to the aggregate that they
+/// recomputed. Two thirds of a round's submitters make it final and open the next one. A seat is a hospital's place in a study and
+/// its bit in every bitmap. The phase of a round is a function of stored facts and time; nothing needs a scheduler.
+/// @dev Assumes of the chain that block times never fall. Holds no funds: `IStakeVault` does.
+interface IFederatedRounds {
+    enum State {
+        None,
+        Enrolling,
+        Running,
+        Completed,
+        Aborted
+    }
+
+    enum Phase {
+        None, // no such round
+        Training,
+        Screening, // masked studies only
+        Unmasking, // masked studies only
+        Aggregating,
+        Final,
+        Void
+    }
+
+    enum Outcome {
+        Open,
+        Final,
+        Void
+    }
+
+    /// @notice What a sponsor offers and asks for.
+    struct StudyTerms {
+        bytes32 spec; // digest of the study spec's CID
+        address token; // rewards and stakes
+        uint96 rewardPerRound; // smallest units, for each final round
+        uint96 stake; // per hospital
+        IAggregationRule rule; // how updates become an aggregate
+        uint32 purposes; // the study's purpose, as in Purposes
+        uint24 disease; // disease code, 0 for none
+        uint40 enrolDeadline; // Unix seconds
+        uint8 minHospitals; // fewer submitters make a round void
+        uint8 maxHospitals; // at most 64
+        uint16 rounds; // final rounds to complete the study
+        uint8 maxVoids; // one more void round aborts the study
+        uint16 cohortStep; // weights are multiples of it
+        uint32 trainingSeconds; // longest Training phase
+        uint32 aggregatingSeconds; // longest Aggregating phase
+        uint32 disputeSeconds; // claims of a round unlock that long after it is final
+        uint32 maxWeight; // of one update
+        uint16 attesterBps; // share of a round's reward for its attesters, in 1/10,000
+    }
+
+    struct Study {
+        State state;
+        uint8 members; // seats taken
+        uint8 minHospitals;
+        uint8 maxHospitals;
+        uint16 round; // the newest round, from 1; 0 while enrolling
+        uint16 finals; // final rounds so far
+        uint16 rounds;
+        uint8 voids; // void rounds so far
+        uint8 maxVoids;
+        uint16 cohortStep;
+        uint32 trainingSeconds;
+        uint32 aggregatingSeconds;
+        uint32 disputeSeconds;
+        uint32 maxWeight;
+        uint16 attesterBps;
+        address token; // second word
+        uint96 rewardPerRound;
+        address sponsor; // third word
+        uint40 enrolDeadline;
+        uint32 purposes;
+        uint24 disease;
+        IAggregationRule rule; // fourth word
+        uint96 stake;
+        bytes32 spec; // fifth word
+        uint40 endedAt; // sixth word, written once: when the study completed or aborted
+        bool refunded;
+    }
+
+    /// @notice One word.
+    struct Seat {
+        address hospital;
+        DatasetId dataset; // 0 once released
+        uint16 version; // pinned version of the dataset
+        uint32 records; // pinned record count
+        uint8 misses; // rounds in which it neither submitted nor abstained
+        uint8 leftOut; // final rounds that left its update out
+    }
+
+    /// @notice One word.
+    struct Round {
+        uint40 openedAt; // Unix seconds; the cohort is that of the second before
+        uint40 closedAt; // when all had acted; 0 if they have not (all)
+        uint32 totalWeight; // of the submitted updates
+        uint8 acted; // how many have submitted or abstained
+        uint64 submitted; // bitmap of seats
+        uint64 attested; // bitmap of seats
+        Outcome outcome;
+    }
+
+    /// @notice One word for each aggregate that anyone attested to.
+    struct Ballot {
+        uint64 attesters; // bitmap of seats
+        uint64 claimed; // bitmap of seats
+        uint40 finalAt; // Unix seconds; 0 unless this aggregate is the round's result
+        uint32 weight; // of the updates it includes
+    }
+
+    /// @notice One word, only for rounds in which somebody did not submit.
+    struct Absence {
+        uint64 abstained; // bitmap of seats
+        uint64 recorded; // bitmap of seats whose absence was warned or slashed
+    }
+
+    /// @notice A hospital's commitment to one round's work.
+    struct Update {
+        bytes32 cid; // digest of the update's CID
+        bytes32 updateRoot; // chunk tree over the header and the words
+        bytes32 cohortCid; // digest of the cohort manifest's CID
+        bytes32 cohortRoot; // Merkle root of the cohort's leaves
+        uint32 weight; // patients in the cohort, rounded down to the study's step
+    }
+
+    /// @notice A round's result.
+    struct Aggregate {
+        bytes32 cid; // digest of the aggregate's CID
+        bytes32 root; // chunk tree over its header and words
+        bytes32 model; // digest of the next model's CID
+        uint64 included; // bitmap of seats
+        uint32 weight; // sum of the included updates' weights
+    }
+
+    event StudyCreated(StudyId indexed study, address indexed sponsor, StudyTerms terms);
+    event Enrolled(
+        StudyId indexed study,
+        address indexed hospital,
+        DatasetId indexed dataset,
+        uint8 seat,
+        uint16 version,
+        uint32 records
+    );
+    event RoundOpened(StudyId indexed study, uint16 indexed round);
+    event TrainingClosed(StudyId indexed study, uint16 indexed round);
+    event UpdateSubmitted(StudyId indexed study, uint16 indexed round, uint8 indexed seat, Update update);
+    event Abstained(StudyId indexed study, uint16 indexed round, uint8 indexed seat);
+    event AggregateProposed(
+        StudyId indexed study, uint16 indexed round, bytes32 aggregateHash, Aggregate aggregate
+    );
+    event Attested(StudyId indexed study, uint16 indexed round, bytes32 aggregateHash, uint64 seats);
+    event RoundFinal(StudyId indexed study, uint16 indexed round, bytes32 aggregateHash);
+    event RoundVoid(StudyId indexed study, uint16 indexed round);
+    event StudyCompleted(StudyId indexed study);
+    event StudyAborted(StudyId indexed study);
+    event AbsenceWarned(StudyId indexed study, uint16 indexed round, uint8 indexed seat);
+    event AbsenceSlashed(StudyId indexed study, uint16 indexed round, uint8 indexed seat, uint256 amount);
+    event Claimed(
+        StudyId indexed study, uint16 indexed round, uint8 indexed seat, address hospital, uint256 amount
+    );
+    event StakeReleased(StudyId indexed study, uint8 indexed seat, uint256 amount);
+    event Refunded(StudyId indexed study, address indexed sponsor, uint256 amount);
+
+    error PhaseLengthOutOfRange(uint256 length, uint256 least, uint256 most);
+    error DisputeLengthOutOfRange(uint256 length, uint256 least, uint256 most);
+    error HospitalsOutOfRange(uint256 least, uint256 most, uint256 limit);
+    error RoundsZero();
+    error CohortStepOutOfRange(uint256 step, uint256 maxWeight);
+    error SumCouldWrap(uint256 maxHospitals, uint256 maxWeight);
+    error ShareOutOfRange(uint256 bps, uint256 limit);
+    error DeadlinePassed(uint256 deadline, uint256 now_);
+    error NotEnrolling(StudyId study, State state);
+    error NotRunning(StudyId study, State state);
+    error NotEnded(StudyId study, State state);
+    error NotTheSponsor(StudyId study, address account);
+    error NotAnActiveHospital(address account);
+    error AlreadyEnrolled(StudyId study, address hospital);
+    error StudyFull(StudyId study, uint8 members);
+    error UseNotPermitted(StudyId study, DatasetId dataset);
+    error RoundNotOpen(StudyId study, uint16 round, uint16 current);
+    error WrongPhase(StudyId study, uint16 round, Phase phase);
+    error NotTheSeatsOperator(StudyId study, uint8 seat, address account);
+    error HospitalSuspended(StudyId study, uint8 seat);
+    error AlreadyActed(StudyId study, uint16 round, uint8 seat);
+    error WeightNotAllowed(uint256 weight, uint256 step, uint256 most);
+    error NotASubmitter(StudyId study, uint16 round, uint8 seat);
+    error AlreadyAttested(StudyId study, uint16 round, uint8 seat);
+    error AggregateUnknown(StudyId study, uint16 round, bytes32 aggregateHash);
+    error IncludedNotSubmitted(uint64 included, uint64 submitted);
+    error TooFewIncluded(uint256 included, uint256 least);
+    error WrongTotalWeight(uint256 weight, uint256 total);
+    error AttestationClosed(StudyId study, uint16 round, uint256 closedAt);
+    error SignatureCount(uint256 seats, uint256 signatures);
+    error BadSignature(uint8 seat, address recovered);
+    error NothingToAdvance(StudyId study, uint256 until);
+    error NothingToRecord(StudyId study, uint16 round);
+    error ClaimLocked(StudyId study, uint16 round, uint256 until);
+    error NotFinal(StudyId study, uint16 round, bytes32 aggregateHash);
+    error AlreadyClaimed(StudyId study, uint16 round, uint8 seat);
+    error UpdateMismatch(StudyId study, uint16 round, uint8 seat);
+    error NothingToClaim(StudyId study, uint16 round, uint8 seat);
+    error StakeLocked(StudyId study, uint256 until);
+    error AlreadyReleased(StudyId study, uint8 seat);
+    error AlreadyRefunded(StudyId study);
+
+    /// @notice Stops new studies and enrolments. Only for the pauser role. Never stops a running study, a claim or a refund.
+    function pause() external;
+
+    /// @notice Takes new studies and enrolments again. Only for the pauser role.
+    function unpause() external;
+
+    /// @notice Posts a study and draws `rewardPerRound * rounds` from the sponsor, who has approved the vault for it.
+    function createStudy(StudyTerms calldata terms) external returns (StudyId study);
+
+    /// @notice Takes a seat for the hospital that the caller operates, with one dataset and the stake from its free balance.
+    function enrol(StudyId study, DatasetId dataset) external returns (uint8 seat);
+
+    /// @notice The sponsor takes the study back while it is enrolling.
+    function cancel(StudyId study) external;
+
+    /// @notice Commits to an update. The bytes are published when Training has closed.
+    function submitUpdate(StudyId study, uint16 round, uint8 seat, Update calldata update) external;
+
+    /// @notice Present without work; anyone may say it for a suspended hospital.
+    function abstain(StudyId study, uint16 round, uint8 seat) external;
+
+    /// @notice Attests to an aggregate given in full. The attestation that makes two thirds of the submitters ends the round and
+    /// opens the next. Attestations to the final aggregate are taken until the round's claims unlock.
+    function attest(StudyId study, uint16 round, uint8 seat, Aggregate calldata aggregate) external;
+
+    /// @notice Attests to an aggregate that somebody has given in full before.
+    function attestHash(StudyId study, uint16 round, uint8 seat, bytes32 aggregateHash) external;
+
+    /// @notice Hands in attestations that were signed by the seats' operators.
+    /// @param seats The signers' seats.
+    /// @param signatures 64 bytes for each seat, in their order: r and vs (ERC-2098) over
+    /// Attestation(uint64 study,uint16 round,bytes32 aggregateHash).
+    function attestBySig(
+        StudyId study,
+        uint16 round,
+        Aggregate calldata aggregate,
+        uint8[] calldata seats,
+        bytes calldata signatures
+    ) external;
+
+    /// @notice Does what time allows: opens a study that has its hospitals, ends one that does not get them, voids a round that
+    /// cannot end any more. Anyone may call; the sponsor may open a study with enough hospitals before its deadline.
+    function advance(StudyId study) external;
+
+    /// @notice Warns or slashes the hospitals that were silent in a round whose Training has closed, and those that a final
+    /// aggregate left out. A first miss warns (one in the first round slashes, as the hospital never took part), later ones slash; being
+    /// left out slashes from the third time. Slashed tokens join a later round's reward.
+    /// @param aggregate The round's final aggregate; one that is not final (all zero will do) leaves only silence to record.
+    function recordAbsences(StudyId study, uint16 round, Aggregate calldata aggregate) external;
+
+    /// @notice Pays one seat for one final round into its hospital's free balance. Anyone may call.
+    function claim(
+        StudyId study,
+        uint16 round,
+        uint8 seat,
+        Aggregate calldata aggregate,
+        Update calldata update
+    ) external;
+
+    /// @notice Gives a seat's stake and dataset free, once the study has ended and its disputes are over.
+    function release(StudyId study, uint8 seat) external;
+
+    /// @notice Gives the sponsor what no round will pay out, once the study has ended.
+    function refund(StudyId study) external;
+
+    /// @notice How many studies there are; ids count from 1.
+    function studyCount() external view returns (uint64);
+
+    /// @notice The study's record; `State.None` when there is none.
+    function getStudy(StudyId study) external view returns (Study memory);
+
+    /// @notice A seat's record.
+    function getSeat(StudyId study, uint8 seat) external view returns (Seat memory);
+
+    /// @notice The seat of a hospital, if it has one.
+    function seatOf(StudyId study, address hospital) external view returns (bool enrolled, uint8 seat);
+
+    /// @notice A round's record; all zero when it has not opened.
+    function getRound(StudyId study, uint16 round) external view returns (Round memory);
+
+    /// @notice The ballot of one aggregate.
+    function getBallot(StudyId study, uint16 round, bytes32 aggregateHash)
+        external
+        view
+        returns (Ballot memory);
+
+    /// @notice Who abstained, and whose absence was recorded.
+    function getAbsence(StudyId study, uint16 round) external view returns (Absence memory);
+
+    /// @notice A seat's commitment: keccak256(updateRoot, keccak256(abi.encode(cid, cohortCid, cohortRoot, weight))).
+    function updateOf(StudyId study, uint16 round, uint8 seat) external view returns (bytes32 commitment);
+
+    /// @notice What a round pays on top of the study's reward: left over from earlier rounds, or slashed.
+    function carriedInto(StudyId study, uint16 round) external view returns (uint96 amount);
+
+    /// @notice The phase of a round now.
+    function phase(StudyId study, uint16 round) external view returns (Phase);
+
+    /// @notice keccak256(abi.encode(study, round, aggregate)).
+    function hashAggregate(StudyId study, uint16 round, Aggregate calldata aggregate)
+        external
+        pure
+        returns (bytes32);
+}
