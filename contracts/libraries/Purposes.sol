@@ -49,9 +49,8 @@ library Purposes {
 
     /// @notice Whether data given for `consented` may be used for `requested`. No for anything malformed.
     function permits(uint32 consented, uint32 requested) internal pure returns (bool) {
-        if ((consented | requested) & ~DEFINED != 0 || !_isRequest(requested)) return false;
-        if (_widened(consented) & requested & PERMISSIONS == 0) return false;
-        return _conditions(consented) & ~_conditions(requested) == 0;
+        if ((consented | requested) & ~DEFINED != 0 || consented & _covering(requested) == 0) return false;
+        return _meets(requested, consented);
     }
 
     /// @notice Whether research into `requestedDisease` is research into `consentedDisease`; 0 is no disease.
@@ -74,8 +73,7 @@ library Purposes {
 
     /// @notice Whether everything that `to` permits was permitted by `from` already.
     function narrows(uint32 from, uint32 to) internal pure returns (bool) {
-        if (_widened(to) & ~_widened(from) & PERMISSIONS != 0) return false;
-        return _conditions(from) & ~_conditions(to) == 0;
+        return _widened(to) & ~_widened(from) & PERMISSIONS == 0 && _meets(to, from);
     }
 
     /// @notice Reverts unless `purposes` can be consented to.
@@ -87,29 +85,37 @@ library Purposes {
     /// @notice Reverts unless `purposes` can be requested.
     function requireRequest(uint32 purposes) internal pure {
         _requireDefined(purposes);
-        if (!_isRequest(purposes)) revert AmbiguousRequest(purposes);
+        if (_covering(purposes) == 0) revert AmbiguousRequest(purposes);
     }
 
     function _requireDefined(uint32 purposes) private pure {
         if (purposes & ~DEFINED != 0) revert UndefinedPurposes(purposes, purposes & ~DEFINED);
     }
 
-    /// @dev Exactly one permission: a power of two. POA with NPOA contradicts itself.
-    function _isRequest(uint32 purposes) private pure returns (bool) {
-        uint32 kind = purposes & PERMISSIONS;
-        return kind != 0 && kind & (kind - 1) == 0 && !(kind == POA && purposes & NPOA != 0);
+    /// @dev The permissions that cover a request's one permission; none for a request without exactly one, or with POA and
+    /// NPOA, which contradict each other.
+    function _covering(uint32 requested) private pure returns (uint32) {
+        uint32 kind = requested & PERMISSIONS;
+        if (kind == HMB) return GRU | HMB;
+        if (kind == DS) return GRU | HMB | DS;
+        if (kind == GRU) return GRU;
+        return kind == POA && requested & NPOA == 0 ? GRU | POA : 0;
     }
 
     /// @dev With every permission that those present include.
     function _widened(uint32 purposes) private pure returns (uint32) {
         if (purposes & GRU != 0) return purposes | PERMISSIONS;
-        if (purposes & HMB != 0) return purposes | DS;
-        return purposes;
+        return purposes & HMB != 0 ? purposes | DS : purposes;
     }
 
-    /// @dev The modifiers, NPUNCU written as NPU and NCU.
-    function _conditions(uint32 purposes) private pure returns (uint32) {
-        if (purposes & NPUNCU != 0) purposes |= NPU | NCU;
-        return purposes & MODIFIERS & ~NPUNCU;
+    /// @dev Whether `purposes` carries every modifier of `conditions`, NPUNCU being NPU and NCU.
+    function _meets(uint32 purposes, uint32 conditions) private pure returns (bool) {
+        uint32 missing = conditions & MODIFIERS & ~purposes;
+        return missing == 0 || _split(conditions) & MODIFIERS & ~_split(purposes) == 0;
+    }
+
+    /// @dev NPUNCU written as NPU and NCU.
+    function _split(uint32 purposes) private pure returns (uint32) {
+        return purposes & NPUNCU != 0 ? (purposes | NPU | NCU) & ~NPUNCU : purposes;
     }
 }

@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from medfed.errors import ContractRevert, InputError
 from medfed.protocol import purposes as duo

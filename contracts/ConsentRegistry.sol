@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IConsentRegistry} from "./interfaces/IConsentRegistry.sol";
+import {Purposes} from "./libraries/Purposes.sol";
+import {DatasetId} from "./types/DatasetId.sol";
+import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+
+/// @title ConsentRegistry
+contract ConsentRegistry is IConsentRegistry, EIP712 {
+    /* CONSTANTS */
+
+    /// @dev The expiry day of a consent without an end.
+    uint16 private constant NO_EXPIRY = type(uint16).max;
+
+    /// @dev Gas that a contract wallet may use to judge a signature.
+    uint256 private constant WALLET_GAS = 100_000;
+
+    /// @dev Gas that must be left when an item of a batch begins: what the most expensive one uses, and some.
+    uint256 private constant ITEM_GAS = 220_000;
+
+    /// @dev With this much left, the call of a wallet gets WALLET_GAS although a 64th is held back.
+    uint256 private constant BEFORE_WALLET = 110_000;
+
+    /// @dev Stands for `issuedAt` where the patient calls: newer than anything.
+    uint40 private constant BY_CALL = type(uint40).max;
+
+    bytes32 private constant GRANT_TYPE = keccak256(
+        "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
+    );
+    bytes32 private constant NARROW_TYPE = keccak256(
+        "Narrow(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
+    );
+    bytes32 private constant REVOKE_TYPE =
+        keccak256("Revoke(address patient,uint32 datasetId,uint40 issuedAt,uint40 deadline)");
+    bytes32 private constant REVOKE_ALL_TYPE =
+        keccak256("RevokeAll(address patient,uint40 issuedAt,uint40 deadline)");
+
+    /* STORAGE */
+
+    /// @inheritdoc IConsentRegistry
+    address public immutable datasets;
+
+    mapping(address patient => mapping(DatasetId datasetId => Word word)) private _words;
+    mapping(address patient => RevokeAllWord word) private _revokeAlls;
+
+    /* CONSTRUCTOR */
+
+    /// @dev `registry` is not checked: with a wrong one `revokeFor` reverts, and nothing else depends on it.
+    constructor(address registry) EIP712("MedFed ConsentRegistry", "1") {
+        datasets = registry;
+    }
+
+    /* BY CALL */
+
+    /// @inheritdoc IConsentRegistry
+    function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external {
+        _grant(msg.sender, datasetId, purposes, expiryDay, BY_CALL);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external {
+        _narrow(msg.sender, datasetId, purposes, expiryDay, BY_CALL);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revoke(DatasetId datasetId) external {
+        _revoke(msg.sender, datasetId, msg.sender, BY_CALL);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeAll() external {
+        _revokeAll(msg.sender, BY_CALL);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeFor(address patient, DatasetId datasetId) external {
+        address owner = IERC721(datasets).ownerOf(DatasetId.unwrap(datasetId));
+        if (msg.sender != owner) revert NotDatasetOwner(datasetId, msg.sender, owner);
+
+        _revoke(patient, datasetId, msg.sender, BY_CALL);
+    }
+
+    /* BY SIGNATURE */
+
+    /// @inheritdoc IConsentRegistry
+    function grantBySig(SignedGrant calldata consent) external {
+        _requireTimely(consent.issuedAt, consent.deadline);
+        _requireSigned(consent.patient, _grantHash(GRANT_TYPE, consent), consent.signature);
+
+        _grant(consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function narrowBySig(SignedGrant calldata consent) external {
+        _requireTimely(consent.issuedAt, consent.deadline);
+        _requireSigned(consent.patient, _grantHash(NARROW_TYPE, consent), consent.signature);
+
+        _narrow(consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeBySig(SignedRevocation calldata revocation) external {
+        _requireTimely(revocation.issuedAt, revocation.deadline);
+        _requireSigned(
+            revocation.patient,
+            keccak256(
+                abi.encode(
+                    REVOKE_TYPE,
+                    revocation.patient,
+                    revocation.datasetId,
+                    revocation.issuedAt,
+                    revocation.deadline
+                )
+            ),
+            revocation.signature
+        );
+
+        _revoke(revocation.patient, revocation.datasetId, revocation.patient, revocation.issuedAt);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeAllBySig(SignedRevokeAll calldata revocation) external {
+        _requireTimely(revocation.issuedAt, revocation.deadline);
+        _requireSigned(
+            revocation.patient,
+            keccak256(
+                abi.encode(REVOKE_ALL_TYPE, revocation.patient, revocation.issuedAt, revocation.deadline)
+            ),
+            revocation.signature
+        );
+
+        _revokeAll(revocation.patient, revocation.issuedAt);
+    }
+
+    /* IN BATCHES */
+
+    // Each item is a call of its own: whatever goes wrong in it stays in it.
+
+    /// @inheritdoc IConsentRegistry
+    function grantBatch(SignedGrant[] calldata consents) external {
+        for (uint256 i = 0; i < consents.length; ++i) {
+            _requireItemGas();
+            try this.grantBySig(consents[i]) {}
+            catch (bytes memory reason) {
+                emit SignatureSkipped(i, consents[i].patient, bytes4(reason));
+            }
+        }
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function narrowBatch(SignedGrant[] calldata consents) external {
+        for (uint256 i = 0; i < consents.length; ++i) {
+            _requireItemGas();
+            try this.narrowBySig(consents[i]) {}
+            catch (bytes memory reason) {
+                emit SignatureSkipped(i, consents[i].patient, bytes4(reason));
+            }
+        }
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeBatch(SignedRevocation[] calldata revocations) external {
+        for (uint256 i = 0; i < revocations.length; ++i) {
+            _requireItemGas();
+            try this.revokeBySig(revocations[i]) {}
+            catch (bytes memory reason) {
+                emit SignatureSkipped(i, revocations[i].patient, bytes4(reason));
+            }
+        }
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeAllBatch(SignedRevokeAll[] calldata revocations) external {
+        for (uint256 i = 0; i < revocations.length; ++i) {
+            _requireItemGas();
+            try this.revokeAllBySig(revocations[i]) {}
+            catch (bytes memory reason) {
+                emit SignatureSkipped(i, revocations[i].patient, bytes4(reason));
+            }
+        }
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc IConsentRegistry
+    function isActive(address patient, DatasetId datasetId, uint32 purposes, uint40 at)
+        external
+        view
+        returns (bool)
+    {
+        Word storage word = _words[patient][datasetId];
+        if (
+            !_covers(word.grantedAt, word.revokedAt, word.expiryDay, at)
+                || !Purposes.permits(word.purposes, purposes)
+        ) return false;
+
+        RevokeAllWord storage last = _revokeAlls[patient];
+        return last.moment < word.grantedAt || (last.moment > at && last.history == 0);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function wasActive(
+        address patient,
+        DatasetId datasetId,
+        uint32 purposes,
+        uint40 t,
+        Word[] calldata words,
+        RevokeAllWord[] calldata revokeAlls
+    ) external view returns (bool) {
+        if (t >= block.timestamp) revert NotYetPast(t, _now());
+
+        Word memory word = _wordAt(_words[patient][datasetId], t, words);
+        uint40 moment = _revokeAllAt(_revokeAlls[patient], t, revokeAlls);
+        return _covers(word, t) && moment < word.grantedAt && Purposes.permits(word.purposes, purposes);
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function wordOf(address patient, DatasetId datasetId) external view returns (Word memory) {
+        return _words[patient][datasetId];
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function revokeAllOf(address patient) external view returns (RevokeAllWord memory) {
+        return _revokeAlls[patient];
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function isWalletSignature(address wallet, bytes32 digest, bytes calldata signature)
+        external
+        view
+        returns (bool)
+    {
+        return SignatureChecker.isValidERC1271SignatureNowCalldata(wallet, digest, signature);
+    }
+
+    /* CHANGES */
+
+    function _grant(address patient, DatasetId datasetId, uint32 purposes, uint16 expiryDay, uint40 issuedAt)
+        private
+    {
+        Word memory word = _words[patient][datasetId];
+        uint40 moment = _revokeAlls[patient].moment;
+
+        _requireNewer(issuedAt, _latest(word, moment));
+        if (moment == _now()) revert GrantInRevokeAllSecond(moment);
+        _requireTerms(purposes, expiryDay);
+
+        _words[patient][datasetId] = Word(purposes, _now(), expiryDay, 0, _link(word));
+
+        emit Granted(patient, datasetId, purposes, expiryDay, _now());
+    }
+
+    function _narrow(address patient, DatasetId datasetId, uint32 purposes, uint16 expiryDay, uint40 issuedAt)
+        private
+    {
+        Word memory word = _words[patient][datasetId];
+        uint40 moment = _revokeAlls[patient].moment;
+
+        _requireNewer(issuedAt, _latest(word, moment));
+        if (!_covers(word, _now()) || moment >= word.grantedAt) revert NothingToNarrow(patient, datasetId);
+        _requireTerms(purposes, expiryDay);
+        if (expiryDay > word.expiryDay || !Purposes.narrows(word.purposes, purposes)) {
+            revert NotNarrower(word.purposes, purposes, word.expiryDay, expiryDay);
+        }
+
+        _words[patient][datasetId] = Word(purposes, _now(), expiryDay, 0, _link(word));
+
+        emit Narrowed(patient, datasetId, purposes, expiryDay, _now());
+    }
+
+    function _revoke(address patient, DatasetId datasetId, address by, uint40 issuedAt) private {
+        Word memory word = _words[patient][datasetId];
+
+        if (issuedAt < word.grantedAt) revert SignatureOvertaken(issuedAt, word.grantedAt);
+        _requireNewer(issuedAt, word.revokedAt);
+        if (by != patient && word.revokedAt != 0) revert AlreadyRevoked(patient, datasetId, word.revokedAt);
+
+        _words[patient][datasetId] = _ended(word);
+
+        emit Revoked(patient, datasetId, by, _now());
+    }
+
+    function _revokeAll(address patient, uint40 issuedAt) private {
+        RevokeAllWord memory last = _revokeAlls[patient];
+
+        _requireNewer(issuedAt, last.moment);
+
+        if (last.moment != _now()) _revokeAlls[patient] = RevokeAllWord(_now(), _link(last));
+
+        emit AllRevoked(patient, _now());
+    }
+
+    /* THE CHAINS OF WORDS */
+
+    /// @dev The word that follows `word` when it is revoked now.
+    function _ended(Word memory word) private view returns (Word memory) {
+        if (word.revokedAt == _now()) return word;
+        if (word.grantedAt == 0 || word.revokedAt != 0) return Word(0, _now(), 0, _now(), _link(word));
+        return Word(word.purposes, word.grantedAt, word.expiryDay, _now(), word.history);
+    }
+
+    /// @dev The history of what follows `word` now. Within its second it is replaced; else it is closed, and chained.
+    function _link(Word memory word) private view returns (bytes16) {
+        if (word.grantedAt == 0 || word.grantedAt == _now()) return word.history;
+        uint40 revokedAt = word.revokedAt == 0 ? _now() : word.revokedAt;
+        return _digest(Word(word.purposes, word.grantedAt, word.expiryDay, revokedAt, word.history));
+    }
+
+    function _link(RevokeAllWord memory last) private pure returns (bytes27) {
+        return last.moment == 0 ? bytes27(0) : _digest(last);
+    }
+
+    /// @dev The word that stood at the end of second `t`, from those shown; all zero when there was none.
+    function _wordAt(Word memory head, uint40 t, Word[] calldata words)
+        private
+        pure
+        returns (Word memory none)
+    {
+        bytes16 link = head.grantedAt == 0 ? bytes16(0) : _digest(head);
+        for (uint256 i = 0; i < words.length && link != 0; ++i) {
+            Word memory word = words[i];
+            if (_digest(word) != link) revert BrokenHistory(i);
+            if (word.grantedAt <= t) return word;
+            link = word.history;
+        }
+        if (link != 0) revert HistoryTooShort(words.length);
+    }
+
+    /// @dev The moment of the last revoke-all not after `t`, from those shown; 0 when there was none.
+    function _revokeAllAt(RevokeAllWord memory head, uint40 t, RevokeAllWord[] calldata words)
+        private
+        pure
+        returns (uint40 none)
+    {
+        bytes27 link = _link(head);
+        for (uint256 i = 0; i < words.length && link != 0; ++i) {
+            RevokeAllWord memory word = words[i];
+            if (_digest(word) != link) revert BrokenHistory(i);
+            if (word.moment <= t) return word.moment;
+            link = word.history;
+        }
+        if (link != 0) revert HistoryTooShort(words.length);
+    }
+
+    /// @dev Over the fields as they are packed in the slot, first field first. The packed encoding is unambiguous, as
+    /// every field has a fixed length.
+    function _digest(Word memory word) private pure returns (bytes16) {
+        return bytes16(
+            keccak256(
+                abi.encodePacked(word.purposes, word.grantedAt, word.expiryDay, word.revokedAt, word.history)
+            )
+        );
+    }
+
+    function _digest(RevokeAllWord memory word) private pure returns (bytes27) {
+        return bytes27(keccak256(abi.encodePacked(word.moment, word.history)));
+    }
+
+    /* RULES */
+
+    /// @dev Whether second `at` lies between grant, revocation and expiry. A word that is all zero covers nothing, as its
+    /// expiry day is 0.
+    function _covers(Word memory word, uint40 at) private pure returns (bool) {
+        return _covers(word.grantedAt, word.revokedAt, word.expiryDay, at);
+    }
+
+    /// @dev Takes the fields one by one: `isActive` spares 200 gas by not copying the word.
+    function _covers(uint40 grantedAt, uint40 revokedAt, uint16 expiryDay, uint40 at)
+        private
+        pure
+        returns (bool)
+    {
+        if (at < grantedAt || (revokedAt != 0 && at >= revokedAt)) return false;
+        return expiryDay == NO_EXPIRY || at < uint256(expiryDay) * 1 days;
+    }
+
+    /// @dev The second of the last decision that a grant must follow.
+    function _latest(Word memory word, uint40 moment) private pure returns (uint40 latest) {
+        latest = word.grantedAt > word.revokedAt ? word.grantedAt : word.revokedAt;
+        if (moment > latest) latest = moment;
+    }
+
+    function _requireNewer(uint40 issuedAt, uint40 latest) private pure {
+        if (issuedAt <= latest) revert SignatureOvertaken(issuedAt, latest);
+    }
+
+    function _requireTerms(uint32 purposes, uint16 expiryDay) private view {
+        Purposes.requireConsent(purposes);
+        if (expiryDay != NO_EXPIRY && block.timestamp >= uint256(expiryDay) * 1 days) {
+            revert ExpiryPassed(expiryDay, _now());
+        }
+    }
+
+    function _requireTimely(uint40 issuedAt, uint40 deadline) private view {
+        if (block.timestamp > deadline) revert SignatureExpired(deadline, _now());
+        if (issuedAt > block.timestamp) revert SignatureFromFuture(issuedAt, _now());
+    }
+
+    /// @dev ECDSA first, also for an account with code: it may have delegated its code and kept its key. Wallets are asked
+    /// through a call of this contract, so that neither what they burn nor what they return reaches this frame.
+    function _requireSigned(address patient, bytes32 structHash, bytes calldata signature) private view {
+        bytes32 digest = _hashTypedDataV4(structHash);
+        (address signer, ECDSA.RecoverError error,) = ECDSA.tryRecoverCalldata(digest, signature);
+        if (error == ECDSA.RecoverError.NoError && signer == patient) return;
+
+        if (patient.code.length == 0) revert InvalidSignature(patient, digest);
+        if (gasleft() < BEFORE_WALLET) revert InsufficientGas(gasleft(), BEFORE_WALLET);
+        try this.isWalletSignature{gas: WALLET_GAS}(patient, digest, signature) returns (bool valid) {
+            if (!valid) revert InvalidSignature(patient, digest);
+        } catch {
+            revert InvalidSignature(patient, digest);
+        }
+    }
+
+    function _requireItemGas() private view {
+        if (gasleft() < ITEM_GAS) revert InsufficientGas(gasleft(), ITEM_GAS);
+    }
+
+    function _grantHash(bytes32 kind, SignedGrant calldata consent) private pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                kind,
+                consent.patient,
+                consent.datasetId,
+                consent.purposes,
+                consent.expiryDay,
+                consent.issuedAt,
+                consent.deadline
+            )
+        );
+    }
+
+    /// @dev Fits for another 34,000 years.
+    function _now() private view returns (uint40) {
+        return uint40(block.timestamp);
+    }
+}

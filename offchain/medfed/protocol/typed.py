@@ -1,0 +1,211 @@
+"""EIP-712 messages: what patients and operators sign, as typed data for a wallet and as the digest that is signed.
+
+    message = GrantMessage(patient, dataset, purposes, expiry_day, issued_at, deadline)
+    data = typed_data(consent_domain(chain_id, registry), message)
+    signature = Account.sign_typed_data(key, full_message=data).signature
+
+A domain names the chain and the contract, so a message for one counts nowhere else. The type strings stand in
+`ConsentRegistry.sol` and `FederatedRounds.sol`; `tests/vectors/typed_*.json` holds them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from eth_hash.auto import keccak
+
+from medfed.errors import InputError
+from medfed.types import Address, DatasetId, RoundNumber, Seat, StudyId
+
+__all__ = [
+    "AttestationMessage",
+    "Domain",
+    "GrantMessage",
+    "Message",
+    "NarrowMessage",
+    "RevokeAllMessage",
+    "RevokeMessage",
+    "consent_domain",
+    "digest",
+    "encode_type",
+    "rounds_domain",
+    "struct_hash",
+    "typed_data",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Where a message counts: one contract on one chain. All of MedFed's domains have version "1"."""
+
+    name: str
+    chain_id: int
+    contract: Address
+
+
+@dataclass(frozen=True, slots=True)
+class GrantMessage:
+    """A patient consents. Times are seconds of chain time; the expiry is a day since 1970 or `consent.NO_EXPIRY`."""
+
+    patient: Address
+    dataset_id: DatasetId
+    purposes: int
+    expiry_day: int
+    issued_at: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class NarrowMessage:
+    """A patient reduces a consent to this."""
+
+    patient: Address
+    dataset_id: DatasetId
+    purposes: int
+    expiry_day: int
+    issued_at: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeMessage:
+    """A patient ends a consent."""
+
+    patient: Address
+    dataset_id: DatasetId
+    issued_at: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeAllMessage:
+    """A patient ends every consent."""
+
+    patient: Address
+    issued_at: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationMessage:
+    """A hospital's operator has recomputed a round's aggregate and found this hash (32 bytes)."""
+
+    study: StudyId
+    round: RoundNumber
+    seat: Seat
+    aggregate_hash: bytes
+
+
+Message = GrantMessage | NarrowMessage | RevokeMessage | RevokeAllMessage | AttestationMessage
+
+_TERMS = ("uint32", "uint32", "uint16", "uint40", "uint40")
+# Class -> the struct's name, and the types of its fields in their order.
+_STRUCTS: dict[type[Message], tuple[str, tuple[str, ...]]] = {
+    GrantMessage: ("Grant", ("address", *_TERMS)),
+    NarrowMessage: ("Narrow", ("address", *_TERMS)),
+    RevokeMessage: ("Revoke", ("address", "uint32", "uint40", "uint40")),
+    RevokeAllMessage: ("RevokeAll", ("address", "uint40", "uint40")),
+    AttestationMessage: ("Attestation", ("uint64", "uint16", "uint8", "bytes32")),
+}
+_DOMAIN = (
+    ("name", "string"),
+    ("version", "string"),
+    ("chainId", "uint256"),
+    ("verifyingContract", "address"),
+)
+_DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+_VERSION = "1"
+
+
+def consent_domain(chain_id: int, contract: Address) -> Domain:
+    """The domain of a `ConsentRegistry`."""
+    return Domain("MedFed ConsentRegistry", chain_id, contract)
+
+
+def rounds_domain(chain_id: int, contract: Address) -> Domain:
+    """The domain of a `FederatedRounds`."""
+    return Domain("MedFed FederatedRounds", chain_id, contract)
+
+
+def typed_data(domain: Domain, message: Message) -> dict[str, Any]:
+    """The message in the JSON form of EIP-712, for wallets and for eth-account's `full_message`."""
+    name, _ = _STRUCTS[type(message)]
+    return {
+        "types": {
+            "EIP712Domain": [{"name": field, "type": kind} for field, kind in _DOMAIN],
+            name: [{"name": field, "type": kind} for field, kind, _ in _members(message)],
+        },
+        "primaryType": name,
+        "domain": {
+            "name": domain.name,
+            "version": _VERSION,
+            "chainId": domain.chain_id,
+            "verifyingContract": domain.contract,
+        },
+        "message": {field: _json(value) for field, _, value in _members(message)},
+    }
+
+
+def digest(domain: Domain, message: Message) -> bytes:
+    """The 32 bytes that are signed (EIP-712). Raises `InputError` for a value outside its type."""
+    separator = keccak(
+        keccak(_DOMAIN_TYPE)
+        + keccak(domain.name.encode())
+        + keccak(_VERSION.encode())
+        + _word("uint256", domain.chain_id)
+        + _word("address", domain.contract)
+    )
+    return keccak(b"\x19\x01" + separator + struct_hash(message))
+
+
+def struct_hash(message: Message) -> bytes:
+    """EIP-712's hashStruct of a message."""
+    words = (_word(kind, value) for _, kind, value in _members(message))
+    return keccak(keccak(encode_type(type(message)).encode()) + b"".join(words))
+
+
+def encode_type(kind: type[Message]) -> str:
+    """The struct's type string, e.g. "RevokeAll(address patient,uint40 issuedAt,uint40 deadline)"."""
+    name, types = _STRUCTS[kind]
+    parts = (f"{each} {_camel(field.name)}" for field, each in zip(fields(kind), types, strict=True))
+    return f"{name}({','.join(parts)})"
+
+
+def _members(message: Message) -> list[tuple[str, str, Any]]:
+    """(Solidity name, type, value) of each field."""
+    _, types = _STRUCTS[type(message)]
+    pairs = zip(fields(message), types, strict=True)
+    return [(_camel(field.name), kind, getattr(message, field.name)) for field, kind in pairs]
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _json(value: Any) -> Any:
+    return "0x" + value.hex() if isinstance(value, bytes) else value
+
+
+def _word(kind: str, value: Any) -> bytes:
+    """The 32 bytes of one static value."""
+    if kind == "address":
+        return bytes(12) + _address(value)
+    if kind == "bytes32":
+        if len(value) != 32:
+            raise InputError(f"A bytes32 has 32 bytes, not {len(value)}.")
+        return bytes(value)
+    if not 0 <= value < 1 << int(kind.removeprefix("uint")):
+        raise InputError(f"{value} does not fit a {kind}.")
+    return int(value).to_bytes(32, "big")
+
+
+def _address(value: str) -> bytes:
+    try:
+        raw = bytes.fromhex(value.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != 20:
+        raise InputError(f"{value!r} is no address; give 0x and 40 hexadecimal digits.")
+    return raw
