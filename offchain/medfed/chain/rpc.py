@@ -2,7 +2,7 @@
 
 Connections are kept open. Proxies and a private certificate authority come from the usual environment variables
 (HTTPS_PROXY, HTTP_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE) or the system's store. Every
-request used here may be repeated without harm, so a lost answer is asked for again, `attempts` times with growing pauses.
+request used here may be repeated without harm: a lost answer is asked for again, `attempts` times with growing pauses.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Sender:
         self._client = client
         self._account = account
         self._policy = policy or FeePolicy()
-        self._poll = min(self._policy.poll, 0.01) if client.is_development else self._policy.poll
+        self._poll = min(self._policy.poll, 0.003) if client.is_development else self._policy.poll
         self._journal = Journal(None if folder is None else folder / self._file_name())
 
     @property
@@ -140,6 +140,12 @@ class Sender:
         """Bring what an earlier run left open to its end; `send` of the same call still gets the receipt."""
         with self._journal.exclusive():
             return self._finish_open()
+
+    def outcome(self, intent: str) -> Receipt | None:
+        """The receipt of a named intent that was mined, without sending anything."""
+        with self._journal.exclusive():
+            found = self._earlier(Intent(intent, named=True))
+        return None if found is None else found[1]
 
     def close(self) -> None:
         """Close the journal."""

@@ -1,13 +1,13 @@
 """The ConsentRegistry: which patient consents to which use of which dataset.
 
-Signed items are given as objects with the fields of the contract's structs in snake_case (`patient`, `dataset_id`,
-`purposes`, `expiry_day`, `issued_at`, `deadline`, `signature`).
+What a patient signs is a message of `protocol.typed`; with its signature it is a `SignedMessage` that anyone may bring.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from medfed.chain.calls import Call, Event, Receipt
 from medfed.chain.client import BlockLike
@@ -15,9 +15,10 @@ from medfed.chain.contracts.base import Contract
 from medfed.chain.errors import error_name
 from medfed.protocol import consent
 from medfed.protocol.consent import RevokeAll, Word
+from medfed.protocol.typed import GrantMessage, NarrowMessage, RevokeAllMessage, RevokeMessage
 from medfed.types import Address, DatasetId
 
-__all__ = ["Consents", "Skipped", "consent_event"]
+__all__ = ["Consents", "SignedMessage", "Skipped", "consent_event"]
 
 _KINDS = {
     "Granted": consent.Granted,
@@ -25,6 +26,19 @@ _KINDS = {
     "Revoked": consent.Revoked,
     "AllRevoked": consent.AllRevoked,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SignedMessage:
+    """A patient's decision with the signature over it: 65 bytes, or what the patient's contract wallet takes."""
+
+    message: GrantMessage | NarrowMessage | RevokeMessage | RevokeAllMessage
+    signature: bytes
+
+    def flat(self) -> dict[str, Any]:
+        """The fields of the contract's struct by name."""
+        found = {field.name: getattr(self.message, field.name) for field in fields(self.message)}
+        return {**found, "signature": self.signature}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +82,37 @@ class Consents(Contract):
 
     # -- by the patient's signature, sent by anyone ---------------------------------------------------------------
 
-    def grant_by_sig(self, item: object) -> Call:
+    def grant_by_sig(self, item: SignedMessage) -> Call:
         """A signed grant."""
-        return self._change("grantBySig", item)
+        return self._change("grantBySig", item.flat())
 
-    def narrow_by_sig(self, item: object) -> Call:
+    def narrow_by_sig(self, item: SignedMessage) -> Call:
         """A signed narrowing."""
-        return self._change("narrowBySig", item)
+        return self._change("narrowBySig", item.flat())
 
-    def revoke_by_sig(self, item: object) -> Call:
+    def revoke_by_sig(self, item: SignedMessage) -> Call:
         """A signed revocation."""
-        return self._change("revokeBySig", item)
+        return self._change("revokeBySig", item.flat())
 
-    def revoke_all_by_sig(self, item: object) -> Call:
+    def revoke_all_by_sig(self, item: SignedMessage) -> Call:
         """A signed revoke-all."""
-        return self._change("revokeAllBySig", item)
+        return self._change("revokeAllBySig", item.flat())
 
-    def grant_batch(self, items: Sequence[object]) -> Call:
+    def grant_batch(self, items: Sequence[SignedMessage]) -> Call:
         """Signed grants; one that does not count sinks no other, see `skipped`."""
-        return self._change("grantBatch", list(items))
+        return self._change("grantBatch", [item.flat() for item in items])
 
-    def narrow_batch(self, items: Sequence[object]) -> Call:
+    def narrow_batch(self, items: Sequence[SignedMessage]) -> Call:
         """Signed narrowings."""
-        return self._change("narrowBatch", list(items))
+        return self._change("narrowBatch", [item.flat() for item in items])
 
-    def revoke_batch(self, items: Sequence[object]) -> Call:
+    def revoke_batch(self, items: Sequence[SignedMessage]) -> Call:
         """Signed revocations."""
-        return self._change("revokeBatch", list(items))
+        return self._change("revokeBatch", [item.flat() for item in items])
 
-    def revoke_all_batch(self, items: Sequence[object]) -> Call:
+    def revoke_all_batch(self, items: Sequence[SignedMessage]) -> Call:
         """Signed revoke-alls."""
-        return self._change("revokeAllBatch", list(items))
+        return self._change("revokeAllBatch", [item.flat() for item in items])
 
     def skipped(self, receipt: Receipt) -> list[Skipped]:
         """The items of a batch that did not count."""

@@ -68,3 +68,10 @@ class Consortium(Contract):
         """The hospital that an operator works for, None when it works for none."""
         found = self._view(block, "hospitalOf", operator)
         return None if int(found, 16) == 0 else HospitalId(found)
+
+    def is_operator(
+        self, hospital: HospitalId, account: Address, block: BlockLike = None
+    ) -> tuple[bool, bool]:
+        """(whether the account is this hospital's operator, whether the hospital is active)."""
+        operator, active = self._view(block, "isOperator", hospital, account)
+        return bool(operator), bool(active)

@@ -70,6 +70,10 @@ class Datasets(Contract):
         found = self._view(block, "getDataset", dataset)
         return Dataset(**{name: found[name] for name in Dataset.__slots__})
 
+    def count(self, block: BlockLike = None) -> int:
+        """How many datasets there are; ids count from 1."""
+        return int(self._view(block, "datasetCount"))
+
     def owner(self, dataset: DatasetId, block: BlockLike = None) -> HospitalId:
         """The hospital that owns the dataset."""
         return HospitalId(self._view(block, "ownerOf", dataset))

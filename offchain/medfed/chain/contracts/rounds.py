@@ -1,13 +1,311 @@
-"""FederatedRounds."""
+"""FederatedRounds: studies and their rounds.
+
+Updates and aggregates are given as objects with the fields of the contract's structs in snake_case, as
+`protocol.commitments` has them.
+"""
 
 from __future__ import annotations
 
-from medfed.chain.contracts.base import Contract
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-__all__ = ["Rounds"]
+from medfed.chain.calls import Call, Receipt
+from medfed.chain.client import BlockLike
+from medfed.chain.contracts.base import Contract
+from medfed.types import Address, DatasetId, HospitalId, RoundNumber, Seat, StudyId
+
+__all__ = [
+    "Absence",
+    "Ballot",
+    "Outcome",
+    "Phase",
+    "Round",
+    "Rounds",
+    "SeatInfo",
+    "Study",
+    "StudyState",
+    "StudyTerms",
+    "seats_of",
+]
+
+
+class StudyState(enum.IntEnum):
+    """Where a study stands."""
+
+    NONE = 0
+    ENROLLING = 1
+    RUNNING = 2
+    COMPLETED = 3
+    ABORTED = 4
+
+
+class Phase(enum.IntEnum):
+    """Where a round stands."""
+
+    NONE = 0
+    TRAINING = 1
+    SCREENING = 2
+    UNMASKING = 3
+    AGGREGATING = 4
+    FINAL = 5
+    VOID = 6
+
+
+class Outcome(enum.IntEnum):
+    """How a round ended."""
+
+    OPEN = 0
+    FINAL = 1
+    VOID = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTerms:
+    """What a sponsor offers and asks for. Amounts in the token's smallest unit, times in seconds, shares in 1/10,000.
+
+    `spec` is the digest inside the study spec's CID; `enrol_deadline` is a moment, the other times are lengths.
+    """
+
+    spec: bytes
+    token: Address
+    reward_per_round: int
+    stake: int
+    rule: Address
+    purposes: int
+    disease: int
+    enrol_deadline: int
+    min_hospitals: int
+    max_hospitals: int
+    rounds: int
+    max_voids: int
+    cohort_step: int
+    training_seconds: int
+    aggregating_seconds: int
+    dispute_seconds: int
+    max_weight: int
+    attester_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study as the chain stores it: its terms, and how far it is. `round` is the newest one, 0 while enrolling."""
+
+    state: StudyState
+    members: int
+    min_hospitals: int
+    max_hospitals: int
+    round: int
+    finals: int
+    rounds: int
+    voids: int
+    max_voids: int
+    cohort_step: int
+    training_seconds: int
+    aggregating_seconds: int
+    dispute_seconds: int
+    max_weight: int
+    attester_bps: int
+    token: Address
+    reward_per_round: int
+    sponsor: Address
+    enrol_deadline: int
+    purposes: int
+    disease: int
+    rule: Address
+    stake: int
+    spec: bytes
+    ended_at: int
+    refunded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeatInfo:
+    """A hospital's place in a study, with what it pinned when it enrolled. `dataset` is 0 once the stake is released."""
+
+    hospital: HospitalId
+    dataset: DatasetId
+    version: int
+    records: int
+    misses: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round as the chain stores it. `submitted` and `attested` are bitmaps of seats; `closed_at` is 0 until all acted."""
+
+    opened_at: int
+    closed_at: int
+    total_weight: int
+    acted: int
+    submitted: int
+    attested: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """Who attested to one aggregate, and who was paid for it; `final_at` is 0 unless it is the round's result."""
+
+    attesters: int
+    claimed: int
+    final_at: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Bitmaps of the seats that abstained, and of those whose absence was warned or slashed."""
+
+    abstained: int
+    recorded: int
 
 
 class Rounds(Contract):
     """Calls and views of `FederatedRounds.sol`."""
 
     NAME = "FederatedRounds"
+
+    # -- a study -------------------------------------------------------------------------------------------------
+
+    def create_study(self, terms: StudyTerms) -> Call:
+        """Post a study; the vault must be allowed to draw all rounds' rewards from the sponsor."""
+        return self._change("createStudy", terms)
+
+    def created(self, receipt: Receipt) -> StudyId:
+        """The id that a `create_study` receipt tells."""
+        return StudyId(self._event(receipt, "StudyCreated")["study"])
+
+    def enrol(self, study: StudyId, dataset: DatasetId) -> Call:
+        """Sent by a hospital's operator: take a seat with a dataset and a stake."""
+        return self._change("enrol", study, dataset)
+
+    def enrolled(self, receipt: Receipt) -> Seat:
+        """The seat that an `enrol` receipt tells."""
+        return Seat(self._event(receipt, "Enrolled")["seat"])
+
+    def cancel(self, study: StudyId) -> Call:
+        """Sent by the sponsor while hospitals enrol: take the study back."""
+        return self._change("cancel", study)
+
+    def advance(self, study: StudyId) -> Call:
+        """By anyone: do what time allows."""
+        return self._change("advance", study)
+
+    def release(self, study: StudyId, seat: Seat) -> Call:
+        """By anyone, after the study: give a seat's stake and dataset free."""
+        return self._change("release", study, seat)
+
+    def refund(self, study: StudyId) -> Call:
+        """By anyone, after the study: give the sponsor what no round will pay out."""
+        return self._change("refund", study)
+
+    # -- a round -------------------------------------------------------------------------------------------------
+
+    def submit_update(self, study: StudyId, number: RoundNumber, seat: Seat, update: object) -> Call:
+        """Sent by the seat's operator: commit to an update."""
+        return self._change("submitUpdate", study, number, seat, update)
+
+    def abstain(self, study: StudyId, number: RoundNumber, seat: Seat) -> Call:
+        """Sent by the seat's operator: present without work. By anyone for a suspended hospital."""
+        return self._change("abstain", study, number, seat)
+
+    def attest(self, study: StudyId, number: RoundNumber, seat: Seat, aggregate: object) -> Call:
+        """Sent by the seat's operator: attest to an aggregate given in full."""
+        return self._change("attest", study, number, seat, aggregate)
+
+    def attest_hash(self, study: StudyId, number: RoundNumber, seat: Seat, aggregate_hash: bytes) -> Call:
+        """Sent by the seat's operator: attest to an aggregate that somebody gave in full before."""
+        return self._change("attestHash", study, number, seat, aggregate_hash)
+
+    def attest_by_sig(
+        self, study: StudyId, number: RoundNumber, aggregate: object, signatures: Mapping[Seat, bytes]
+    ) -> Call:
+        """By anyone: hand in operators' 65-byte signatures, by seat."""
+        packed = b"".join(_compact(signature) for signature in signatures.values())
+        return self._change("attestBySig", study, number, aggregate, list(signatures), packed)
+
+    def record_absences(self, study: StudyId, number: RoundNumber, aggregate: object) -> Call:
+        """By anyone: warn or slash those that were silent, or that the final aggregate left out."""
+        return self._change("recordAbsences", study, number, aggregate)
+
+    def claim(self, study: StudyId, number: RoundNumber, seat: Seat, work: tuple[object, object]) -> Call:
+        """By anyone: pay a seat for a final round. `work` is (the final aggregate, the seat's update)."""
+        return self._change("claim", study, number, seat, *work)
+
+    # -- by the pauser -------------------------------------------------------------------------------------------
+
+    def pause(self) -> Call:
+        """Stop new studies and enrolments; nothing that runs is touched."""
+        return self._change("pause")
+
+    def unpause(self) -> Call:
+        """Take new studies and enrolments again."""
+        return self._change("unpause")
+
+    # -- views ---------------------------------------------------------------------------------------------------
+
+    def study_count(self, block: BlockLike = None) -> int:
+        """How many studies there are; ids count from 1."""
+        return int(self._view(block, "studyCount"))
+
+    def study(self, study: StudyId, block: BlockLike = None) -> Study:
+        """The study's record; its state is NONE when there is none."""
+        found = self._view(block, "getStudy", study)
+        return Study(**{**found, "state": StudyState(found["state"])})
+
+    def seat(self, study: StudyId, seat: Seat, block: BlockLike = None) -> SeatInfo:
+        """A seat's record."""
+        return SeatInfo(**self._view(block, "getSeat", study, seat))
+
+    def seat_of(self, study: StudyId, hospital: HospitalId, block: BlockLike = None) -> Seat | None:
+        """The seat of a hospital, None when it has none."""
+        enrolled, seat = self._view(block, "seatOf", study, hospital)
+        return Seat(seat) if enrolled else None
+
+    def round(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Round:
+        """A round's record; all zero when it has not opened."""
+        found = self._view(block, "getRound", study, number)
+        return Round(**{**found, "outcome": Outcome(found["outcome"])})
+
+    def ballot(
+        self, study: StudyId, number: RoundNumber, aggregate_hash: bytes, block: BlockLike = None
+    ) -> Ballot:
+        """The ballot of one aggregate."""
+        return Ballot(**self._view(block, "getBallot", study, number, aggregate_hash))
+
+    def absence(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Absence:
+        """Who abstained, and whose absence was recorded."""
+        return Absence(**self._view(block, "getAbsence", study, number))
+
+    def commitment(self, study: StudyId, number: RoundNumber, seat: Seat, block: BlockLike = None) -> bytes:
+        """A seat's commitment for a round; zero when it has not submitted."""
+        return bytes(self._view(block, "updateOf", study, number, seat))
+
+    def carried_into(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
+        """What a round pays on top of the study's reward."""
+        return int(self._view(block, "carriedInto", study, number))
+
+    def phase(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Phase:
+        """The phase of a round at the time of `block`."""
+        return Phase(self._view(block, "phase", study, number))
+
+    def hash_aggregate(self, study: StudyId, number: RoundNumber, aggregate: object) -> bytes:
+        """The hash that attestations name."""
+        return bytes(self._view(None, "hashAggregate", study, number, aggregate))
+
+    def is_paused(self, block: BlockLike = None) -> bool:
+        """Whether new studies and enrolments are stopped."""
+        return bool(self._view(block, "paused"))
+
+
+def _compact(signature: bytes) -> bytes:
+    """65 bytes r, s, v as 64 bytes r, vs (ERC-2098)."""
+    head = signature[32] | (0x80 if signature[64] in (1, 28) else 0)
+    return signature[:32] + bytes([head]) + signature[33:64]
+
+
+def seats_of(bitmap: int) -> Sequence[Seat]:
+    """The seats in a bitmap, ascending."""
+    return [Seat(at) for at in range(bitmap.bit_length()) if bitmap >> at & 1]

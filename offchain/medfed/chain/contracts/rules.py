@@ -15,6 +15,6 @@ class SumRule(Contract):
 
     NAME = "SumRule"
 
-    def recompute(self, chunks: Sequence[bytes], block: BlockLike = None) -> bytes:
+    def aggregate_chunk(self, chunks: Sequence[bytes], block: BlockLike = None) -> bytes:
         """The aggregate's 512-byte chunk for the updates' chunks."""
-        return bytes(self._view(block, "recompute", list(chunks)))
+        return bytes(self._view(block, "aggregateChunk", list(chunks)))

@@ -53,6 +53,11 @@ class Vault(Contract):
         """Put tokens into `account`'s free balance; needs the token's allowance first."""
         return self._change("deposit", token, amount, account)
 
+    def deposit_with_permit(self, token: Address, amount: int, account: Address, permit: Permit) -> Call:
+        """Like `deposit`, with the caller's ERC-2612 permission instead of an allowance."""
+        r, s, v = permit.signature[:32], permit.signature[32:64], permit.signature[64]
+        return self._change("depositWithPermit", token, amount, account, permit.deadline, v, r, s)
+
     def request_exit(self, token: Address, amount: int) -> Call:
         """Start the exit delay for free tokens."""
         return self._change("requestExit", token, amount)
@@ -68,6 +73,18 @@ class Vault(Contract):
     def allow_token(self, token: Address, allowed: bool) -> Call:
         """Sent by the consortium: take a token for deposits, or no longer."""
         return self._change("allowToken", token, allowed)
+
+    def pause(self) -> Call:
+        """Sent by the pauser: stop deposits."""
+        return self._change("pause")
+
+    def unpause(self) -> Call:
+        """Sent by the pauser: take deposits again."""
+        return self._change("unpause")
+
+    def is_paused(self, block: BlockLike = None) -> bool:
+        """Whether deposits are stopped."""
+        return bool(self._view(block, "paused"))
 
     def balance(self, account: Address, token: Address, block: BlockLike = None) -> Balance:
         """The account's free and locked tokens."""
