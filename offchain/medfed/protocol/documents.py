@@ -214,6 +214,14 @@ class ServerSpec(Document):
     optimizer: Literal["fedavg"] = "fedavg"
     learning_rate: Annotated[float, Field(gt=0, le=100)] = 1.0
 
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The vectors that this optimiser carries from round to round in the model file, sorted."""
+        return _SERVER_STATE[self.optimizer]
+
+
+_SERVER_STATE: dict[str, tuple[str, ...]] = {"fedavg": ()}
+
 
 class StudyDraft(Document):
     """A study as its sponsor writes it, before the initial model is derived from it."""

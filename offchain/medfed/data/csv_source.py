@@ -1,0 +1,119 @@
+"""Records from and to a CSV file: a header, `record_id`, one column per feature, one label of 0 and 1. UTF-8.
+
+Errors name the line and the column, never a value: messages end up in logs.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from medfed.data.dataset import Columns, Dataset
+from medfed.errors import DataError
+
+__all__ = ["RECORD_ID", "load_csv", "read_columns", "write_csv"]
+
+RECORD_ID = "record_id"
+"""Name of the column that identifies a record within the hospital."""
+
+_MOST_RECORDS = 10_000_000
+# float() would also take 1_000, nan and digits of other scripts.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_ID = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
+
+
+def read_columns(path: Path, label: str = "label") -> Columns:
+    """What the file's header offers: every column but `record_id` and `label` is a feature. Raises `DataError`."""
+    _, header = next(_rows(path), (0, []))
+    return _columns(path, header, label)
+
+
+def load_csv(path: Path, columns: Columns | None = None, label: str = "label") -> Dataset:
+    """Read and check all records, in the order of the file.
+
+    With `columns`, the file must have just those (in any order). Raises `DataError` for a missing or unexpected column,
+    a record with too many or too few fields, a value that is no finite number, a label other than 0 or 1, an id that is
+    empty or there twice, a label that is always the same.
+    """
+    rows = _rows(path)
+    _, header = next(rows, (0, []))
+    found = _columns(path, header, columns.label if columns else label)
+    if columns and set(found.features) != set(columns.features):
+        odd = sorted(set(found.features) ^ set(columns.features))[0]
+        state = "lacks" if odd in columns.features else "has the unexpected"
+        raise DataError(f"{path.name} {state} column {odd!r}.")
+    return _read(path, header, columns or found, rows)
+
+
+def write_csv(path: Path, dataset: Dataset) -> None:
+    """Write records so that `load_csv` reads the same bits back."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([RECORD_ID, *dataset.columns.features, dataset.columns.label])
+        for name, row, label in zip(dataset.record_ids, dataset.features, dataset.labels, strict=True):
+            writer.writerow([name, *map(repr, row.tolist()), int(label)])
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of each row that is not blank."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+    except OSError as exc:
+        raise DataError(f"Cannot read the records in {path}: {exc.strerror}.") from None
+    except (csv.Error, UnicodeDecodeError):
+        raise DataError(f"{path.name} is not a CSV file in UTF-8; export it again.") from None
+
+
+def _columns(path: Path, header: list[str], label: str) -> Columns:
+    for name in (RECORD_ID, label):
+        if name not in header:
+            raise DataError(f"{path.name} lacks column {name!r}.")
+    for name in header:
+        if header.count(name) > 1:
+            raise DataError(f"{path.name} has column {name!r} twice.")
+        if not name.strip() or len(name) > 80 or not name.isprintable():
+            raise DataError(f"{path.name} has a column without a name of 1 to 80 characters.")
+    return Columns(tuple(name for name in header if name not in (RECORD_ID, label)), label)
+
+
+def _read(path: Path, header: list[str], columns: Columns, rows: Iterator[tuple[int, list[str]]]) -> Dataset:
+    order = [header.index(name) for name in (*columns.features, columns.label)]
+    ids: dict[str, None] = {}
+    values: list[list[float]] = []
+    for line, row in rows:
+        if len(row) != len(header):
+            raise DataError(f"{path.name}, line {line}: {len(row)} fields where the header has {len(header)}.")
+        _add_id(ids, row[header.index(RECORD_ID)], f"{path.name}, line {line}")
+        values.append([_number(row[index], path, line, header[index]) for index in order])
+        if len(values) > _MOST_RECORDS:
+            raise DataError(f"{path.name} has more than {_MOST_RECORDS} records; split the dataset.")
+    if not values:
+        raise DataError(f"{path.name} has no records.")
+    table = np.array(values, dtype=np.float64)
+    return Dataset(columns, tuple(ids), np.ascontiguousarray(table[:, :-1]), table[:, -1].copy())
+
+
+def _add_id(ids: dict[str, None], name: str, place: str) -> None:
+    if not _ID.fullmatch(name):
+        raise DataError(f"{place}: the {RECORD_ID} must have 1 to 128 printable characters.")
+    if name in ids:
+        raise DataError(f"{place}: this {RECORD_ID} is there twice.")
+    ids[name] = None
+
+
+def _number(text: str, path: Path, line: int, column: str) -> float:
+    text = text.strip()
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
+    if not math.isfinite(value):
+        what = "is missing" if not text else "is not a finite number"
+        raise DataError(f"{path.name}, line {line}: {column!r} {what}; complete or remove the record.")
+    return value
