@@ -1,0 +1,34 @@
+"""Canonical JSON (RFC 8785): equal values have equal bytes, and so one CID."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import rfc8785
+
+from medfed.errors import ProtocolError
+
+__all__ = ["canonical_json", "parse_canonical"]
+
+
+def canonical_json(value: Any) -> bytes:
+    """The canonical bytes of plain JSON values. Raises `ProtocolError` for what JSON cannot hold."""
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError) as exc:
+        raise ProtocolError(f"This value has no canonical JSON: {exc}.") from exc
+
+
+def parse_canonical(data: bytes, *, max_bytes: int) -> Any:
+    """The value of canonical bytes. Raises `ProtocolError` when they are too long, not JSON, or not canonical."""
+    if len(data) > max_bytes:
+        raise ProtocolError(f"A JSON document of {len(data)} bytes is longer than the {max_bytes} that are allowed.")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError("This document is not JSON.") from exc
+    # A key given twice, other spacing, another order: all change the bytes.
+    if canonical_json(value) != data:
+        raise ProtocolError("This JSON document is not in its canonical form (RFC 8785).")
+    return value

@@ -1,0 +1,46 @@
+"""The chunk that stands before every vector and says whose it is, so that nobody's bytes can pass as another's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfed.errors import ProtocolError
+from medfed.types import Address, HospitalId, RoundNumber, StudyId
+
+__all__ = ["HEADER_BYTES", "Header"]
+
+HEADER_BYTES = 512
+_NOBODY = "0x" + "00" * 20
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Chain, rounds contract, study, round and hospital of a vector; an aggregate names no hospital."""
+
+    chain_id: int
+    contract: Address
+    study: StudyId
+    round: RoundNumber
+    hospital: HospitalId | None = None
+
+    def chunk(self) -> bytes:
+        """abi.encode(uint256 chainId, address contract, uint256 study, uint256 round, address hospital), zero-filled to 512 bytes."""
+        numbers = (self.chain_id, _number(self.contract), self.study, self.round, _number(self.hospital or _NOBODY))
+        return b"".join(number.to_bytes(32, "big") for number in numbers).ljust(HEADER_BYTES, b"\0")
+
+    def words(self) -> NDArray[np.uint32]:
+        """The chunk as 128 words, native byte order."""
+        return np.frombuffer(self.chunk(), dtype=">u4").astype(np.uint32)
+
+
+def _number(address: str) -> int:
+    try:
+        raw = bytes.fromhex(address.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != 20:
+        raise ProtocolError(f"{address!r} is no address; a header needs 0x and 40 hexadecimal digits.")
+    return int.from_bytes(raw, "big")
