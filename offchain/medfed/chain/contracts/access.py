@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 from medfed.chain.calls import Call
 from medfed.chain.client import BlockLike
@@ -44,6 +45,10 @@ class AccessManager(Contract):
     def set_target_function_role(self, target: Address, selectors: list[bytes], role: Role) -> Call:
         """Let `role` call these functions of `target`."""
         return self._change("setTargetFunctionRole", target, selectors, int(role))
+
+    def multicall(self, calls: Sequence[Call]) -> Call:
+        """Several calls of this contract as one transaction, all or nothing, in the sender's name."""
+        return self._change("multicall", [call.data for call in calls])
 
     def has_role(self, role: Role, account: Address, block: BlockLike = None) -> bool:
         """Whether the account holds the role now."""

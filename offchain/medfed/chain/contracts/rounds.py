@@ -121,7 +121,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class SeatInfo:
-    """A hospital's place in a study, with what it pinned when it enrolled. `dataset` is 0 once the stake is released."""
+    """A hospital's place in a study, with what it pinned on enrolling. `dataset` is 0 once the stake is released."""
 
     hospital: HospitalId
     dataset: DatasetId
@@ -133,7 +133,7 @@ class SeatInfo:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A round as the chain stores it. `submitted` and `attested` are bitmaps of seats; `closed_at` is 0 until all acted."""
+    """A round as stored. `submitted` and `attested` are bitmaps of seats; `closed_at` is 0 until all have acted."""
 
     opened_at: int
     closed_at: int

@@ -1,0 +1,109 @@
+"""The contracts of one deployment, ready to use. `medfed.chain.deployer` makes deployments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medfed.chain.addresses import AddressBook, find_book
+from medfed.chain.artifacts import artifact
+from medfed.chain.client import ChainClient
+from medfed.chain.contracts import (
+    AccessManager,
+    Consents,
+    Consortium,
+    Datasets,
+    Rounds,
+    SumRule,
+    Token,
+    Vault,
+)
+from medfed.chain.contracts.base import events_of
+from medfed.chain.index import EventIndex, Source
+from medfed.errors import WrongChain
+from medfed.types import Address
+
+__all__ = ["Deployment", "compiler_version", "deployment_of", "load", "open_index"]
+
+_INDEXED = (
+    "AccessManager",
+    "Consortium",
+    "DatasetRegistry",
+    "ConsentRegistry",
+    "StakeVault",
+    "FederatedRounds",
+)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One wrapper per contract. `development_token` exists on development chains only."""
+
+    client: ChainClient
+    book: AddressBook
+    manager: AccessManager
+    consortium: Consortium
+    datasets: Datasets
+    consents: Consents
+    rule: SumRule
+    vault: Vault
+    rounds: Rounds
+    development_token: Token | None
+
+    def token(self, address: Address) -> Token:
+        """Any ERC-20, by its address."""
+        return Token(self.client, address)
+
+    def sources(self) -> list[Source]:
+        """The contracts whose events an index keeps."""
+        placed = self.book.contracts
+        return [Source(placed[name].address, events_of(name), placed[name].block) for name in _INDEXED]
+
+
+def load(client: ChainClient, state: Path) -> Deployment:
+    """The deployment on the client's chain; raises `WrongChain` when there is none, or no code at its addresses."""
+    found = find_book(client, state)
+    if found is None:
+        raise WrongChain(
+            f"Nothing is known of MedFed contracts on chain {client.chain_id} "
+            f"(genesis 0x{client.genesis_hash.hex()[:8]}…); "
+            "deploy them, or point the settings at the right RPC."
+        )
+    path, book = found
+    for name, placed in book.contracts.items():
+        if not client.code(placed.address):
+            raise WrongChain(
+                f"There is no contract {name} at {placed.address} on chain {client.chain_id}, although {path} says so; "
+                "the RPC may lag behind or serve another chain."
+            )
+    return deployment_of(client, book)
+
+
+def deployment_of(client: ChainClient, book: AddressBook) -> Deployment:
+    """The wrappers for the addresses in `book`."""
+    at = {name: placed.address for name, placed in book.contracts.items()}
+    token = at.get("DevelopmentToken")
+    return Deployment(
+        client=client,
+        book=book,
+        manager=AccessManager(client, at["AccessManager"]),
+        consortium=Consortium(client, at["Consortium"]),
+        datasets=Datasets(client, at["DatasetRegistry"]),
+        consents=Consents(client, at["ConsentRegistry"]),
+        rule=SumRule(client, at["SumRule"]),
+        vault=Vault(client, at["StakeVault"]),
+        rounds=Rounds(client, at["FederatedRounds"]),
+        development_token=None if token is None else Token(client, token),
+    )
+
+
+def open_index(deployment: Deployment, path: Path | None, *, confirmations: int | None = None) -> EventIndex:
+    """The event index of a deployment. On a development chain every block counts as final unless told otherwise."""
+    if confirmations is None and deployment.client.is_development:
+        confirmations = 0
+    return EventIndex(path, deployment.client, deployment.sources(), confirmations=confirmations)
+
+
+def compiler_version() -> str:
+    """The compiler that made the contracts of this version."""
+    return artifact("FederatedRounds").compiler
