@@ -55,7 +55,7 @@ contract Consortium is IConsortium, AccessManaged {
         emit HospitalReinstated(hospital);
     }
 
-    // Hospital functions. A suspended hospital may still rotate its keys: a stolen key is a reason for suspension.
+    // Hospital functions
 
     /// @inheritdoc IConsortium
     function rotateOperator(address operator) external {
@@ -96,6 +96,7 @@ contract Consortium is IConsortium, AccessManaged {
         returns (bool operator, bool active)
     {
         Hospital memory found = _hospitals[hospital];
+        // slither-disable-next-line incorrect-equality (addresses and states, no amounts)
         return (found.operator == account && account != address(0), found.status == Status.Active);
     }
 

@@ -6,37 +6,33 @@ import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {Purposes} from "./libraries/Purposes.sol";
+import {RoundsGuarded} from "./libraries/RoundsGuarded.sol";
 import {DatasetId} from "./types/DatasetId.sol";
 
 /// @dev The best quality score.
 uint16 constant QUALITY_LIMIT = 10_000;
 
 /// @title DatasetRegistry
-contract DatasetRegistry is IDatasetRegistry, ERC721 {
+contract DatasetRegistry is IDatasetRegistry, ERC721, RoundsGuarded {
     // Immutables
 
+    /// @notice Says who operates which hospital.
     IConsortium public immutable CONSORTIUM;
-    address public immutable ROUNDS;
 
     // Storage
 
-    /// @notice The number of the newest dataset.
+    /// @inheritdoc IDatasetRegistry
     uint32 public datasetCount;
 
     mapping(DatasetId dataset => Dataset) private _datasets;
 
     // Constructor
 
-    constructor(IConsortium consortium, address rounds) ERC721("MedFed Dataset", "MFD") {
+    constructor(IConsortium consortium, address rounds)
+        ERC721("MedFed Dataset", "MFD")
+        RoundsGuarded(rounds)
+    {
         CONSORTIUM = consortium;
-        ROUNDS = rounds;
-    }
-
-    // Modifiers
-
-    modifier onlyRounds() {
-        require(msg.sender == ROUNDS, OnlyRounds(msg.sender));
-        _;
     }
 
     // Hospital functions
@@ -45,6 +41,7 @@ contract DatasetRegistry is IDatasetRegistry, ERC721 {
     function register(DatasetInfo calldata info) external returns (DatasetId dataset) {
         address hospital = CONSORTIUM.hospitalOf(msg.sender);
         require(hospital != address(0), NotAnActiveOperator(msg.sender));
+        // slither-disable-next-line unused-return (hospitalOf has just said whose operator it is)
         (, bool active) = CONSORTIUM.isOperator(hospital, msg.sender);
         require(active, NotAnActiveOperator(msg.sender));
 
@@ -140,8 +137,10 @@ contract DatasetRegistry is IDatasetRegistry, ERC721 {
     }
 
     function _update(address to, uint256 tokenId, address auth) internal override returns (address) {
+        // The cast is safe: a token is minted as a uint32, and what does not exist is refused below, whatever is read here.
         DatasetId dataset = DatasetId.wrap(uint32(tokenId));
         uint8 enrolments = _datasets[dataset].enrolments;
+        // slither-disable-next-line incorrect-equality (a counter that only this contract moves)
         require(enrolments == 0, DatasetEnrolled(dataset, enrolments));
 
         return super._update(to, tokenId, auth);

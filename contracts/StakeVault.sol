@@ -11,19 +11,19 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {RoundsGuarded} from "./libraries/RoundsGuarded.sol";
 import {StudyId} from "./types/StudyId.sol";
 
 /// @dev The longest exit delay in seconds: nobody's tokens are held for longer.
 uint256 constant EXIT_DELAY_LIMIT = 90 days;
 
 /// @title StakeVault
-contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
+contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, RoundsGuarded {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
     // Immutables
 
-    address public immutable ROUNDS;
     /// @inheritdoc IStakeVault
     uint256 public immutable exitDelay;
 
@@ -38,17 +38,12 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
 
     // Constructor
 
-    constructor(address authority, address rounds, uint256 delay) AccessManaged(authority) {
+    constructor(address authority, address rounds, uint256 delay)
+        AccessManaged(authority)
+        RoundsGuarded(rounds)
+    {
         require(delay <= EXIT_DELAY_LIMIT, ExitDelayOutOfRange(delay, EXIT_DELAY_LIMIT));
-        ROUNDS = rounds;
         exitDelay = delay;
-    }
-
-    // Modifiers
-
-    modifier onlyRounds() {
-        require(msg.sender == ROUNDS, OnlyRounds(msg.sender));
-        _;
     }
 
     // Admin functions
@@ -87,6 +82,8 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
         bytes32 r,
         bytes32 s
     ) external nonReentrant whenNotPaused {
+        _requireAllowed(token);
+
         // A permission that someone else has handed in already is no failure: the allowance is there.
         try IERC20Permit(token).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
 
@@ -97,10 +94,14 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
     function requestExit(address token, uint256 amount) external {
         require(amount != 0, AmountZero());
 
-        _takeFree(msg.sender, token, amount);
+        Balance storage balance = _balances[msg.sender][token];
+        require(balance.free >= amount, FreeBalanceTooSmall(msg.sender, token, balance.free, amount));
+
+        // The casts are safe: the amount is at most a uint128.
+        balance.free -= uint128(amount);
         Exit storage leaving = _exits[msg.sender][token];
         uint256 availableAt = block.timestamp + exitDelay;
-        leaving.amount += amount.toUint128();
+        leaving.amount += uint128(amount);
         leaving.availableAt = availableAt.toUint40();
 
         emit ExitRequested(token, msg.sender, amount, availableAt);
@@ -119,6 +120,7 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
 
     /// @inheritdoc IStakeVault
     function withdraw(address token, address to) external nonReentrant {
+        _requireReceiver(to);
         Exit memory leaving = _exits[msg.sender][token];
         require(leaving.amount != 0, NothingToWithdraw(msg.sender, token));
         require(
@@ -166,6 +168,8 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
     {
         Balance storage balance = _balances[account][token];
         Exit storage leaving = _exits[account][token];
+        Pot storage pot = _pots[study];
+        require(pot.token == token, PotTokenDiffers(study, pot.token, token));
 
         // The casts are safe: each minimum is at most a uint128.
         uint128 locked = uint128(Math.min(amount, balance.locked));
@@ -175,7 +179,7 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
         leaving.amount -= exiting;
         balance.free -= free;
         taken = uint256(locked) + exiting + free;
-        _pots[study].amount += taken.toUint96();
+        pot.amount += taken.toUint96();
 
         emit Slashed(study, token, account, taken);
     }
@@ -185,8 +189,10 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
         external
         onlyRounds
         nonReentrant
+        whenNotPaused
     {
-        require(isAllowed[token], TokenNotAllowed(token));
+        _requireAllowed(token);
+        require(_pots[study].token == address(0), AlreadyFunded(study));
 
         _pots[study] = Pot({token: token, amount: amount.toUint96()});
 
@@ -228,7 +234,8 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
     // Internal
 
     function _deposit(address token, uint256 amount, address account) private {
-        require(isAllowed[token], TokenNotAllowed(token));
+        _requireAllowed(token);
+        _requireReceiver(account);
         require(amount != 0, AmountZero());
 
         // The credit follows the transfer because only then is it known what arrived; the guard closes the way back in.
@@ -244,11 +251,11 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard {
         received = IERC20(token).balanceOf(address(this)) - before;
     }
 
-    function _takeFree(address account, address token, uint256 amount) private {
-        Balance storage balance = _balances[account][token];
-        require(balance.free >= amount, FreeBalanceTooSmall(account, token, balance.free, amount));
+    function _requireAllowed(address token) private view {
+        require(isAllowed[token], TokenNotAllowed(token));
+    }
 
-        // The cast is safe: the amount is at most a uint128.
-        balance.free -= uint128(amount);
+    function _requireReceiver(address receiver) private view {
+        require(receiver != address(0) && receiver != address(this), ReceiverRefused(receiver));
     }
 }

@@ -31,31 +31,53 @@ interface IDatasetRegistry {
         bool retired; // takes no further enrolment
     }
 
+    /// @notice `hospital` owns a new dataset, of version 1.
     event DatasetRegistered(DatasetId indexed dataset, address indexed hospital, DatasetInfo info);
+
+    /// @notice `info` is the dataset from `version` on.
     event DatasetPublished(DatasetId indexed dataset, uint16 version, DatasetInfo info);
+
+    /// @notice The dataset takes no further enrolment and no further version.
     event DatasetRetired(DatasetId indexed dataset);
+
+    /// @notice One more study has enrolled the dataset: `enrolments` now.
     event DatasetLocked(DatasetId indexed dataset, uint8 enrolments);
+
+    /// @notice One study less has the dataset enrolled: `enrolments` now.
     event DatasetUnlocked(DatasetId indexed dataset, uint8 enrolments);
 
+    /// @notice `account` operates no hospital, or one that is suspended.
     error NotAnActiveOperator(address account);
+
+    /// @notice `account` does not operate the hospital that owns the dataset, or that hospital is suspended.
     error NotTheOwnersOperator(DatasetId dataset, address account);
+
+    /// @notice `hospital` does not own the dataset, or there is none of that number.
     error NotTheOwner(DatasetId dataset, address hospital);
+
+    /// @notice A dataset has at least one record.
     error DatasetEmpty();
+
+    /// @notice The quality score is above `limit`.
     error QualityOutOfRange(uint16 quality, uint16 limit);
+
+    /// @notice The dataset was retired, for good.
     error DatasetIsRetired(DatasetId dataset);
+
+    /// @notice The dataset belongs to its owner until the `enrolments` studies that it is enrolled in have ended.
     error DatasetEnrolled(DatasetId dataset, uint8 enrolments);
-    error OnlyRounds(address caller);
 
     /// @notice Registers a dataset for the hospital that the caller operates; the token belongs to its admin account.
+    /// @dev Reverts with the errors of `Purposes.requireConsent` for `uses` that nobody could consent to.
     function register(DatasetInfo calldata info) external returns (DatasetId dataset);
 
-    /// @notice Publishes the next version. Studies keep the version they enrolled.
+    /// @notice Publishes the next version, by the operator of the owner. Studies keep the version they enrolled.
     function publish(DatasetId dataset, DatasetInfo calldata info) external;
 
-    /// @notice No further enrolments, for good.
+    /// @notice No further enrolments, for good; by the operator of the owner. Studies that enrolled it go on.
     function retire(DatasetId dataset) external;
 
-    /// @notice Called by the rounds contract at enrolment: checks the owner and counts the enrolment.
+    /// @notice Called by the rounds contract at enrolment: checks the owner, counts the enrolment, tells what to pin.
     function lock(DatasetId dataset, address hospital)
         external
         returns (uint16 version, uint32 records, uint32 uses, uint24 disease);
@@ -65,4 +87,7 @@ interface IDatasetRegistry {
 
     /// @notice The record of a dataset; version 0 when there is none.
     function getDataset(DatasetId dataset) external view returns (Dataset memory);
+
+    /// @notice The number of the newest dataset; ids count from 1.
+    function datasetCount() external view returns (uint32);
 }

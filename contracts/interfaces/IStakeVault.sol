@@ -6,57 +6,111 @@ import {StudyId} from "../types/StudyId.sol";
 /// @title The only contract that holds value
 /// @notice Stakes, study pots and pay, in ERC-20 tokens that the consortium allows. Everything leaves by the same way: the
 /// owner asks for an exit, waits, and withdraws. While it waits it can still be slashed.
-/// @dev Warning: tokens that rebase downwards break solvency and must not be allowed.
+/// @dev At all times, for each token: its balance of the vault >= sum of free, locked and exiting balances + sum of pots.
+///
+/// Assumes of an allowed token, for the consortium to check:
+/// - balances change by transfers alone; one that rebases downwards makes the vault owe more than it has;
+/// - a transfer takes from the vault what it says and no more; a fee taken from what arrives is fine;
+/// - fewer than 2^96 smallest units will ever exist; otherwise a credit can overflow, which reverts.
 interface IStakeVault {
+    /// @notice What an account has of one token, beside what is on its way out. One storage word.
     struct Balance {
-        uint128 free; // to use or take out
-        uint128 locked; // stake in studies
+        uint128 free; // to use or take out, smallest units
+        uint128 locked; // stake in studies, smallest units
     }
 
+    /// @notice What an account takes out of one token. One storage word.
     struct Exit {
-        uint128 amount; // on its way out
+        uint128 amount; // on its way out, slashable until withdrawn, smallest units
         uint40 availableAt; // Unix seconds
     }
 
+    /// @notice What a study has for rewards. One storage word.
     struct Pot {
         address token; // what the study pays in
-        uint96 amount; // not paid out yet
+        uint96 amount; // not paid out yet, smallest units
     }
 
+    /// @notice `token` may be deposited from now on, or no longer.
     event TokenAllowed(address indexed token, bool allowed);
+
+    /// @notice `from` brought `amount` into the free balance of `account`: what arrived, not what was sent.
     event Deposited(address indexed token, address indexed account, address indexed from, uint256 amount);
+
+    /// @notice `amount` joined what `account` takes out, all of which can be withdrawn from `availableAt` on.
     event ExitRequested(address indexed token, address indexed account, uint256 amount, uint256 availableAt);
+
+    /// @notice `amount`, all that was on its way out, is free again.
     event ExitCancelled(address indexed token, address indexed account, uint256 amount);
+
+    /// @notice `amount`, all that was on its way out, was sent to `to`.
     event Withdrawn(address indexed token, address indexed account, address indexed to, uint256 amount);
+
+    /// @notice `amount` of free tokens became stake.
     event Locked(address indexed token, address indexed account, uint256 amount);
+
+    /// @notice `amount` of stake became free.
     event Unlocked(address indexed token, address indexed account, uint256 amount);
+
+    /// @notice `amount` was taken from `account` into the study's pot.
     event Slashed(StudyId indexed study, address indexed token, address indexed account, uint256 amount);
+
+    /// @notice `from` brought a study's rewards.
     event Funded(StudyId indexed study, address indexed token, address indexed from, uint256 amount);
+
+    /// @notice `amount` went from the study's pot into the free balance of `account`: pay, or a sponsor's refund.
     event Paid(StudyId indexed study, address indexed account, uint256 amount);
 
+    /// @notice The consortium does not allow `token`.
     error TokenNotAllowed(address token);
+
+    /// @notice There is nothing to do for an amount of zero.
     error AmountZero();
+
+    /// @notice Tokens for `receiver`, the zero account or the vault itself, would be lost.
+    error ReceiverRefused(address receiver);
+
+    /// @notice `account` has `free` of `token` to use, and `needed` is more.
     error FreeBalanceTooSmall(address account, address token, uint256 free, uint256 needed);
+
+    /// @notice Nothing of `token` is on its way out for `account`.
     error NothingToWithdraw(address account, address token);
+
+    /// @notice The exit delay has not passed: it is `now_`, and withdrawals open at `availableAt`.
     error ExitNotAvailable(uint256 availableAt, uint256 now_);
+
+    /// @notice Rewards must arrive in full: `received` is less than `needed`. A token with a fee funds no study.
     error FundedShort(uint256 received, uint256 needed);
+
+    /// @notice A study is funded once.
+    error AlreadyFunded(StudyId study);
+
+    /// @notice The study's pot is in `potToken`, not in `token`.
+    error PotTokenDiffers(StudyId study, address potToken, address token);
+
+    /// @notice The study's pot has `amount`, and `needed` is more.
     error PotTooSmall(StudyId study, uint256 amount, uint256 needed);
-    error OnlyRounds(address caller);
+
+    /// @notice Nobody's tokens are held for longer than `limit` seconds.
     error ExitDelayOutOfRange(uint256 delay, uint256 limit);
 
     /// @notice Allows a token for deposits and studies, or no longer. Only for the consortium role. What is inside can always leave.
     function allowToken(address token, bool allowed) external;
 
-    /// @notice Stops deposits. Only for the pauser role. Never stops an exit or a withdrawal.
+    /// @notice Stops what brings tokens in: deposits and the funding of studies. Only for the pauser role. Never stops an exit, a
+    /// withdrawal, or what the rounds contract does for running studies.
     function pause() external;
 
     /// @notice Takes deposits again. Only for the pauser role.
     function unpause() external;
 
-    /// @notice Puts tokens into `account`'s free balance; credits what arrives.
+    /// @notice Puts tokens of the caller, who has approved the vault for them, into `account`'s free balance; credits what
+    /// arrives.
     function deposit(address token, uint256 amount, address account) external;
 
     /// @notice Like `deposit`, with an ERC-2612 permission of the caller.
+    /// @dev A permission that fails is passed over: somebody may have handed it in before, to make this call fail. Then the
+    /// allowance is there; if it is not, the transfer fails.
     function depositWithPermit(
         address token,
         uint256 amount,
@@ -73,7 +127,7 @@ interface IStakeVault {
     /// @notice Puts what is exiting back into the free balance.
     function cancelExit(address token) external;
 
-    /// @notice Sends the caller's exited tokens to `to`.
+    /// @notice Sends all that the caller took out to `to`, once the exit delay has passed.
     function withdraw(address token, address to) external;
 
     /// @notice Called by the rounds contract: free to locked.
@@ -83,11 +137,13 @@ interface IStakeVault {
     function unlock(address account, address token, uint256 amount) external;
 
     /// @notice Called by the rounds contract: takes up to `amount` from locked, then exiting, then free tokens into the study's pot.
+    /// @return taken What there was to take.
     function slash(address account, address token, uint256 amount, StudyId study)
         external
         returns (uint256 taken);
 
-    /// @notice Called by the rounds contract: draws a study's rewards from its sponsor into its pot.
+    /// @notice Called by the rounds contract: draws a study's rewards from its sponsor, who has approved the vault for them,
+    /// into its pot. Once per study.
     function fund(StudyId study, address token, uint256 amount, address from) external;
 
     /// @notice Called by the rounds contract: from the study's pot into an account's free balance.
