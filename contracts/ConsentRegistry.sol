@@ -246,6 +246,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         uint40 moment = _revokeAlls[patient].moment;
 
         _requireNewer(issuedAt, _latest(word, moment));
+        // slither-disable-next-line incorrect-equality (the rule is about one and the same second)
         if (moment == _now()) revert GrantInRevokeAllSecond(moment);
         _requireTerms(purposes, expiryDay);
 
@@ -298,6 +299,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @dev The word that follows `word` when it is revoked now.
     function _ended(Word memory word) private view returns (Word memory) {
+        // slither-disable-next-line incorrect-equality (a second change within the second)
         if (word.revokedAt == _now()) return word;
         if (word.grantedAt == 0 || word.revokedAt != 0) return Word(0, _now(), 0, _now(), _link(word));
         return Word(word.purposes, word.grantedAt, word.expiryDay, _now(), word.history);
@@ -305,12 +307,14 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @dev The history of what follows `word` now. Within its second it is replaced; else it is closed, and chained.
     function _link(Word memory word) private view returns (bytes16) {
+        // slither-disable-next-line incorrect-equality (replaced within its second)
         if (word.grantedAt == 0 || word.grantedAt == _now()) return word.history;
         uint40 revokedAt = word.revokedAt == 0 ? _now() : word.revokedAt;
         return _digest(Word(word.purposes, word.grantedAt, word.expiryDay, revokedAt, word.history));
     }
 
     function _link(RevokeAllWord memory last) private pure returns (bytes27) {
+        // slither-disable-next-line incorrect-equality (zero is absence)
         return last.moment == 0 ? bytes27(0) : _digest(last);
     }
 
@@ -404,6 +408,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     /// through a call of this contract, so that neither what they burn nor what they return reaches this frame.
     function _requireSigned(address patient, bytes32 structHash, bytes calldata signature) private view {
         bytes32 digest = _hashTypedDataV4(structHash);
+        // slither-disable-next-line unused-return (the third value only details the error)
         (address signer, ECDSA.RecoverError error,) = ECDSA.tryRecoverCalldata(digest, signature);
         if (error == ECDSA.RecoverError.NoError && signer == patient) return;
 

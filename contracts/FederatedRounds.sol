@@ -428,6 +428,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
     function _requireActiveHospital(address operator) private view returns (address hospital) {
         hospital = CONSORTIUM.hospitalOf(operator);
+        // slither-disable-next-line unused-return (hospitalOf has just said whose operator it is)
         (, bool active) = CONSORTIUM.isOperator(hospital, operator);
         require(active, NotAnActiveHospital(operator));
     }
@@ -442,6 +443,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         private
         view
     {
+        // slither-disable-next-line unused-return (a failed recovery gives address zero, which is nobody's operator)
         (address recovered,,) = ECDSA.tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
         (bool operator, bool active) = CONSORTIUM.isOperator(_seats[study][seat].hospital, recovered);
         require(operator, BadSignature(seat, recovered));
