@@ -1,1 +1,1 @@
-"""A hospital's own data: records, the patients behind them, what is published about them, and cohorts. No chain, no torch."""
+"""A hospital's own data: records, the patients behind them, what is published of them, cohorts. No chain, no torch."""

@@ -1,4 +1,4 @@
-"""Demonstration data: the Wisconsin diagnostic breast-cancer set (569 real patients, one record each), from scikit-learn.
+"""Demonstration data: the Wisconsin diagnostic breast-cancer set of scikit-learn: 569 real patients, one record each.
 
 Source: Street, Wolberg, Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993; UCI, CC BY 4.0.
 Hospitals get unlike shares, by size (0.6 to 1.4 of the mean) and by how many of their patients' tumours are malignant.
@@ -14,10 +14,19 @@ from numpy.typing import NDArray
 
 from medfed.data.dataset import Columns, Dataset
 from medfed.errors import DataError
-from medfed.protocol.documents import Feature, Schema
+from medfed.protocol.documents import Feature, Schema, StudyDraft
+from medfed.protocol.purposes import Purpose
 from medfed.protocol.randomness import generator
 
-__all__ = ["LABEL", "MAX_HOSPITALS", "MIN_HOSPITALS", "DemoData", "breast_cancer", "breast_cancer_schema"]
+__all__ = [
+    "LABEL",
+    "MAX_HOSPITALS",
+    "MIN_HOSPITALS",
+    "DemoData",
+    "breast_cancer",
+    "breast_cancer_schema",
+    "breast_cancer_study",
+]
 
 LABEL = "malignant"
 MIN_HOSPITALS = 2
@@ -68,13 +77,39 @@ def breast_cancer_schema() -> Schema:
     return Schema(features=tuple(features), label=LABEL)
 
 
-def breast_cancer(seed: int, hospitals: int) -> DemoData:
-    """Split the 569 records: a fifth held out (stratified), the rest over 2 to 10 hospitals, unevenly; same seed, same split.
+def breast_cancer_study(seed: int, rounds: int) -> StudyDraft:
+    """A study that up to ten hospitals can run on these data: logistic regression for health research (HMB)."""
+    return StudyDraft.from_fields(
+        {
+            "title": "Benign or malignant: breast masses from nuclear features",
+            "description": "Logistic regression on thirty measurements of cell nuclei in fine needle aspirates.",
+            "purposes": int(Purpose.HMB),
+            "schema": breast_cancer_schema().model_dump(mode="json"),
+            "model": {"kind": "logistic"},
+            "training": {"epochs": 4, "batch_size": 16, "learning_rate": 0.5, "l2": 0.003},
+            # A round moves θ by a norm of about 2; 10 · 512 · 2 · 2^17 < 2^31.
+            "codec": {
+                "clip_norm": 8.0,
+                "bound": 2.0,
+                "scale": 131072.0,
+                "max_weight": 512,
+                "max_hospitals": MAX_HOSPITALS,
+            },
+            "seed": seed,
+            "rounds": rounds,
+        }
+    )
 
-    Raises `DataError` for another number of hospitals.
+
+def breast_cancer(seed: int, hospitals: int) -> DemoData:
+    """Split the 569 records: a fifth held out (stratified), the rest unevenly over 2 to 10 hospitals.
+
+    The same seed gives the same split. Raises `DataError` for another number of hospitals.
     """
     if not MIN_HOSPITALS <= hospitals <= MAX_HOSPITALS:
-        raise DataError(f"The demonstration data serve {MIN_HOSPITALS} to {MAX_HOSPITALS} hospitals, not {hospitals}.")
+        raise DataError(
+            f"The demonstration data serve {MIN_HOSPITALS} to {MAX_HOSPITALS} hospitals, not {hospitals}."
+        )
     whole = _load()
     random = generator(seed, "demo split", hospitals)
     malignant = random.permutation(np.flatnonzero(whole.labels == 1.0))
@@ -102,7 +137,7 @@ def _load() -> Dataset:
 
 def _shares(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
     """Whole numbers in proportion to the weights that add up to `total`: largest remainders get what is left over."""
-    exact = total * weights / weights.sum()
+    exact = np.asarray(total * weights / weights.sum(), dtype=np.float64)
     counts = np.floor(exact).astype(np.int64)
     order = np.argsort(counts - exact, kind="stable")
     counts[order[: total - int(counts.sum())]] += 1

@@ -1,4 +1,4 @@
-"""Which records train in a round, and what is published about them. A pure function: whoever starts again gets the same.
+"""Which records train in a round, and what is published about them. Pure: whoever starts again gets the same.
 
 1. The patients of the register that have a record here and consented at the second before the round opened.
 2. At most `cap` of them: those with the lowest leaves, which nobody can foresee or steer without the link secrets.
@@ -110,4 +110,6 @@ def _filled(members: list[Member], terms: CohortTerms) -> tuple[bytes, ...]:
 
 def _check_terms(terms: CohortTerms) -> None:
     if terms.step < 1 or terms.cap < 0:
-        raise DataError(f"A cohort needs a step of at least 1 and a cap of at least 0, not {terms.step}, {terms.cap}.")
+        raise DataError(
+            f"A cohort needs a step of at least 1 and a cap of at least 0, not {terms.step}, {terms.cap}."
+        )

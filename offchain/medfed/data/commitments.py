@@ -1,6 +1,7 @@
 """A dataset's record commitments: one salted leaf per record under a Merkle root, so that a record can be shown later.
 
-leaf = keccak256(tag ‖ salt ‖ sha256(canonical JSON of the record)), salt = HMAC-SHA256(hospital secret, tag ‖ record id).
+leaf = keccak256(tag ‖ salt ‖ sha256(canonical JSON of the record)), with
+salt = HMAC-SHA256(hospital secret, tag ‖ record id).
 96 bytes go into a leaf and 64 into a node of the tree, so that neither passes as the other. Leaves are sorted: neither
 the order of the file nor a record's place in it shows. The root also depends on every id, value and label.
 """

@@ -44,7 +44,7 @@ def load_csv(path: Path, columns: Columns | None = None, label: str = "label") -
     _, header = next(rows, (0, []))
     found = _columns(path, header, columns.label if columns else label)
     if columns and set(found.features) != set(columns.features):
-        odd = sorted(set(found.features) ^ set(columns.features))[0]
+        odd = min(set(found.features) ^ set(columns.features))
         state = "lacks" if odd in columns.features else "has the unexpected"
         raise DataError(f"{path.name} {state} column {odd!r}.")
     return _read(path, header, columns or found, rows)
@@ -91,7 +91,9 @@ def _read(path: Path, header: list[str], columns: Columns, rows: Iterator[tuple[
     values: list[list[float]] = []
     for line, row in rows:
         if len(row) != len(header):
-            raise DataError(f"{path.name}, line {line}: {len(row)} fields where the header has {len(header)}.")
+            raise DataError(
+                f"{path.name}, line {line}: {len(row)} fields where the header has {len(header)}."
+            )
         _add_id(ids, row[header.index(RECORD_ID)], f"{path.name}, line {line}")
         values.append([_number(row[index], path, line, header[index]) for index in order])
         if len(values) > _MOST_RECORDS:

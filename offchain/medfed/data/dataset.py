@@ -62,7 +62,9 @@ class Dataset:
         if missing:
             raise DataError(f"The dataset has no column {missing[0]!r}, which the study trains on.")
         if schema.label != self.columns.label:
-            raise DataError(f"The study predicts {schema.label!r}; the dataset's label is {self.columns.label!r}.")
+            raise DataError(
+                f"The study predicts {schema.label!r}; the dataset's label is {self.columns.label!r}."
+            )
         where = {name: index for index, name in enumerate(self.columns.features)}
         return np.ascontiguousarray(self.features[:, [where[name] for name in schema.names]])
 
@@ -80,4 +82,6 @@ def _check_labels(dataset: Dataset) -> None:
     if not np.isin(classes, (0.0, 1.0)).all():
         raise DataError(f"The label {dataset.columns.label!r} must be 0 or 1 in every record.")
     if classes.size < 2:
-        raise DataError(f"The label {dataset.columns.label!r} is the same in every record; nothing can be learned.")
+        raise DataError(
+            f"The label {dataset.columns.label!r} is the same in every record; nothing can be learned."
+        )

@@ -92,7 +92,7 @@ class Register:
 
 
 def load_register(path: Path) -> Register:
-    """Read and check a register. Raises `ConfigError` when others can read the file, `DataError` when it is malformed."""
+    """Read and check a register. Raises `ConfigError` when others can read the file, `DataError` when malformed."""
     try:
         text = read_private(path).decode("utf-8-sig")
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]

@@ -14,7 +14,7 @@ __all__ = ["load_or_create_secret", "read_private", "write_private"]
 
 
 def read_private(path: Path) -> bytes:
-    """The bytes of a file that no one else can read. Raises `ConfigError` when it is missing or its mode is too open."""
+    """The bytes of a file that no one else can read. Raises `ConfigError` when it is missing or open to others."""
     try:
         with path.open("rb") as file:
             _check_mode(path, os.fstat(file.fileno()).st_mode)
@@ -47,7 +47,9 @@ def load_or_create_secret(path: Path) -> bytes:
     except ValueError:
         raise ConfigError(f"{path} holds no hexadecimal secret; restore it from the backup.") from None
     if len(secret) != SECRET_BYTES:
-        raise ConfigError(f"{path} must hold {SECRET_BYTES} bytes in hexadecimal; restore it from the backup.")
+        raise ConfigError(
+            f"{path} must hold {SECRET_BYTES} bytes in hexadecimal; restore it from the backup."
+        )
     return secret
 
 

@@ -1,8 +1,8 @@
 """What a hospital publishes about a dataset: counts and coarse ranges, and a score of 0 to 10,000 basis points.
 
-No count between 1 and 9 is published, nor one from which such a count follows; ranges are quartiles of two digits, given
-only where at least ten records lie beyond each end. The score is a weighted mean of five shares, rounded down to a
-hundred so that it tells no more than they do:
+No count between 1 and 9 is published, nor one from which such a count follows; ranges are quartiles of two digits,
+given only where at least ten records lie beyond each end. The score is a weighted mean of five shares, rounded down to
+a hundred so that it tells no more than they do:
   30 % size                records / 200, at most 1
   30 % balance             share of the rarer label / 0.2, at most 1; 0 when that count is withheld
   20 % no duplicates       1 − share of records whose features equal an earlier record's

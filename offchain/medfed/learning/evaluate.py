@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from medfed.errors import DataError
 
-__all__ = ["CalibrationBin", "Metrics", "accuracy", "auc", "brier", "calibration_curve", "calibration_error", "evaluate"]
+__all__ = [
+    "CalibrationBin",
+    "Metrics",
+    "accuracy",
+    "auc",
+    "brier",
+    "calibration_curve",
+    "calibration_error",
+    "evaluate",
+]
 
 Vector = NDArray[np.float64]
 
@@ -91,7 +100,7 @@ def calibration_curve(probabilities: Vector, labels: Vector, bins: int = 10) -> 
 
 
 def calibration_error(probabilities: Vector, labels: Vector, bins: int = 10) -> float:
-    """Expected calibration error: |observed − predicted| averaged over records (Naeini et al. 2015, AAAI, section 2)."""
+    """Expected calibration error: |observed − predicted| averaged over records (Naeini et al. 2015, AAAI, sec. 2)."""
     curve = calibration_curve(probabilities, labels, bins)
     return sum(part.count * abs(part.observed - part.predicted) for part in curve) / labels.size
 

@@ -37,7 +37,7 @@ __all__ = [
 Shapes = Mapping[str, tuple[int, ...]]
 Layout = list[tuple[str, "np.dtype[Any]", tuple[int, ...]]]
 
-_DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 # The server's state stands in the model file beside the parameters, under this prefix.
 _STATE = "server."
 
@@ -103,7 +103,8 @@ def scaled(features: NDArray[np.float64], schema: Schema) -> NDArray[np.float64]
     """(value − center) / scale by the sponsor's constants, (n, d)."""
     center = np.array([feature.center for feature in schema.features])
     scale = np.array([feature.scale for feature in schema.features])
-    return np.divide(np.subtract(features, center), scale)
+    found: NDArray[np.float64] = np.divide(np.subtract(features, center), scale, dtype=np.float64)
+    return found
 
 
 def predict(model: Model, study: StudyDraft, features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,13 +135,18 @@ def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def model_bytes(model: Model, study: StudyDraft) -> bytes:
     """The model as a safetensors file without metadata. Raises `ProtocolError` for NaN, infinity or a wrong length."""
-    tensors = {**unflatten(model.theta, study.shapes), **{_STATE + k: v for k, v in model.state.items()}}
+    tensors: dict[str, NDArray[Any]] = {
+        **unflatten(model.theta, study.shapes),
+        **{_STATE + k: v for k, v in model.state.items()},
+    }
     for name, values in tensors.items():
         if not np.isfinite(values).all():
             raise ProtocolError(f"Parameter {name} is not finite; the training diverged.")
     layout = _layout(study)
     if {name for name, _, _ in layout} != set(tensors):
-        raise ProtocolError(f"The optimiser {study.server.optimizer} keeps {study.server.state_names or 'no state'}.")
+        raise ProtocolError(
+            f"The optimiser {study.server.optimizer} keeps {study.server.state_names or 'no state'}."
+        )
     parts = [tensors[name].astype(dtype).tobytes() for name, dtype, _ in layout]
     return b"".join([_header(layout), *parts])
 

@@ -1,8 +1,8 @@
 """The model step: how the sum of a round's updates becomes the next model. Bit-equal on every machine.
 
-Every operation is one elementwise NumPy ufunc in a named dtype, without reductions and without fused arithmetic, so that
-IEEE 754 fixes each result: θ is float32, everything between is float64, and only the last step rounds back. An optimiser
-is a function of (model, mean update, its settings); it keeps what it carries along in `Model.state`.
+Every operation is one elementwise NumPy ufunc in a named dtype, without reductions and without fused arithmetic, so
+that IEEE 754 fixes each result: θ is float32, everything between is float64, and only the last step rounds back. An
+optimiser is a function of (model, mean update, its settings); what it carries along is in `Model.state`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def next_model(model: Model, total: NDArray[np.uint32], weight: int, study: Stud
 def server_step(model: Model, mean_delta: NDArray[np.float64], spec: ServerSpec) -> Model:
     """Apply the mean update Δ̄ (P,) by the study's optimiser."""
     if mean_delta.shape != model.theta.shape or mean_delta.dtype != np.float64:
-        raise ProtocolError(f"The mean update is a float64 vector of {model.theta.size}, not {mean_delta.shape}.")
+        raise ProtocolError(
+            f"The mean update is a float64 vector of {model.theta.size}, not {mean_delta.shape}."
+        )
     with np.errstate(over="ignore", invalid="ignore"):  # judged by the result
         stepped = _OPTIMIZERS[spec.optimizer](model, mean_delta, spec)
     if not np.isfinite(stepped.theta).all():

@@ -30,7 +30,7 @@ class Site:
 
 
 def simulate(study: StudySpec, sites: Sequence[Site]) -> list[Model]:
-    """The models after each round of a study in which every site takes part in every round; seats in the given order."""
+    """The models after each round when every site takes part in every round; seats in the given order."""
     if not sites:
         raise DataError("A simulated study needs at least one site.")
     models: list[Model] = []

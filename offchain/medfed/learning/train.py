@@ -1,7 +1,8 @@
 """Local training in one round: stochastic gradient descent on a hospital's cohort.
 
 The result depends on the study spec, the model, the records, the seat and the round alone: one thread, one order of
-records drawn from (seed, spec, seat, round), no generator carried along. A killed hospital trains again to the same bits.
+records drawn from (seed, spec, seat, round), no generator carried along. A hospital that is killed and started again
+gets the same bits.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, linear
 
 from medfed.errors import DataError, SpecError
-from medfed.learning.models import Model, flatten, scaled, unflatten
+from medfed.learning.models import Model, scaled, unflatten
 from medfed.protocol.documents import StudySpec
 from medfed.protocol.randomness import generator
 from medfed.types import RoundNumber, Seat
@@ -43,7 +44,9 @@ def train(
     """Δ = θ_local − θ_round, (P,) float64. Raises `SpecError` when the loss diverges."""
     spec = study.training
     if records.features.shape[1] != len(study.columns.features):
-        raise DataError(f"The study has {len(study.columns.features)} features, not {records.features.shape[1]}.")
+        raise DataError(
+            f"The study has {len(study.columns.features)} features, not {records.features.shape[1]}."
+        )
     dtype = torch.float64 if spec.precision == "float64" else torch.float32
     random = generator(study.seed, "local training", study.digest, seat, round_number)
     with _one_thread():
@@ -58,7 +61,7 @@ def train(
         velocity = [torch.zeros_like(values) for values in parameters]
         for _ in range(spec.epochs):
             order = torch.from_numpy(random.permutation(len(y)))
-            for rows in order.split(spec.batch_size):
+            for rows in torch.split(order, spec.batch_size):
                 loss = binary_cross_entropy_with_logits(_logits(named, x[rows]), y[rows])
                 gradients = torch.autograd.grad(loss, parameters)
                 with torch.no_grad():

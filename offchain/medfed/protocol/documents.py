@@ -1,9 +1,9 @@
 """Artefacts published or handed over as canonical JSON (RFC 8785): study specs, cohort manifests, disclosures.
 
-Each is a frozen pydantic model that refuses unknown fields. `to_bytes` gives the one serialisation, `from_bytes` accepts
-nothing else: two readers of the same CID can never see different values. Numbers above 2^53 (the seed) travel as decimal
-strings, as JSON numbers are doubles. No document of a study names a chain, a contract or a time, except the disclosure,
-which is not published.
+Each is a frozen pydantic model that refuses unknown fields. `to_bytes` gives the one serialisation, `from_bytes`
+accepts nothing else: two readers of the same CID can never see different values. The seed, which may exceed 2^53,
+travels as a decimal string, as JSON numbers are doubles. No document names a chain, a contract or a time, except the
+disclosure, which is not published.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
@@ -94,7 +95,9 @@ class Document(BaseModel):
     def from_bytes(cls, data: bytes) -> Self:
         """Parse and check. Raises the class's error for anything but the canonical bytes of a valid document."""
         if len(data) > cls.maximum:
-            raise cls.failure(f"A {cls.__name__} of {len(data)} bytes is longer than {cls.maximum}; refuse it.")
+            raise cls.failure(
+                f"A {cls.__name__} of {len(data)} bytes is longer than {cls.maximum}; refuse it."
+            )
         document = cls._validated(data)
         if document.to_bytes() != data:
             raise cls.failure(f"This {cls.__name__} is not in canonical form (RFC 8785); serialise it again.")
@@ -163,9 +166,7 @@ class ModelSpec(Document):
 
     failure = SpecError
     kind: Literal["logistic", "mlp"]
-    hidden: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(default=(), max_length=8)
-    ]
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(default=(), max_length=8)]
 
     def model_post_init(self, context: object, /) -> None:
         del context
@@ -176,7 +177,7 @@ class ModelSpec(Document):
         """Shape of each parameter by name, in sorted name order: the order of the flat vector."""
         widths = [inputs, *self.hidden, 1]
         found: dict[str, tuple[int, ...]] = {}
-        for index, (fan_in, fan_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for index, (fan_in, fan_out) in enumerate(pairwise(widths)):
             found[f"layers.{index}.bias"] = (fan_out,)
             found[f"layers.{index}.weight"] = (fan_out, fan_in)
         return dict(sorted(found.items()))
@@ -326,7 +327,7 @@ class CohortManifest(Document):
     def model_post_init(self, context: object, /) -> None:
         del context
         # Lower-case hexadecimal of one length sorts as the bytes do.
-        if any(low >= high for low, high in zip(self.leaves, self.leaves[1:], strict=False)):
+        if any(low >= high for low, high in pairwise(self.leaves)):
             raise ProtocolError("A cohort manifest's leaves must be strictly increasing.")
 
     @classmethod
@@ -358,9 +359,13 @@ class CohortManifest(Document):
         """
         count = len(self.leaves)
         if count % step:
-            raise ProtocolError(f"A cohort manifest of {count} leaves is not filled up to a multiple of {step}.")
+            raise ProtocolError(
+                f"A cohort manifest of {count} leaves is not filled up to a multiple of {step}."
+            )
         if weight < step or weight not in (count, count - step):
-            raise ProtocolError(f"Weight {weight} does not fit a cohort manifest of {count} leaves in steps of {step}.")
+            raise ProtocolError(
+                f"Weight {weight} does not fit a cohort manifest of {count} leaves in steps of {step}."
+            )
 
 
 class DisclosedUse(Document):
@@ -430,6 +435,10 @@ def _check_uses(disclosed: DisclosedRound, use: Use, leaves: frozenset[str]) -> 
     for number, entry in enumerate(disclosed.uses, 1):
         leaf = cohort_leaf(use, Address(entry.patient), bytes.fromhex(entry.salt[2:]))
         if f"0x{leaf.hex()}" != entry.leaf:
-            raise ProtocolError(f"Entry {number} of round {disclosed.round} of the disclosure has another leaf.")
+            raise ProtocolError(
+                f"Entry {number} of round {disclosed.round} of the disclosure has another leaf."
+            )
         if entry.leaf not in leaves:
-            raise ProtocolError(f"Entry {number} of round {disclosed.round} of the disclosure is not in the manifest.")
+            raise ProtocolError(
+                f"Entry {number} of round {disclosed.round} of the disclosure is not in the manifest."
+            )

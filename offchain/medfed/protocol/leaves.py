@@ -57,7 +57,7 @@ def cohort_leaf(use: Use, patient: Address, salt: bytes) -> bytes:
 
 
 def filler_leaf(filler_secret: bytes, use: Use, index: int) -> bytes:
-    """Leaf number `index` that stands for nobody: 32 bytes that only the holder of the secret can tell from a patient's.
+    """Leaf `index` that stands for nobody: 32 bytes that only the holder of the secret can tell from a patient's.
 
     It follows from the secret, so that a hospital which starts again publishes the same manifest.
     """
