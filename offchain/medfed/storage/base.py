@@ -1,0 +1,143 @@
+"""What every content store promises, checked in one place.
+
+The public methods verify, the subclasses supply: no byte leaves a store before it is known to be what its CID says and no longer
+than the caller allows.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+from medfed.errors import ContentMissing, IntegrityError
+from medfed.protocol.cid import CHUNK_SIZE, DagHasher, check_cid, cid_from_digest, cid_of
+from medfed.types import Cid
+
+__all__ = ["ContentStore"]
+
+_POLL_SECONDS = 0.02
+
+
+class ContentStore(ABC):
+    """Files by CID. Pinned files stay, others may be collected. Safe to share between threads."""
+
+    def put(self, data: bytes | Path, *, pin: bool = True) -> Cid:
+        """Store a file given as bytes or as a path, and return its CID. Storing it again is harmless."""
+        cid = cid_of(data)
+        stored = self._put(cid, data)
+        if stored != cid:
+            raise IntegrityError(f"The store gave {stored} for bytes whose CID is {cid}.", cid=cid)
+        if pin:
+            self.pin(cid)
+        return cid
+
+    def get(self, cid: Cid, max_bytes: int, *, wait: float = 0.0) -> bytes:
+        """The file's bytes, checked against `cid`.
+
+        Raises `IntegrityError` when they are not what the CID says or longer than `max_bytes`, `ContentMissing` when nobody has
+        them after `wait` seconds.
+        """
+        return b"".join(self._checked(check_cid(cid), max_bytes, wait))
+
+    def get_to(self, cid: Cid, path: Path, max_bytes: int, *, wait: float = 0.0) -> None:
+        """Write the file to `path`, which appears only when all of it is checked. Raises as `get`."""
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for block in self._checked(check_cid(cid), max_bytes, wait):
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def has(self, cid: Cid) -> bool:
+        """Whether this store itself holds the file, without asking others."""
+        return self._has(check_cid(cid))
+
+    def pin(self, cid: Cid) -> None:
+        """Keep the file. Raises `ContentMissing` when it cannot be had."""
+        self._pin(check_cid(cid))
+
+    def unpin(self, cid: Cid) -> None:
+        """Let the file go when space is needed; no error when it was not pinned."""
+        self._unpin(check_cid(cid))
+
+    @abstractmethod
+    def pins(self) -> set[Cid]:
+        """The CIDs that are pinned here."""
+
+    def close(self) -> None:  # noqa: B027 - most stores hold nothing
+        """Let go of connections."""
+
+    def _checked(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
+        """The file in chunks; the last one comes only after the whole is checked."""
+        hasher = DagHasher()
+        size = 0
+        held: bytes | None = None
+        for chunk in _even(self._fetch(cid, max_bytes, wait)):
+            size += len(chunk)
+            if size > max_bytes:
+                raise IntegrityError(f"{cid} is longer than the {max_bytes} bytes that are allowed here.", cid=cid)
+            hasher.add(chunk)
+            if held is not None:
+                yield held
+            held = chunk
+        if cid_from_digest(hasher.finish()) != cid:
+            raise IntegrityError(f"The store served other bytes than {cid} stands for; fetch it from another node.", cid=cid)
+        if held is not None:
+            yield held
+
+    def _fetch(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
+        """Wait until `_read` finds the file, at most `wait` seconds."""
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                return self._read(cid, max_bytes, max(0.0, deadline - time.monotonic()))
+            except ContentMissing:
+                if time.monotonic() + _POLL_SECONDS > deadline:
+                    raise
+            time.sleep(_POLL_SECONDS)
+
+    @abstractmethod
+    def _put(self, cid: Cid, data: bytes | Path) -> Cid:
+        """Store the bytes; returns the CID that the store gave them."""
+
+    @abstractmethod
+    def _read(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
+        """The bytes as stored, in pieces of any size; may stop after `max_bytes` + 1. Raises `ContentMissing`."""
+
+    @abstractmethod
+    def _has(self, cid: Cid) -> bool: ...
+
+    @abstractmethod
+    def _pin(self, cid: Cid) -> None: ...
+
+    @abstractmethod
+    def _unpin(self, cid: Cid) -> None: ...
+
+
+def missing(cid: Cid) -> ContentMissing:
+    """The error for a file that cannot be had."""
+    return ContentMissing(f"No reachable node has {cid} yet.", cid=cid)
+
+
+def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Pieces of any size as chunks of `CHUNK_SIZE`, the last one shorter."""
+    waiting = bytearray()
+    for piece in pieces:
+        if not waiting and len(piece) == CHUNK_SIZE:
+            yield piece
+            continue
+        waiting += piece
+        while len(waiting) >= CHUNK_SIZE:
+            yield bytes(waiting[:CHUNK_SIZE])
+            del waiting[:CHUNK_SIZE]
+    if waiting:
+        yield bytes(waiting)
