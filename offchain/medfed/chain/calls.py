@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from medfed.types import Address
 
-__all__ = ["Call", "Event", "Fees", "Log", "Receipt", "Transaction", "checksum", "text_of"]
+__all__ = ["Call", "Event", "Fees", "Log", "Receipt", "Transaction", "checksum", "create_address", "text_of"]
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -120,3 +121,11 @@ def text_of(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(text_of(item) for item in value) + "]"
     return str(value)
+
+
+def create_address(account: Address, nonce: int) -> Address:
+    """Where a contract created by the account's transaction `nonce` stands (CREATE)."""
+    digits = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    number = digits if 0 < nonce < 0x80 else bytes([0x80 + len(digits)]) + digits
+    content = b"\x94" + bytes.fromhex(account[2:]) + number  # RLP of (20 bytes, number)
+    return checksum(keccak(bytes([0xC0 + len(content)]) + content)[12:])

@@ -125,6 +125,10 @@ class Interface:
         """The constructor's parameters as the ABI lists them."""
         return list(self._constructor["inputs"])
 
+    def has(self, function: str) -> bool:
+        """Whether the contract has a function of this name."""
+        return any(text.partition("(")[0] == function for text in self._functions)
+
     def selector(self, function: str) -> bytes:
         """The first four bytes of calldata for `function`."""
         text = self._resolve(function)

@@ -18,12 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eth_utils.crypto import keccak
-
 from medfed import __version__
 from medfed.chain.addresses import AddressBook, Placed, book_path, find_book, write_atomically
 from medfed.chain.artifacts import artifact, resource_folder
-from medfed.chain.calls import Call, Receipt, checksum
+from medfed.chain.calls import Call, Receipt, create_address
 from medfed.chain.client import ChainClient
 from medfed.chain.contracts import AccessManager, Consortium, Role, Rounds, Vault
 from medfed.chain.contracts.base import Contract, interface_of
@@ -39,7 +37,6 @@ __all__ = [
     "Report",
     "Step",
     "arguments_of",
-    "create_address",
     "creation",
     "names_for",
     "wanted_holders",
@@ -383,14 +380,6 @@ def creation(name: str, arguments: tuple[Any, ...]) -> Call:
     """The transaction that creates contract `name`."""
     data = artifact(name).bytecode + interface_of(name).constructor(*arguments)
     return Call(None, data, label=f"creation of {name}")
-
-
-def create_address(account: Address, nonce: int) -> Address:
-    """Where a contract created by the account's transaction `nonce` stands (CREATE)."""
-    digits = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-    number = digits if 0 < nonce < 0x80 else bytes([0x80 + len(digits)]) + digits
-    content = b"\x94" + bytes.fromhex(account[2:]) + number  # RLP of (20 bytes, number)
-    return checksum(keccak(bytes([0xC0 + len(content)]) + content)[12:])
 
 
 def _with_admin(book: AddressBook, admin: Address) -> AddressBook:

@@ -20,7 +20,7 @@ from eth_tester import PyEVMBackend
 from eth_typing import Address as RawAddress
 from eth_utils.exceptions import ValidationError
 
-from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
+from medfed.chain.calls import Call, Fees, Log, Receipt, checksum, create_address
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
 from medfed.chain.errors import RpcError, revert_from
 from medfed.errors import ConfigError, ContractRevert
@@ -193,13 +193,8 @@ class EmbeddedChain(ChainClient):
     def _try(self, call: Call, sender: Address | None, block: BlockLike) -> Any:
         """Run `call` on the state of `block` and forget what it changed."""
         state = self._state(block)
-        to = _CREATION if call.to is None else _raw(call.to)
-        origin = ZERO_ADDRESS if sender is None else _raw(sender)
-        code = call.data if call.to is None else state.get_code(to)
-        message = Message(
-            call.gas or self.gas_limit, to, origin, call.value, b"" if call.to is None else call.data, code
-        )
-        context = state.get_transaction_context_class()(gas_price=0, origin=origin)
+        message = self._message(state, call, sender)
+        context = state.get_transaction_context_class()(gas_price=0, origin=message.sender)
         state.lock_changes()
         snapshot = state.snapshot()
         try:
@@ -209,6 +204,13 @@ class EmbeddedChain(ChainClient):
         if computation.is_error:
             raise _refusal(computation, call.label)
         return computation
+
+    def _message(self, state: Any, call: Call, sender: Address | None) -> Message:
+        gas, origin = call.gas or self.gas_limit, ZERO_ADDRESS if sender is None else _raw(sender)
+        if call.to is not None:
+            return Message(gas, _raw(call.to), origin, call.value, call.data, state.get_code(_raw(call.to)))
+        place = create_address(checksum(origin), state.get_nonce(origin))
+        return Message(gas, _CREATION, origin, call.value, b"", call.data, create_address=_raw(place))
 
     def _run(self, state: Any, message: Message, context: Any) -> Any:
         if message.is_create:

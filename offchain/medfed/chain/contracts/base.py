@@ -46,6 +46,10 @@ class Contract:
         """The contract's ABI."""
         return interface_of(self.NAME)
 
+    def authority(self, block: BlockLike = None) -> Address:
+        """The AccessManager that a managed contract obeys."""
+        return Address(self._view(block, "authority"))
+
     def events(self, receipt: Receipt) -> list[Event]:
         """This contract's events in a receipt, in order."""
         return self.decode_logs(receipt.logs)

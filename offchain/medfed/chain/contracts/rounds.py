@@ -1,32 +1,27 @@
-"""FederatedRounds: studies and their rounds.
-
-Updates and aggregates are given as objects with the fields of the contract's structs in snake_case, as
-`protocol.commitments` has them.
-"""
+"""FederatedRounds: studies and their rounds."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medfed.chain.calls import Call, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
+from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.phase import Outcome, Phase
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
 __all__ = [
     "Absence",
     "Ballot",
-    "Outcome",
-    "Phase",
     "Round",
     "Rounds",
     "SeatInfo",
     "Study",
     "StudyState",
     "StudyTerms",
-    "seats_of",
 ]
 
 
@@ -38,26 +33,6 @@ class StudyState(enum.IntEnum):
     RUNNING = 2
     COMPLETED = 3
     ABORTED = 4
-
-
-class Phase(enum.IntEnum):
-    """Where a round stands."""
-
-    NONE = 0
-    TRAINING = 1
-    SCREENING = 2
-    UNMASKING = 3
-    AGGREGATING = 4
-    FINAL = 5
-    VOID = 6
-
-
-class Outcome(enum.IntEnum):
-    """How a round ended."""
-
-    OPEN = 0
-    FINAL = 1
-    VOID = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +178,7 @@ class Rounds(Contract):
 
     # -- a round -------------------------------------------------------------------------------------------------
 
-    def submit_update(self, study: StudyId, number: RoundNumber, seat: Seat, update: object) -> Call:
+    def submit_update(self, study: StudyId, number: RoundNumber, seat: Seat, update: Update) -> Call:
         """Sent by the seat's operator: commit to an update."""
         return self._change("submitUpdate", study, number, seat, update)
 
@@ -211,7 +186,7 @@ class Rounds(Contract):
         """Sent by the seat's operator: present without work. By anyone for a suspended hospital."""
         return self._change("abstain", study, number, seat)
 
-    def attest(self, study: StudyId, number: RoundNumber, seat: Seat, aggregate: object) -> Call:
+    def attest(self, study: StudyId, number: RoundNumber, seat: Seat, aggregate: Aggregate) -> Call:
         """Sent by the seat's operator: attest to an aggregate given in full."""
         return self._change("attest", study, number, seat, aggregate)
 
@@ -220,17 +195,17 @@ class Rounds(Contract):
         return self._change("attestHash", study, number, seat, aggregate_hash)
 
     def attest_by_sig(
-        self, study: StudyId, number: RoundNumber, aggregate: object, signatures: Mapping[Seat, bytes]
+        self, study: StudyId, number: RoundNumber, aggregate: Aggregate, signatures: Mapping[Seat, bytes]
     ) -> Call:
         """By anyone: hand in operators' 65-byte signatures, by seat."""
         packed = b"".join(_compact(signature) for signature in signatures.values())
         return self._change("attestBySig", study, number, aggregate, list(signatures), packed)
 
-    def record_absences(self, study: StudyId, number: RoundNumber, aggregate: object) -> Call:
+    def record_absences(self, study: StudyId, number: RoundNumber, aggregate: Aggregate) -> Call:
         """By anyone: warn or slash those that were silent, or that the final aggregate left out."""
         return self._change("recordAbsences", study, number, aggregate)
 
-    def claim(self, study: StudyId, number: RoundNumber, seat: Seat, work: tuple[object, object]) -> Call:
+    def claim(self, study: StudyId, number: RoundNumber, seat: Seat, work: tuple[Aggregate, Update]) -> Call:
         """By anyone: pay a seat for a final round. `work` is (the final aggregate, the seat's update)."""
         return self._change("claim", study, number, seat, *work)
 
@@ -291,7 +266,7 @@ class Rounds(Contract):
         """The phase of a round at the time of `block`."""
         return Phase(self._view(block, "phase", study, number))
 
-    def hash_aggregate(self, study: StudyId, number: RoundNumber, aggregate: object) -> bytes:
+    def hash_aggregate(self, study: StudyId, number: RoundNumber, aggregate: Aggregate) -> bytes:
         """The hash that attestations name."""
         return bytes(self._view(None, "hashAggregate", study, number, aggregate))
 
@@ -304,8 +279,3 @@ def _compact(signature: bytes) -> bytes:
     """65 bytes r, s, v as 64 bytes r, vs (ERC-2098)."""
     head = signature[32] | (0x80 if signature[64] in (1, 28) else 0)
     return signature[:32] + bytes([head]) + signature[33:64]
-
-
-def seats_of(bitmap: int) -> Sequence[Seat]:
-    """The seats in a bitmap, ascending."""
-    return [Seat(at) for at in range(bitmap.bit_length()) if bitmap >> at & 1]
