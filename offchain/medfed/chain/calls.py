@@ -7,18 +7,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from eth_utils.address import to_checksum_address
+from eth_utils.address import is_address, to_checksum_address
 from eth_utils.crypto import keccak
 
+from medfed.errors import InputError
 from medfed.types import Address
 
-__all__ = ["Call", "Event", "Fees", "Log", "Receipt", "Transaction", "checksum", "create_address", "text_of"]
+__all__ = [
+    "Call",
+    "Event",
+    "Fees",
+    "Log",
+    "Receipt",
+    "Transaction",
+    "checksum",
+    "create_address",
+    "parse_address",
+    "text_of",
+]
 
 
 @functools.lru_cache(maxsize=65_536)
 def checksum(address: bytes | str) -> Address:
     """The EIP-55 form of an address given as 20 bytes or as hex text."""
     return Address(to_checksum_address(address))
+
+
+def parse_address(text: str) -> Address:
+    """An address that a person typed; raises `InputError` for anything else, a wrong checksum included."""
+    if not is_address(text):
+        raise InputError(
+            f"{text} is not an address: 0x and 40 hex digits, with a right checksum where it has capitals."
+        )
+    return checksum(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ __all__ = [
     "Account",
     "account_from_key",
     "create_keystore",
+    "development_account",
     "load_keystore",
     "new_account",
     "patient_account",
@@ -37,6 +38,7 @@ _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _HARDENED = 1 << 31
 _SCRYPT_WORK = 1 << 17
 _SCRYPT_WORK_TRIAL = 1 << 12
+_NO_SECRET = "development"  # noqa: S105 - such keys protect nothing
 
 
 class Account:
@@ -139,6 +141,14 @@ def _read_record(path: Path) -> dict[str, Any]:
             f"The keystore {path} is damaged or of an unknown kind; restore it from a backup."
         )
     return record
+
+
+def development_account(folder: Path, name: str) -> Account:
+    """A key for development chains, made at first use and kept in `folder/keys`. It protects nothing."""
+    path = folder / "keys" / f"development-{name}.json"
+    if not path.exists():
+        return create_keystore(path, _NO_SECRET, trial=True)
+    return load_keystore(path, _NO_SECRET)
 
 
 def read_password(file: Path) -> str:

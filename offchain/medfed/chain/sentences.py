@@ -4,8 +4,121 @@ from __future__ import annotations
 
 __all__ = ["SENTENCES"]
 
+_ROLES = {
+    "AccessManagedUnauthorized": "Account {caller} does not hold the role that this needs; use an account that does.",
+    "AccessManagedRequiredDelay": "Account {caller} has to announce this {delay} s before it is done.",
+    "AccessManagerUnauthorizedAccount": "Account {msgsender} does not hold role {role_id}; use an account that does.",
+    "EnforcedPause": "The consortium has paused this; it can be done again when the pause is lifted.",
+    "ExpectedPause": "Nothing is paused that could be taken up again.",
+}
+
+_HOSPITALS = {
+    "HospitalAlreadyAdmitted": "Hospital {hospital} is admitted already.",
+    "HospitalUnknown": "Account {hospital} is no hospital of the consortium; ask for admission with its admin account.",
+    "HospitalNotActive": "Hospital {hospital} is not active; the consortium has to admit or reinstate it.",
+    "HospitalNotSuspended": "Hospital {hospital} is not suspended.",
+    "OperatorTaken": "Account {operator} works for hospital {hospital} already; an operator serves one hospital.",
+    "AccountZero": "The zero address cannot be a hospital or an operator.",
+    "NotAnActiveOperator": "Account {account} is not the operator of an active hospital.",
+    "NotAnActiveHospital": "Account {account} is not the operator of an active hospital.",
+}
+
+_DATASETS = {
+    "DatasetEmpty": "A dataset needs at least one record.",
+    "DatasetEnrolled": "Dataset {dataset} is in {enrolments} running studies; wait until they have ended.",
+    "DatasetIsRetired": "Dataset {dataset} is retired; register a new one.",
+    "ERC721NonexistentToken": "There is no dataset {token_id}.",
+    "NotTheOwner": "Dataset {dataset} does not belong to hospital {hospital}.",
+    "NotTheOwnersOperator": "Account {account} does not operate the hospital that owns dataset {dataset}.",
+    "QualityOutOfRange": "A quality of {quality} is beyond the scale, which ends at {limit}.",
+    "NoPermission": "The purposes {purposes} permit nothing: at least one of GRU, HMB, DS or POA is needed.",
+    "UndefinedPurposes": "The purposes {purposes} contain bits that mean nothing ({undefined}).",
+}
+
+_CONSENTS = {
+    "ExpiryPassed": "The consent would end on day {expiry_day} (since 1970), before it begins; choose a later day.",
+    "GrantInRevokeAllSecond": "All consents were revoked in this very second; grant again in the next.",
+    "NothingToNarrow": "Patient {patient} has no active consent for dataset {dataset_id} that could be narrowed.",
+    "NotNarrower": "A narrowing may only take away: the new consent would permit more, or last longer.",
+    "AlreadyRevoked": "The consent of {patient} for dataset {dataset_id} is revoked already.",
+    "NotDatasetOwner": "Only the owner of dataset {dataset_id}, {owner}, may revoke for a patient.",
+    "InvalidSignature": "The signature is not one of patient {patient} for this chain and contract; sign again.",
+    "SignatureExpired": "The signature was good until second {deadline}, it is {at} now; sign again.",
+    "SignatureFromFuture": "The signature says it is issued at {issued_at}, it is only {at} now; check the clock.",
+    "SignatureOvertaken": "A decision of second {latest} came after this signature of {issued_at}; sign again.",
+    "NotYetPast": "Second {t} is not past yet; ask for an earlier one.",
+    "BrokenHistory": "Word {index} of those shown is not the one that the chain commits to.",
+    "HistoryTooShort": "The {shown} words shown do not reach the second asked for; show the whole history.",
+    "InsufficientGas": "The batch was sent with too little gas; send it with more, or make it smaller.",
+}
+
+_VAULT = {
+    "TokenNotAllowed": "The consortium does not take token {token}.",
+    "AmountZero": "The amount is zero.",
+    "FreeBalanceTooSmall": "{account} has {free} of token {token} free in the vault and needs {needed}; deposit more.",
+    "NothingToWithdraw": "{account} has asked for no exit of token {token}; request one first.",
+    "ExitNotAvailable": "The exit can be withdrawn from second {available_at} on; it is {now_} now.",
+    "FundedShort": "Only {received} of {needed} tokens arrived; tokens that take a fee cannot pay a study.",
+    "ERC20InsufficientAllowance": "{spender} may draw {allowance} tokens and needs {needed}; approve it first.",
+    "ERC20InsufficientBalance": "{sender} has {balance} tokens and needs {needed}.",
+    "ERC2612ExpiredSignature": "The permission to draw tokens ended at second {deadline}; sign a new one.",
+    "ERC2612InvalidSigner": "The permission to draw tokens is signed by {signer}, not by {owner}.",
+}
+
+_STUDIES = {
+    "PhaseLengthOutOfRange": "A phase of {length} s is not allowed here: between {least} and {most} s.",
+    "DisputeLengthOutOfRange": "A dispute window of {length} s is not allowed here: between {least} and {most} s.",
+    "HospitalsOutOfRange": "Between {least} and {most} hospitals is not possible: at least 2, at most {limit}.",
+    "RoundsZero": "A study needs at least one round.",
+    "CohortStepOutOfRange": "A cohort step of {step} is not possible with updates of weight {max_weight} at most.",
+    "SumCouldWrap": "{max_hospitals} hospitals with weight {max_weight} each could overflow the sum; lower one.",
+    "ShareOutOfRange": "A share of {bps} basis points is too large: at most {limit}.",
+    "DeadlinePassed": "The deadline was second {deadline}, it is {now_} now.",
+    "NotEnrolling": "Study {study} does not take hospitals (any more).",
+    "NotRunning": "Study {study} is not running.",
+    "NotEnded": "Study {study} has not ended yet.",
+    "NotTheSponsor": "Account {account} is not the sponsor of study {study}.",
+    "AlreadyEnrolled": "Hospital {hospital} is enrolled in study {study} already.",
+    "StudyFull": "Study {study} has all its {members} hospitals.",
+    "UseNotPermitted": "Dataset {dataset} is not permitted for the purpose of study {study}.",
+    "NothingToAdvance": "Study {study} has nothing to do before second {until}.",
+}
+
+_ROUNDS = {
+    "RoundNotOpen": "Round {round} of study {study} is not open; the present one is {current}.",
+    "WrongPhase": "Round {round} of study {study} is not in the phase for this (it is in phase {phase}).",
+    "NotTheSeatsOperator": "Account {account} is not the operator of seat {seat} in study {study}.",
+    "HospitalSuspended": "The hospital of seat {seat} in study {study} is suspended; it can only abstain.",
+    "AlreadyActed": "Seat {seat} has submitted or abstained in round {round} of study {study} already.",
+    "WeightNotAllowed": "A weight of {weight} is not allowed: a multiple of {step}, at most {most}.",
+    "NotASubmitter": "Seat {seat} did not submit in round {round} of study {study}, so it cannot attest.",
+    "AlreadyAttested": "Seat {seat} has attested in round {round} of study {study} already.",
+    "AggregateUnknown": "Nobody gave aggregate {aggregate_hash} in round {round} of study {study}; attest in full.",
+    "IncludedNotSubmitted": "The aggregate includes seats that did not submit.",
+    "TooFewIncluded": "The aggregate includes {included} updates; the study asks for {least}.",
+    "WrongTotalWeight": "The aggregate has weight {weight}, which does not fit the submitted {total}.",
+    "AttestationClosed": "Attestations for round {round} of study {study} were taken until second {closed_at}.",
+    "SignatureCount": "{signatures} signatures were given for {seats} seats.",
+    "BadSignature": "The signature for seat {seat} is by {recovered}, who is not its operator.",
+    "NothingToRecord": "No absence in round {round} of study {study} is left to record.",
+    "ClaimLocked": "Claims of round {round} of study {study} unlock after second {until}.",
+    "NotFinal": "Aggregate {aggregate_hash} is not the result of round {round} of study {study}.",
+    "AlreadyClaimed": "Seat {seat} was paid for round {round} of study {study} already.",
+    "UpdateMismatch": "The update shown is not what seat {seat} committed to in round {round} of study {study}.",
+    "NothingToClaim": "Seat {seat} has earned nothing in round {round} of study {study}.",
+    "StakeLocked": "Stakes of study {study} unlock after second {until}.",
+    "AlreadyReleased": "The stake of seat {seat} in study {study} is released already.",
+    "AlreadyRefunded": "Study {study} is refunded already.",
+    "ChunkLength": "A chunk has {expected} bytes, not {length}.",
+}
+
 SENTENCES: dict[str, str] = {
     "Error": "A contract refused: {message}.",
-    "AccessManagedUnauthorized": "Account {caller} does not hold the role that this needs; use an account that does.",
-    "EnforcedPause": "The consortium has paused this; it can be done again when the pause is lifted.",
+    **_ROLES,
+    **_HOSPITALS,
+    **_DATASETS,
+    **_CONSENTS,
+    **_VAULT,
+    **_STUDIES,
+    **_ROUNDS,
 }
