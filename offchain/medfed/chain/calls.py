@@ -37,7 +37,7 @@ def parse_address(text: str) -> Address:
     """An address that a person typed; raises `InputError` for anything else, a wrong checksum included."""
     if not is_address(text):
         raise InputError(
-            f"{text} is not an address: 0x and 40 hex digits, with a right checksum where it has capitals."
+            f"{text} is not an address: 0x and 40 hex digits; capitals have to be a right checksum."
         )
     return checksum(text)
 

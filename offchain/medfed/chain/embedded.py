@@ -128,7 +128,7 @@ class EmbeddedChain(ChainClient):
         return self._head
 
     def travel(self, seconds: int) -> BlockStamp:
-        self._offset += seconds
+        self._offset = self._head.timestamp + seconds - int(time.time())
         return self.mine()
 
     def set_balance(self, address: Address, wei: int) -> None:

@@ -27,6 +27,19 @@ _PANICS = {
     0x21: "a number is not a member of its enum",
     0x32: "an index lies beyond the end of a list",
 }
+_ENUMS = {
+    "enum IFederatedRounds.Phase": (
+        "none",
+        "training",
+        "screening",
+        "unmasking",
+        "aggregating",
+        "final",
+        "void",
+    ),
+    "enum IFederatedRounds.State": ("none", "enrolling", "running", "completed", "aborted"),
+    "enum IConsortium.Status": ("never admitted", "active", "suspended"),
+}
 _BUILT_IN: tuple[Parameter, ...] = (
     {"name": "Error", "inputs": [{"name": "message", "type": "string"}]},
     {"name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]},
@@ -56,7 +69,7 @@ def revert_from(data: bytes, label: str = "") -> ContractRevert:
     except ProtocolError:
         return _unknown(data, label)
     values = {snake(item["name"]): value for item, value in zip(entry["inputs"], decoded, strict=True)}
-    return ContractRevert(_sentence(entry["name"], values, label), name=entry["name"], values=values)
+    return ContractRevert(_sentence(entry, values, label), name=entry["name"], values=values)
 
 
 def error_name(selector: bytes) -> str:
@@ -77,10 +90,12 @@ def _unknown(data: bytes, label: str) -> ContractRevert:
     return ContractRevert(f"{label or 'A contract'} refused {what}.", name="", values={"data": data})
 
 
-def _sentence(name: str, values: Mapping[str, Any], label: str) -> str:
+def _sentence(entry: Parameter, values: Mapping[str, Any], label: str) -> str:
+    name: str = entry["name"]
     if name == "Panic":
         return f"{label or 'A contract'} refused: {_PANICS.get(values['code'], 'internal error')}."
-    shown = {key: text_of(value) for key, value in values.items()}
+    kinds = [str(item.get("internalType", "")) for item in entry["inputs"]]
+    shown = {key: _shown(kind, value) for kind, (key, value) in zip(kinds, values.items(), strict=True)}
     if name in SENTENCES:
         try:
             return SENTENCES[name].format(**shown)
@@ -88,3 +103,9 @@ def _sentence(name: str, values: Mapping[str, Any], label: str) -> str:
             pass
     given = ", ".join(f"{key} {value}" for key, value in shown.items())
     return f"{label or 'A contract'} refused: {name}({given})."
+
+
+def _shown(kind: str, value: Any) -> str:
+    """A value for a sentence, members of enums by name."""
+    names = _ENUMS.get(kind, ())
+    return names[value] if isinstance(value, int) and value < len(names) else text_of(value)

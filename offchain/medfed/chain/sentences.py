@@ -15,7 +15,7 @@ _ROLES = {
 _HOSPITALS = {
     "HospitalAlreadyAdmitted": "Hospital {hospital} is admitted already.",
     "HospitalUnknown": "Account {hospital} is no hospital of the consortium; ask for admission with its admin account.",
-    "HospitalNotActive": "Hospital {hospital} is not active; the consortium has to admit or reinstate it.",
+    "HospitalNotActive": "Hospital {hospital} is not active but {status}; the consortium has to admit or reinstate it.",
     "HospitalNotSuspended": "Hospital {hospital} is not suspended.",
     "OperatorTaken": "Account {operator} works for hospital {hospital} already; an operator serves one hospital.",
     "AccountZero": "The zero address cannot be a hospital or an operator.",
@@ -74,9 +74,9 @@ _STUDIES = {
     "SumCouldWrap": "{max_hospitals} hospitals with weight {max_weight} each could overflow the sum; lower one.",
     "ShareOutOfRange": "A share of {bps} basis points is too large: at most {limit}.",
     "DeadlinePassed": "The deadline was second {deadline}, it is {now_} now.",
-    "NotEnrolling": "Study {study} does not take hospitals (any more).",
-    "NotRunning": "Study {study} is not running.",
-    "NotEnded": "Study {study} has not ended yet.",
+    "NotEnrolling": "Study {study} takes no hospitals: it is in state {state}.",
+    "NotRunning": "Study {study} is not running: it is in state {state}.",
+    "NotEnded": "Study {study} has not ended: it is in state {state}.",
     "NotTheSponsor": "Account {account} is not the sponsor of study {study}.",
     "AlreadyEnrolled": "Hospital {hospital} is enrolled in study {study} already.",
     "StudyFull": "Study {study} has all its {members} hospitals.",
@@ -86,7 +86,7 @@ _STUDIES = {
 
 _ROUNDS = {
     "RoundNotOpen": "Round {round} of study {study} is not open; the present one is {current}.",
-    "WrongPhase": "Round {round} of study {study} is not in the phase for this (it is in phase {phase}).",
+    "WrongPhase": "Round {round} of study {study} is not in the phase for this; its phase is {phase}.",
     "NotTheSeatsOperator": "Account {account} is not the operator of seat {seat} in study {study}.",
     "HospitalSuspended": "The hospital of seat {seat} in study {study} is suspended; it can only abstain.",
     "AlreadyActed": "Seat {seat} has submitted or abstained in round {round} of study {study} already.",
