@@ -362,7 +362,9 @@ class CohortManifest(Document):
             raise ProtocolError(
                 f"A cohort manifest of {count} leaves is not filled up to a multiple of {step}."
             )
-        if weight < step or weight not in (count, count - step):
+        # Steps of one patient leave none over.
+        fitting = (count,) if step == 1 else (count, count - step)
+        if weight < step or weight not in fitting:
             raise ProtocolError(
                 f"Weight {weight} does not fit a cohort manifest of {count} leaves in steps of {step}."
             )
