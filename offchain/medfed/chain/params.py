@@ -10,13 +10,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Self
 
-from eth_utils.address import is_address
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medfed.chain.artifacts import resource_folder
-from medfed.chain.calls import checksum
+from medfed.chain.calls import parse_address
 from medfed.chain.client import ChainClient
-from medfed.errors import ConfigError, WrongChain
+from medfed.errors import ConfigError, InputError, WrongChain
 from medfed.types import Address
 
 __all__ = [
@@ -33,9 +32,10 @@ _LONGEST = 90 * _DAY
 
 
 def _address(value: str) -> Address:
-    if not is_address(value):
-        raise ValueError(f"{value} is no address")
-    return checksum(value)
+    try:
+        return parse_address(value)
+    except InputError as exc:
+        raise ValueError(str(exc)) from exc
 
 
 _Account = Annotated[str, AfterValidator(_address)]

@@ -7,7 +7,8 @@ the EIP-712 domain that contains it may differ, and those are compared with what
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from eth_abi.abi import encode
@@ -28,7 +29,7 @@ from medfed.chain.deployer import (
 from medfed.chain.deployment import Deployment
 from medfed.chain.index import EventIndex, Source
 from medfed.chain.params import Parameters
-from medfed.errors import ContractRevert
+from medfed.errors import ContractRevert, ProtocolError
 from medfed.types import Address
 
 __all__ = ["Check", "verify"]
@@ -134,7 +135,10 @@ def _domain(client: ChainClient, name: str, address: Address) -> tuple[str, str,
     interface = interface_of(name)
     if not interface.has("eip712Domain"):
         return None
-    answer = interface.decode("eip712Domain", client.call(address, interface.encode("eip712Domain")))
+    try:
+        answer = interface.decode("eip712Domain", client.call(address, interface.encode("eip712Domain")))
+    except (ContractRevert, ProtocolError):
+        return None
     return answer[1], answer[2], client.chain_id
 
 
@@ -146,9 +150,9 @@ def _separator(name: str, version: str, chain_id: int, contract: Address) -> byt
 def _authorities(deployment: Deployment) -> Iterator[Check]:
     contracts: tuple[Contract, ...] = (deployment.consortium, deployment.vault, deployment.rounds)
     for contract in contracts:
-        found = contract.authority()
-        right = found == deployment.manager.address
-        yield Check(f"{contract.NAME} obeys the AccessManager", right, "" if right else found)
+        yield _equal(
+            f"{contract.NAME} obeys the AccessManager", contract.authority, deployment.manager.address
+        )
 
 
 def _functions(deployment: Deployment) -> Iterator[Check]:
@@ -156,11 +160,17 @@ def _functions(deployment: Deployment) -> Iterator[Check]:
         target = deployment.book.contracts[kind.NAME].address
         for function in functions:
             selector = interface_of(kind.NAME).selector(function)
-            found = deployment.manager.target_function_role(target, selector)
-            right = found == role
-            yield Check(
-                f"{kind.NAME}.{function} asks for {role.name}", right, "" if right else f"role {found}"
-            )
+            asked = functools.partial(deployment.manager.target_function_role, target, selector)
+            yield _equal(f"{kind.NAME}.{function} asks for {role.name}", asked, role)
+
+
+def _equal(subject: str, ask: Callable[[], object], wanted: object) -> Check:
+    """One question to a contract, which may be another than it should be and not answer at all."""
+    try:
+        found = ask()
+    except (ContractRevert, ProtocolError):
+        return Check(subject, ok=False, found="the contract does not answer")
+    return Check(subject, ok=found == wanted, found="" if found == wanted else str(found))
 
 
 def _holders(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:
@@ -196,5 +206,6 @@ def _all_holders(deployment: Deployment) -> dict[int, set[str]]:
 def _tokens(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:
     own = [] if deployment.development_token is None else [deployment.development_token.address]
     for token in [*map(Address, parameters.tokens), *own]:
-        right = deployment.vault.is_allowed(token)
-        yield Check(f"token {token} is allowed", right, "" if right else "it is not")
+        yield _equal(
+            f"token {token} is allowed", functools.partial(deployment.vault.is_allowed, token), wanted=True
+        )

@@ -1,0 +1,327 @@
+"""Deploying: once, completely, whatever happens in between, and never where it would do harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medfed.chain.addresses import find_book
+from medfed.chain.client import connect
+from medfed.chain.contracts import AccessManager, Role
+from medfed.chain.deployer import Deployer, Order, names_for
+from medfed.chain.deployment import load
+from medfed.chain.keys import create_keystore, new_account
+from medfed.chain.params import parameters_for, read_parameters
+from medfed.chain.sender import FeePolicy, Sender
+from medfed.chain.verification import verify
+from medfed.errors import ConfigError, WrongChain
+from tests.deploy.conftest import ETHER
+
+ROOT = Path(__file__).parents[2]
+QUICK = FeePolicy(poll=0.01)
+
+
+def funded(chain):
+    account = new_account()
+    chain.set_balance(account.address, 100 * ETHER)
+    return account
+
+
+def deployer(chain, account, state, **order):
+    parameters = order.pop("parameters", None) or parameters_for(chain)
+    return Deployer(Order(parameters, state, **order), Sender(chain, account, state / "sent", policy=QUICK))
+
+
+def wrong(chain, state, parameters=None):
+    return [
+        check for check in verify(load(chain, state), parameters or parameters_for(chain)) if not check.ok
+    ]
+
+
+class TestRun:
+    def test_everything_stands_and_verifies(self, chain, tmp_path):
+        """Every contract has code, the wiring is right, the book tells where and since when."""
+        report = deployer(chain, funded(chain), tmp_path).run()
+        assert wrong(chain, tmp_path) == []
+        book = report.book
+        assert list(book.contracts) == list(names_for(parameters_for(chain)))
+        assert all(chain.code(placed.address) for placed in book.contracts.values())
+        assert book.block == min(placed.block for placed in book.contracts.values())
+        assert (book.chain_id, book.genesis) == (chain.chain_id, "0x" + chain.genesis_hash.hex())
+        assert find_book(chain, tmp_path) == (report.path, book)
+
+    def test_again_changes_nothing(self, chain, tmp_path):
+        """A second run on a finished deployment sends nothing and leaves the book as it is."""
+        account = funded(chain)
+        first = deployer(chain, account, tmp_path).run()
+        before = first.path.read_bytes(), chain.head()
+        second = deployer(chain, account, tmp_path).run()
+        assert second.steps == ()
+        assert (first.path.read_bytes(), chain.head()) == before
+
+    def test_again_by_someone_else(self, chain, tmp_path):
+        """A finished deployment is left alone whoever runs the command."""
+        deployer(chain, funded(chain), tmp_path).run()
+        assert deployer(chain, funded(chain), tmp_path).run().steps == ()
+
+    def test_restarted_chain_is_another_one(self, chain, tmp_path):
+        """A development chain that starts anew gets a deployment and a book of its own."""
+        deployer(chain, funded(chain), tmp_path).run()
+        other = connect("embedded:")
+        with pytest.raises(WrongChain, match="Nothing is known"):
+            load(other, tmp_path)
+        assert deployer(other, funded(other), tmp_path).run().steps
+        assert wrong(chain, tmp_path) == wrong(other, tmp_path) == []
+
+    def test_known_network_goes_into_the_repository(self, public_chain, tmp_path, monkeypatch):
+        """The book of a network with a fixed chain id lies beside the shipped ones, for everyone to use."""
+        shipped = tmp_path / "addresses"
+        shipped.mkdir()
+        monkeypatch.setattr("medfed.chain.addresses.resource_folder", lambda _: shipped)
+        monkeypatch.setattr("medfed.chain.deployer.resource_folder", lambda _: shipped)
+        file = tmp_path / "net.toml"
+        text = (ROOT / "deploy/params/consortium.toml").read_text()
+        file.write_text(f"chain_ids = [{public_chain.chain_id}]\n{text}")
+        order = {"parameters": read_parameters(file), "allow_plain": True}
+        report = deployer(public_chain, funded(public_chain), tmp_path / "one", **order).run()
+        assert report.path == shipped / "net.json"
+        assert load(public_chain, tmp_path / "two").book == report.book
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def killing(chain, account, state, moment, at):
+    """A deployer that dies at its `at`-th transaction, before or after that is handed in."""
+    made = deployer(chain, account, state)
+    hand_in, count = chain.send_raw, iter(range(100))
+
+    def send_raw(raw, label=""):
+        dying = next(count) == at
+        if dying and moment == "before":
+            raise Killed
+        tx_hash = hand_in(raw, label)
+        if dying:
+            raise Killed
+        return tx_hash
+
+    chain.send_raw = send_raw
+    return made
+
+
+class TestKill:
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_at_every_transaction(self, chain, tmp_path, moment):
+        """Killed at each transaction in turn, and run again: no contract exists twice, and all is as if nothing was."""
+        account = funded(chain)
+        plain = chain.send_raw
+        deaths = 0
+        for _ in range(30):
+            try:
+                killing(chain, account, tmp_path, moment, 1).run()
+                break
+            except Killed:
+                deaths += 1
+            finally:
+                chain.send_raw = plain
+        assert deaths >= 9
+        assert chain.nonce(account.address) == len(names_for(parameters_for(chain))) + 2
+        assert wrong(chain, tmp_path) == []
+        assert not list(tmp_path.rglob("*.unfinished.json"))
+
+    def test_before_the_first_transaction(self, chain, tmp_path):
+        """Killed when only the note is on disk, the deployment goes on with the addresses that it fixed."""
+        account = funded(chain)
+        plain = chain.send_raw
+        with pytest.raises(Killed):
+            killing(chain, account, tmp_path, "before", 0).run()
+        chain.send_raw = plain
+        [note] = tmp_path.rglob("*.unfinished.json")
+        nonce = json.loads(note.read_text())["nonce"]
+        assert nonce == 0
+        assert wrong_after(deployer(chain, account, tmp_path), chain, tmp_path) == []
+
+    @pytest.mark.anvil
+    @pytest.mark.parametrize("step", [1, 7, 10])
+    def test_by_the_system(self, anvil, tmp_path, step):
+        """The real thing: SIGKILL while a step is being sent, then the command again."""
+        client = connect(anvil.url)
+        account = create_keystore(tmp_path / "key.json", "pass", trial=True)
+        client.set_balance(account.address, 100 * ETHER)
+        program = [
+            sys.executable,
+            str(Path(__file__).with_name("killed.py")),
+            anvil.url,
+            str(tmp_path),
+            str(step),
+        ]
+        died = subprocess.run(program, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        assert died.returncode == -signal.SIGKILL
+        assert wrong_after(deployer(client, account, tmp_path), client, tmp_path) == []
+        assert client.nonce(account.address) == len(names_for(parameters_for(client))) + 2
+
+    def test_other_parameters_in_between(self, chain, tmp_path):
+        """An unfinished deployment is not finished with something else."""
+        account = funded(chain)
+        plain = chain.send_raw
+        with pytest.raises(Killed):
+            killing(chain, account, tmp_path, "after", 2).run()
+        chain.send_raw = plain
+        shipped = parameters_for(chain)
+        vault = shipped.vault.model_copy(update={"exit_delay_seconds": 7200})
+        other = shipped.model_copy(update={"vault": vault})
+        with pytest.raises(ConfigError, match="other parameters"):
+            deployer(chain, account, tmp_path, parameters=other).run()
+        with pytest.raises(ConfigError, match="finish it with that key"):
+            deployer(chain, funded(chain), tmp_path).run()
+
+    def test_deployer_used_in_between(self, chain, tmp_path):
+        """When the account sent something else meanwhile, the fixed addresses are gone, and the message says so."""
+        account = funded(chain)
+        plain = chain.send_raw
+        with pytest.raises(Killed):
+            killing(chain, account, tmp_path, "after", 2).run()
+        chain.send_raw = plain
+        from medfed.chain.calls import Call
+
+        Sender(chain, account).send(Call(account.address, b""))
+        with pytest.raises(ConfigError, match="sent something else"):
+            deployer(chain, account, tmp_path).run()
+
+
+def wrong_after(made, chain, state):
+    made.run()
+    return wrong(chain, state)
+
+
+class TestAdmin:
+    def test_hands_every_role_over(self, chain, tmp_path):
+        """With an admin, all roles are that account's and the deployer keeps none."""
+        account, admin = funded(chain), new_account().address
+        report = deployer(chain, account, tmp_path, admin=admin).run()
+        manager = AccessManager(chain, report.book.contracts["AccessManager"].address)
+        for role in Role:
+            assert manager.has_role(role, admin)
+            assert not manager.has_role(role, account.address)
+        assert wrong(chain, tmp_path) == []
+
+    def test_again_after_handing_over(self, chain, tmp_path):
+        """Once handed over, a run with or without the admin named changes nothing."""
+        account, admin = funded(chain), new_account().address
+        deployer(chain, account, tmp_path, admin=admin).run()
+        assert deployer(chain, account, tmp_path).run().steps == ()
+        assert deployer(chain, account, tmp_path, admin=admin).run().steps == ()
+
+    def test_later(self, chain, tmp_path):
+        """Roles can be handed over later, by whoever holds them."""
+        account, admin = funded(chain), funded(chain)
+        deployer(chain, account, tmp_path).run()
+        assert len(deployer(chain, account, tmp_path, admin=admin.address).run().steps) == 2
+        assert wrong(chain, tmp_path) == []
+        third = new_account().address
+        with pytest.raises(ConfigError, match="does not hold the admin role"):
+            deployer(chain, account, tmp_path, admin=third).run()
+        deployer(chain, admin, tmp_path, admin=third).run()
+        assert load(chain, tmp_path).book.admin == third
+        assert wrong(chain, tmp_path) == []
+
+
+class TestRefusals:
+    def test_plain_updates_on_a_public_chain(self, public_chain, tmp_path):
+        """Updates leak records, so a chain that is not for development needs an explicit word."""
+        order = {"parameters": read_parameters("consortium")}
+        account = funded(public_chain)
+        with pytest.raises(ConfigError, match="--allow-plain"):
+            deployer(public_chain, account, tmp_path, **order).run()
+        with pytest.raises(ConfigError, match="--allow-plain"):
+            deployer(public_chain, account, tmp_path, **order).plan()
+        assert public_chain.nonce(account.address) == 0
+        report = deployer(public_chain, account, tmp_path, **order, allow_plain=True).run()
+        assert "DevelopmentToken" not in report.book.contracts
+        assert wrong(public_chain, tmp_path, read_parameters("consortium")) == []
+
+    def test_development_parameters_on_a_public_chain(self, public_chain, tmp_path):
+        """The token that anyone may mint never gets to a public chain."""
+        with pytest.raises(WrongChain, match="not a development chain"):
+            deployer(
+                public_chain, funded(public_chain), tmp_path, parameters=read_parameters("development")
+            ).run()
+
+    def test_parameters_of_another_chain(self, chain, tmp_path):
+        """A network's parameters are for its chain ids only."""
+        with pytest.raises(WrongChain, match=f"for chain 11155111.*is chain {chain.chain_id}"):
+            deployer(chain, funded(chain), tmp_path, parameters=read_parameters("sepolia")).run()
+
+
+class TestPlan:
+    def test_is_what_run_does(self, chain, tmp_path):
+        """The plan names the same steps and addresses, and its gas is right to a thousandth; nothing is sent."""
+        account = funded(chain)
+        made = deployer(chain, account, tmp_path, admin=new_account().address)
+        plan, head = made.plan(), chain.head()
+        assert chain.head() == head
+        assert not (tmp_path / "deployments").exists()
+        report = made.run()
+        assert [(step.what, step.address) for step in plan] == [
+            (step.what, step.address) for step in report.steps
+        ]
+        for planned, done in zip(plan, report.steps, strict=True):
+            assert planned.gas == pytest.approx(done.gas, rel=1e-3)
+
+    def test_not_over_a_deployment(self, chain, tmp_path):
+        """There is no plan for a chain that has its contracts already."""
+        made = deployer(chain, funded(chain), tmp_path)
+        made.run()
+        with pytest.raises(ConfigError, match="already"):
+            made.plan()
+
+
+class TestLoad:
+    def test_nothing_known(self, chain, tmp_path):
+        """A chain without a book is named by id and genesis, with what to do."""
+        with pytest.raises(WrongChain, match=f"chain {chain.chain_id}.*deploy them"):
+            load(chain, tmp_path)
+
+    def test_no_contracts_at_the_address(self, chain, tmp_path):
+        """A book whose address holds no code is not trusted."""
+        report = deployer(chain, funded(chain), tmp_path).run()
+        record = json.loads(report.path.read_text())
+        record["contracts"]["StakeVault"]["address"] = new_account().address
+        report.path.write_text(json.dumps(record))
+        with pytest.raises(WrongChain, match="no contract StakeVault at 0x"):
+            load(chain, tmp_path)
+
+    def test_damaged_book(self, chain, tmp_path):
+        """A torn file is named instead of guessed at."""
+        report = deployer(chain, funded(chain), tmp_path).run()
+        report.path.write_text(report.path.read_text()[:100])
+        with pytest.raises(ConfigError, match="is damaged"):
+            load(chain, tmp_path)
+
+
+@pytest.mark.slow
+def test_outside_the_repository(tmp_path):
+    """An installed wheel deploys, loads and verifies without the sources."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    site = tmp_path / "site"
+    unpack = [sys.executable, "-m", "zipfile", "-e", str(next(tmp_path.glob("*.whl"))), str(site)]
+    subprocess.run(unpack, check=True)
+    program = Path(__file__).with_name("elsewhere.py").read_text()
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(site / "medfed" / "abi"), "0"]

@@ -1,0 +1,162 @@
+"""Verification: one line per check, and every kind of difference found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medfed.chain.addresses import Placed
+from medfed.chain.contracts import Role
+from medfed.chain.deployer import Deployer, Order, creation
+from medfed.chain.deployment import deployment_of, load
+from medfed.chain.keys import new_account
+from medfed.chain.params import parameters_for
+from medfed.chain.sender import Sender
+from medfed.chain.verification import verify
+from tests.deploy.conftest import ETHER
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def sender(chain):
+    account = new_account()
+    chain.set_balance(account.address, 100 * ETHER)
+    return Sender(chain, account)
+
+
+@pytest.fixture
+def deployed(chain, sender, tmp_path):
+    Deployer(Order(parameters_for(chain), tmp_path), sender).run()
+    return load(chain, tmp_path)
+
+
+def wrong(deployment, parameters=None):
+    found = verify(deployment, parameters or parameters_for(deployment.client))
+    return [str(check) for check in found if not check.ok]
+
+
+def moved(deployment, name, address):
+    """The same deployment with contract `name` said to stand elsewhere."""
+    placed = Placed(address, deployment.book.block, ())
+    return deployment_of(
+        deployment.client, replace(deployment.book, contracts={**deployment.book.contracts, name: placed})
+    )
+
+
+def test_all_is_well(deployed):
+    """Every contract, every restricted function, every role and token has its line."""
+    checks = list(verify(deployed, parameters_for(deployed.client)))
+    assert all(check.ok for check in checks)
+    text = "\n".join(map(str, checks))
+    for name in deployed.book.contracts:
+        assert f"code and constructor of {name}" in text
+    for function in ("Consortium.admit", "StakeVault.allowToken", "FederatedRounds.pause"):
+        assert f"{function} asks for" in text
+    assert len({check.subject for check in checks}) == len(checks)
+
+
+def test_other_code(deployed):
+    """A contract that is not this version's is found, also when it is another of ours."""
+    other = deployed.book.contracts["SumRule"].address
+    assert any(
+        "the code is not that of this version" in line for line in wrong(moved(deployed, "StakeVault", other))
+    )
+
+
+def test_no_code(deployed):
+    """An address without a contract is found."""
+    lines = wrong(moved(deployed, "SumRule", new_account().address))
+    assert lines == [line for line in lines if "SumRule" in line]
+    assert "there is no contract" in lines[0]
+
+
+def test_other_constructor_values(deployed, sender):
+    """A contract of the right code that was wired to something else is found by its immutable values."""
+    places = [deployed.manager.address, new_account().address, 3600]
+    impostor = sender.send(creation("StakeVault", tuple(places))).contract
+    lines = wrong(moved(deployed, "StakeVault", impostor))
+    assert any("a constructor value is 0x" in line and "StakeVault" in line for line in lines)
+
+
+def test_self_reference_in_place_of_a_contract(deployed, sender):
+    """A contract that names itself where it should name another does not pass as one that knows its own address."""
+    client = deployed.client
+    from medfed.chain.calls import create_address
+
+    own = create_address(sender.address, client.nonce(sender.address))
+    impostor = sender.send(creation("ConsentRegistry", (own,))).contract
+    assert impostor == own
+    assert any(
+        "a constructor value is 0x" in line for line in wrong(moved(deployed, "ConsentRegistry", impostor))
+    )
+
+
+def test_other_parameters(deployed):
+    """A deployment is held against the parameters that it is said to have."""
+    shipped = parameters_for(deployed.client)
+    rounds = shipped.rounds.model_copy(update={"miss_slash_bps": 77})
+    lines = wrong(deployed, shipped.model_copy(update={"rounds": rounds}))
+    assert len(lines) == 1
+    assert "FederatedRounds" in lines[0]
+    assert "a constructor value" in lines[0]
+
+
+def test_a_role_too_many(deployed, sender):
+    """A role that somebody was given by the way is found in the history."""
+    stranger = new_account().address
+    sender.send(deployed.manager.grant_role(Role.PAUSER, stranger))
+    assert wrong(deployed) == [f"WRONG PAUSER is held by no one else: {stranger}"]
+    sender.send(deployed.manager.revoke_role(Role.PAUSER, stranger))
+    assert wrong(deployed) == []
+
+
+def test_a_function_opened(deployed, sender):
+    """A restricted function that was given to another role is found."""
+    selector = deployed.consortium.interface.selector("admit")
+    sender.send(
+        deployed.manager.set_target_function_role(deployed.consortium.address, [selector], Role.PAUSER)
+    )
+    assert wrong(deployed) == ["WRONG Consortium.admit asks for CONSORTIUM: 2"]
+
+
+def test_a_token_not_allowed(deployed, sender):
+    """A token that is no longer allowed is found."""
+    sender.send(deployed.vault.allow_token(deployed.development_token.address, False))
+    assert any("is allowed: False" in line for line in wrong(deployed))
+
+
+@pytest.mark.anvil
+def test_the_commands(anvil, tmp_path):
+    """deploy.py and verify.py: plan, deploy, again, verify; bad input in one sentence each."""
+
+    def run(script, *more, rpc=anvil.url):
+        command = [
+            sys.executable,
+            str(ROOT / "deploy" / script),
+            "--rpc",
+            rpc,
+            "--state-dir",
+            str(tmp_path),
+            *more,
+        ]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    plan = run("deploy.py", "--dry-run")
+    assert plan.returncode == 0, plan.stderr
+    assert "gas in all" in plan.stdout
+    assert run("deploy.py").stdout.count("create ") == 8
+    assert run("deploy.py").stdout.startswith("Nothing to do.")
+    checked = run("verify.py")
+    assert checked.returncode == 0, checked.stdout
+    assert all(line.startswith("ok ") for line in checked.stdout.splitlines())
+    wrong_key = run("deploy.py", "--keystore", "missing.json", "--password-file", "missing.txt")
+    assert wrong_key.returncode == 2
+    assert wrong_key.stderr.count("\n") == 1
+    nobody = run("verify.py", rpc="http://127.0.0.1:1")
+    assert nobody.returncode == 75
+    assert "does not answer" in nobody.stderr
