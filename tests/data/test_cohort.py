@@ -1,0 +1,150 @@
+"""Cohorts: exactly the consenting patients with records, counted in steps, hidden in a manifest that fits."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medfed.data.cohort import CohortTerms, build_cohort
+from medfed.data.patients import Register
+from medfed.errors import DataError
+from medfed.protocol.documents import CohortManifest, Disclosure
+from medfed.protocol.leaves import cohort_leaf, use_salt
+from tests.rig.studies import CONTRACT, dataset, patient, register, secret, use
+
+DATA = dataset(60)
+REGISTER = register(DATA)
+EVERYONE = frozenset(REGISTER.patients)
+
+
+def terms(**changes):
+    values = {"use": use(), "step": 16, "cap": 512, "filler_secret": secret("filler")}
+    return CohortTerms(**(values | changes))
+
+
+def some(count, known=REGISTER):
+    return frozenset(known.patients[:count])
+
+
+@given(
+    active=st.sets(st.integers(0, 79), max_size=80),
+    records_each=st.sampled_from([1, 2, 3]),
+    step=st.sampled_from([1, 4, 16]),
+    cap=st.integers(0, 70),
+)
+def test_every_rule_holds(active, records_each, step, cap):
+    """For any set of consents: who is in, what trains, weight, manifest and disclosure are those of the definition."""
+    known = register(DATA, records_each)
+    # Numbers beyond the register are people who consented and have no record here.
+    consenting = {known.patients[n] if n < len(known.patients) else patient("stranger", n) for n in active}
+    here = consenting & set(known.patients)
+    size = min(len(here), cap // step * step)
+    cohort = build_cohort(DATA, known, consenting, terms(step=step, cap=cap))
+    if size < step:
+        assert cohort is None
+        return
+    assert cohort is not None
+    members = {member.patient for member in cohort.members}
+    assert members <= here
+    assert len(members) == size
+    assert cohort.weight == size // step * step
+    rows = [row for row, record in enumerate(DATA.record_ids) if known.by_record[record] in members]
+    assert cohort.rows.tolist() == rows
+    manifest = CohortManifest.from_bytes(cohort.manifest().to_bytes())
+    manifest.check_place(1, 2, 3)
+    manifest.check_weight(cohort.weight, step)
+    assert cohort.weight <= len(here)
+    shown = Disclosure(
+        chain_id=31337, contract=CONTRACT, hospital=CONTRACT, study=1, dataset=3, rounds=(cohort.disclosed(),)
+    )
+    assert set(shown.patients(manifest, cohort.weight, step)) == members
+
+
+def test_a_patient_finds_their_leaf():
+    """With their link secret and public numbers alone, and nobody who is not in finds one."""
+    cohort = build_cohort(DATA, REGISTER, some(20), terms())
+    for place, person in enumerate(REGISTER.patients):
+        salt = use_salt(REGISTER.link_secret(person), use())
+        assert (cohort_leaf(use(), person, salt) in cohort.leaves) == (place < 20)
+
+
+def test_starts_again_to_the_same_cohort():
+    """A hospital killed before it published makes the same manifest again, fillers included."""
+    again = Register(reversed([*entries(REGISTER)]))
+    first = build_cohort(DATA, REGISTER, some(21), terms())
+    second = build_cohort(DATA, again, frozenset(sorted(some(21))), terms())
+    assert first.manifest() == second.manifest()
+    assert np.array_equal(first.rows, second.rows)
+
+
+def entries(known):
+    from medfed.data.patients import Entry
+
+    for record, person in known.by_record.items():
+        yield Entry(record, person, known.link_secret(person))
+
+
+def test_a_revoked_patient_is_absent():
+    """No record of theirs trains, and no leaf is theirs."""
+    gone = REGISTER.patients[5]
+    cohort = build_cohort(DATA, REGISTER, EVERYONE - {gone}, terms())
+    assert 5 not in cohort.rows
+    assert gone not in {member.patient for member in cohort.members}
+    salt = use_salt(REGISTER.link_secret(gone), use())
+    assert cohort_leaf(use(), gone, salt) not in cohort.leaves
+
+
+@pytest.mark.parametrize(("count", "weight"), [(0, None), (15, None), (16, 16), (31, 16), (32, 32), (60, 48)])
+def test_weight_counts_whole_steps(count, weight):
+    cohort = build_cohort(DATA, REGISTER, some(count), terms())
+    assert (cohort and cohort.weight) == weight
+    if cohort:
+        assert len(cohort.members) == count
+
+
+def test_the_cap_chooses_by_leaf():
+    """Of more patients than count, those with the lowest leaves train: another round, another choice."""
+
+    def chosen(number):
+        cohort = build_cohort(DATA, REGISTER, EVERYONE, terms(cap=40, use=use(round=number)))
+        assert (cohort.weight, len(cohort.members), len(cohort.leaves)) == (32, 32, 32)
+        return {member.patient for member in cohort.members}
+
+    assert chosen(2) != chosen(3)
+
+
+def test_two_rounds_share_no_leaf():
+    first, second = (
+        build_cohort(DATA, REGISTER, EVERYONE, terms(use=use(round=number))) for number in (2, 3)
+    )
+    assert not set(first.leaves) & set(second.leaves)
+
+
+def test_fillers_need_the_hospitals_secret():
+    """Who has every link secret but not the hospital's still cannot make the manifest."""
+    first, second = (
+        build_cohort(DATA, REGISTER, some(20), terms(filler_secret=secret(name))) for name in ("a", "b")
+    )
+    members = {member.leaf for member in first.members}
+    assert set(first.leaves) & set(second.leaves) == members
+    assert len(first.leaves) == 32
+
+
+@pytest.mark.parametrize("changes", [{"step": 0}, {"cap": -1}])
+def test_refuses_senseless_terms(changes):
+    with pytest.raises(DataError, match="step"):
+        build_cohort(DATA, REGISTER, EVERYONE, terms(**changes))
+
+
+def test_shows_no_patient():
+    """Neither cohort nor terms print a person, a leaf or a secret."""
+    cohort = build_cohort(DATA, REGISTER, EVERYONE, terms())
+    text = repr(cohort) + repr(cohort.members[0]) + repr(terms())
+    assert REGISTER.patients[0] not in text
+    assert repr(cohort.members[0].salt) not in text
+    assert repr(secret("filler")) not in text
+    assert "rows" not in {field.name for field in dataclasses.fields(cohort) if field.repr}
