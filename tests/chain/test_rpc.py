@@ -186,6 +186,18 @@ class TestAnswers:
         ):
             connect(f"http://127.0.0.1:{port}", attempts=1).head()
 
+    def test_a_node_that_will_know_soon(self, plain_environment):
+        """A node that is still filing its transactions is asked again; its word is no \"not found\"."""
+        answers = iter(
+            [
+                {"error": {"code": -32000, "message": "transaction indexing is in progress"}},
+                {"result": None},
+            ]
+        )
+        with serving(lambda handler, body: reply(**next(answers))(handler, body)) as port:
+            assert connect(f"http://127.0.0.1:{port}", attempts=2).receipt(bytes(32)) is None
+        assert next(answers, None) is None
+
     def test_a_node_without_batches(self, plain_environment, anvil):
         """A node that answers batches with an error is asked one by one."""
 

@@ -30,6 +30,7 @@ __all__ = ["HttpChain"]
 _RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _LIMIT_CODES = frozenset({-32005, -32016, -32614})
 _LIMIT_WORDS = ("limit", "range", "too many", "more than", "response size", "timeout", "timed out")
+_BUSY_WORDS = ("indexing is in progress", "rate limit", "too many requests")
 _DEVELOPMENT_NODES = ("anvil/", "hardhat", "ethereumjs testrpc", "ganache")
 _DEVELOPMENT_IDS = frozenset({1337, 31337})
 _DEFAULT_TIP = 1_000_000_000
@@ -246,6 +247,8 @@ class HttpChain(ChainClient):
             raise _Lost(f"HTTP status {answer.status} without JSON") from exc
         if not isinstance(parsed, (dict, list)):
             raise _Lost("an answer that is no JSON-RPC")
+        if isinstance(parsed, dict) and _is_busy(parsed.get("error")):
+            raise _Lost(str(parsed["error"]["message"]))
         return parsed
 
     def close(self) -> None:
@@ -304,6 +307,11 @@ def _revert_data(data: Any) -> bytes:
     if not isinstance(data, str) or not data.startswith("0x"):
         return b""
     return bytes.fromhex(data[2:])
+
+
+def _is_busy(error: Any) -> bool:
+    """Whether the node says that it will know soon. It must not be taken for a node that does not know."""
+    return isinstance(error, dict) and any(word in str(error.get("message")).lower() for word in _BUSY_WORDS)
 
 
 def _is_limit(exc: RpcError) -> bool:
