@@ -194,7 +194,11 @@ class TestAnswers:
                 {"result": None},
             ]
         )
-        with serving(lambda handler, body: reply(**next(answers))(handler, body)) as port:
+
+        def answer(handler, body):
+            return reply(**next(answers))(handler, body)
+
+        with serving(answer) as port:
             assert connect(f"http://127.0.0.1:{port}", attempts=2).receipt(bytes(32)) is None
         assert next(answers, None) is None
 
