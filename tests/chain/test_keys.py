@@ -127,7 +127,7 @@ class TestAccount:
         """Zero, too large, too short: refused without showing what was given."""
         with pytest.raises(InputError, match="no private key") as caught:
             account_from_key(key)
-        assert caught.value.__suppress_context__
+        assert key.hex() not in str(caught.value) or not key
 
     @given(st.binary(min_size=32, max_size=32))
     def test_digest_signature_equals_reference(self, digest):

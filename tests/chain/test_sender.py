@@ -100,7 +100,7 @@ class TestSend:
         Sender(client, account, tmp_path).send(beacon.call("add", 1))
         [path] = tmp_path.glob("*.sqlite")
         assert account.address in path.name
-        key = bytes(account._local.key)
+        key = account.secret()
         assert key not in path.read_bytes()
         assert key.hex().encode() not in path.read_bytes()
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
 from eth_utils.crypto import keccak
 
+from medfed.chain import rlp
 from medfed.errors import InputError
 from medfed.types import Address
 
@@ -69,19 +70,12 @@ class Transaction:
     max_fee: int
     tip: int
 
-    def fields(self) -> dict[str, Any]:
-        """The names that eth-account signs."""
-        return {
-            "type": 2,
-            "chainId": self.chain_id,
-            "nonce": self.nonce,
-            "gas": self.gas,
-            "maxFeePerGas": self.max_fee,
-            "maxPriorityFeePerGas": self.tip,
-            "to": self.call.to or b"",
-            "value": self.call.value,
-            "data": self.call.data,
-        }
+    def payload(self, *signature: int) -> bytes:
+        """The typed envelope (EIP-1559): without a signature what is hashed and signed, with (v, r, s) what is sent."""
+        call = self.call
+        head = (self.chain_id, self.nonce, self.tip, self.max_fee, self.gas)
+        body = (b"" if call.to is None else bytes.fromhex(call.to[2:]), rlp.number(call.value), call.data, ())
+        return b"\x02" + rlp.encode([*map(rlp.number, head), *body, *map(rlp.number, signature)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +142,4 @@ def text_of(value: object) -> str:
 
 def create_address(account: Address, nonce: int) -> Address:
     """Where a contract created by the account's transaction `nonce` stands (CREATE)."""
-    digits = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-    number = digits if 0 < nonce < 0x80 else bytes([0x80 + len(digits)]) + digits
-    content = b"\x94" + bytes.fromhex(account[2:]) + number  # RLP of (20 bytes, number)
-    return checksum(keccak(bytes([0xC0 + len(content)]) + content)[12:])
+    return checksum(keccak(rlp.encode([bytes.fromhex(account[2:]), rlp.number(nonce)]))[12:])

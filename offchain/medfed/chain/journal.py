@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ class Journal:
     """Signed transactions of one key on one chain. `path` None keeps them in memory."""
 
     def __init__(self, path: Path | None) -> None:
+        self._threads = threading.Lock()
         self._lock_path = None if path is None else path.with_suffix(".lock")
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,8 @@ class Journal:
     def exclusive(self) -> Iterator[None]:
         """Hold the key: one sender at a time, over threads and processes. A killed process lets go by itself."""
         if self._lock_path is None:
-            yield
+            with self._threads:
+                yield
             return
         handle = os.open(self._lock_path, os.O_CREAT | os.O_RDWR, 0o600)
         try:

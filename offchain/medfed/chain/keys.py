@@ -14,9 +14,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from eth_account import Account as _EthAccount
-from eth_account.signers.local import LocalAccount
 from eth_keys.datatypes import PrivateKey
+from eth_utils.crypto import keccak
 
 from medfed.chain.calls import Transaction
 from medfed.errors import ConfigError, InputError, KeystoreError
@@ -44,30 +43,37 @@ _NO_SECRET = "development"  # noqa: S105 - such keys protect nothing
 class Account:
     """A key that signs. Neither `repr` nor an error message ever shows the key."""
 
-    __slots__ = ("_local", "address")
+    __slots__ = ("_key", "address")
 
-    def __init__(self, local: LocalAccount) -> None:
-        self._local = local
-        self.address = Address(local.address)
+    def __init__(self, key: PrivateKey) -> None:
+        self._key = key
+        self.address = Address(key.public_key.to_checksum_address())
 
     def __repr__(self) -> str:
         return f"Account({self.address})"
 
     def sign(self, transaction: Transaction) -> tuple[bytes, bytes]:
         """The raw signed transaction and its hash."""
-        signed = self._local.sign_transaction(transaction.fields())
-        return bytes(signed.raw_transaction), bytes(signed.hash)
-
-    def secret(self) -> bytes:
-        """The 32 bytes behind the account, for a wallet whose keystore holds a seed."""
-        return bytes(self._local.key)
+        signature = self._key.sign_msg_hash(keccak(transaction.payload()))
+        raw = transaction.payload(signature.v, signature.r, signature.s)
+        return raw, keccak(raw)
 
     def sign_digest(self, digest: bytes) -> bytes:
         """65 bytes r ‖ s ‖ v (27 or 28) over a 32-byte digest, such as one of EIP-712; deterministic (RFC 6979)."""
         if len(digest) != 32:
             raise InputError(f"A digest has 32 bytes, not {len(digest)}.")
-        plain = PrivateKey(bytes(self._local.key)).sign_msg_hash(digest).to_bytes()
+        plain = self._key.sign_msg_hash(digest).to_bytes()
         return plain[:64] + bytes([plain[64] + 27])
+
+    def secret(self) -> bytes:
+        """The 32 bytes behind the account, for a wallet whose keystore holds a seed."""
+        return self._key.to_bytes()
+
+    def encrypted(self, password: str, work: int) -> dict[str, Any]:
+        """The key as Web3 secret storage; `work` is scrypt's N."""
+        from eth_account import Account as EthAccount
+
+        return EthAccount.encrypt(self._key.to_bytes(), password, kdf="scrypt", iterations=work)
 
 
 def new_account() -> Account:
@@ -77,12 +83,9 @@ def new_account() -> Account:
 
 def account_from_key(key: bytes) -> Account:
     """The account of a 32-byte private key."""
-    try:
-        return Account(_EthAccount.from_key(key))
-    except ValueError:
-        raise InputError(
-            "This is no private key: 32 bytes below the order of secp256k1 are needed."
-        ) from None
+    if len(key) != 32 or not 0 < int.from_bytes(key, "big") < _ORDER:
+        raise InputError("This is no private key: 32 bytes below the order of secp256k1 are needed.")
+    return Account(PrivateKey(key))
 
 
 def create_keystore(path: Path, password: str, *, trial: bool = False) -> Account:
@@ -100,7 +103,7 @@ def save_keystore(path: Path, account: Account, password: str, *, trial: bool = 
     if not password:
         raise KeystoreError("A keystore needs a password that is not empty.")
     work = _SCRYPT_WORK_TRIAL if trial else _SCRYPT_WORK
-    record = account._local.encrypt(password, kdf="scrypt", iterations=work)
+    record = account.encrypted(password, work)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -114,9 +117,11 @@ def save_keystore(path: Path, account: Account, password: str, *, trial: bool = 
 
 def load_keystore(path: Path, password: str) -> Account:
     """Open an encrypted keystore; raises `KeystoreError` when it is missing, damaged, or the password is wrong."""
+    from eth_account import Account as EthAccount  # half a second that only keystores need
+
     record = _read_record(path)
     try:
-        return Account(_EthAccount.from_key(_EthAccount.decrypt(record, password)))
+        return account_from_key(bytes(EthAccount.decrypt(record, password)))
     except (KeyError, TypeError, NotImplementedError) as exc:
         raise KeystoreError(
             f"The keystore {path} is damaged or of an unknown kind; restore it from a backup."
