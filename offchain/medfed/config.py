@@ -1,0 +1,151 @@
+"""Settings as values: read once at the rim from a TOML file and the environment, then handed down.
+
+Nothing else reads the environment, and nothing happens on import. A secret is never a setting: settings name the file it is in.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from platformdirs import user_state_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medfed.errors import ConfigError
+
+__all__ = ["DaemonSettings", "HospitalConfig", "PolicySettings", "Settings", "load_hospital", "load_settings"]
+
+ENVIRONMENT_PREFIX = "MEDFED_"
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Settings(_Section):
+    """Where the federation is. Every field can be set in `medfed.toml` or as MEDFED_<NAME> in the environment."""
+
+    rpc: str = "http://127.0.0.1:8545"
+    """The chain: http(s)://… or embedded:."""
+    store: str = "local:store"
+    """The content store: local:DIRECTORY or kubo:URL."""
+    state_dir: Path = Field(default_factory=lambda: user_state_path("medfed"))
+    """Journals, event indexes, address books of development chains."""
+    chain_id: int | None = None
+    """Refuse any other chain."""
+    confirmations: Annotated[int, Field(ge=0)] | None = None
+    """Blocks below the head that count as final; without it the node's finalized tag (0 on development chains)."""
+    max_fee_gwei: Annotated[float, Field(gt=0)] | None = None
+    """Never pay more per gas."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+
+
+class PolicySettings(_Section):
+    """What the hospital allows before anything is trained. The defaults allow nothing."""
+
+    sponsors: tuple[str, ...] = ()
+    """Sponsors' addresses; "*" stands for any."""
+    purposes: str = ""
+    """What studies may ask for, as for a consent, e.g. "HMB" or "GRU,NPU"."""
+    disease: Annotated[int, Field(ge=0, lt=1 << 24)] = 0
+    models: tuple[str, ...] = ("logistic", "mlp")
+    smallest_cohort: Annotated[int, Field(ge=1)] = 16
+    """Patients; a smaller cohort abstains even where the study would take it."""
+    largest_stake: Annotated[int, Field(ge=0)] = 0
+    """Smallest units of the study's token."""
+    approval: bool = False
+    """Whether a person has to approve each study, with its ethics number (`medfed hospital policy --approve`)."""
+    enrol: bool = True
+    """Take a seat in every study that all of this allows; else only in those that a person enrols in."""
+
+
+class DaemonSettings(_Section):
+    """How the daemon runs."""
+
+    metrics: str = ""
+    """host:port of /healthz and /metrics; empty for none. Keep it on loopback."""
+    poll_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """How often a real network is asked for its newest block; development chains are asked every 20 ms."""
+    low_ether: Annotated[float, Field(ge=0)] = 0.05
+    """Warn when the operator has less ether for gas."""
+    clock_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """Warn when chain and wall clock are further apart (not on development chains)."""
+
+
+class HospitalConfig(_Section):
+    """One hospital's own file: its data, its key, its policy. Paths are relative to that file."""
+
+    name: str
+    records: Path
+    """The dataset as CSV."""
+    patients: Path
+    """The register of patients, mode 0600."""
+    secret: Path
+    """32 bytes in hex, mode 0600: hides record commitments and fillers."""
+    keystore: Path
+    password_file: Path
+    label: str = "label"
+    dataset: int | None = None
+    """Its number on chain, once it is registered."""
+    policy: PolicySettings = PolicySettings()
+    daemon: DaemonSettings = DaemonSettings()
+
+
+def load_settings(
+    path: Path | None, environment: Mapping[str, str], overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Settings from a file, then the environment, then `overrides`; later ones win. Raises `ConfigError`.
+
+    A relative store or state directory of the file is relative to the file.
+    """
+    values: dict[str, Any] = _read(path) if path is not None else {}
+    if path is not None:
+        _anchor(values, path.resolve().parent)
+    for name in Settings.model_fields:
+        text = environment.get(ENVIRONMENT_PREFIX + name.upper())
+        if text:
+            values[name] = text
+    values |= overrides or {}
+    return _build(Settings, values, path)
+
+
+def load_hospital(path: Path) -> HospitalConfig:
+    """A hospital's file, its paths made absolute. Raises `ConfigError`."""
+    config = _build(HospitalConfig, _read(path), path)
+    base = path.resolve().parent
+    places = {
+        name: base / getattr(config, name)
+        for name in ("records", "patients", "secret", "keystore", "password_file")
+    }
+    return config.model_copy(update=places)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"The file {path} cannot be read: {exc.strerror}.") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"The file {path} is not valid TOML: {exc}.") from exc
+
+
+def _anchor(values: dict[str, Any], base: Path) -> None:
+    store = values.get("store")
+    if isinstance(store, str) and store.startswith("local:"):
+        values["store"] = f"local:{base / store.removeprefix('local:')}"
+    if isinstance(values.get("state_dir"), str):
+        values["state_dir"] = base / values["state_dir"]
+
+
+def _build(model: type[_Model], values: Mapping[str, Any], path: Path | None) -> _Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"Setting {place} in {path or 'the environment'}: {first['msg']}.") from None

@@ -1,0 +1,108 @@
+"""What a hospital must not lose: the bytes behind a commitment, on its own disk before the commitment is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfed.errors import ConfigError
+from medfed.protocol.cid import cid_of, digest_of
+from medfed.protocol.commitments import Update
+from medfed.protocol.documents import CohortManifest
+from medfed.protocol.header import Header
+from medfed.protocol.vector import write_vector
+from medfed.types import RoundNumber, StudyId
+
+__all__ = ["Work", "WorkFolder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One round's update and manifest as files, with what is committed to on chain."""
+
+    update: Update
+    update_file: Path
+    manifest_file: Path
+
+
+class WorkFolder:
+    """A hospital's unpublished work, a folder for each round. A folder appears by renaming: all of it or nothing."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+        for left in root.glob(".partial-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def load(self, study: StudyId, number: RoundNumber) -> Work | None:
+        """The work stored for a round, if there is any."""
+        folder = self._folder(study, number)
+        if not folder.exists():
+            return None
+        try:
+            fields = json.loads((folder / "update.json").read_text(encoding="utf-8"))
+            digests = {name: bytes.fromhex(value) for name, value in fields.items() if name != "weight"}
+            update = Update(**digests, weight=int(fields["weight"]))
+        except (OSError, ValueError, TypeError, KeyError) as exc:
+            raise ConfigError(f"The stored work in {folder} is damaged; restore it from a backup.") from exc
+        return Work(update, folder / "update.bin", folder / "manifest.json")
+
+    def save(
+        self,
+        number: RoundNumber,
+        header: Header,
+        words: NDArray[np.uint32],
+        manifest: CohortManifest,
+        weight: int,
+    ) -> Work:
+        """Store a round's work durably; returns it. What was stored for the round before stays."""
+        folder = self._folder(header.study, number)
+        partial = Path(mkdtemp(dir=self._root, prefix=".partial-"))
+        with (partial / "update.bin").open("wb") as file:
+            sealed = write_vector(header, words, file)
+            _flush(file)
+        shown = manifest.to_bytes()
+        _write(partial / "manifest.json", shown)
+        update = Update(digest_of(sealed.cid), sealed.root, digest_of(cid_of(shown)), manifest.root(), weight)
+        named = {
+            name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(update).items()
+        }
+        _write(partial / "update.json", json.dumps(named).encode())
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial.rename(folder)
+        _sync_folder(folder.parent)
+        return Work(update, folder / "update.bin", folder / "manifest.json")
+
+    def discard(self, study: StudyId) -> None:
+        """Delete a study's work, once nobody can ask for it any more."""
+        shutil.rmtree(self._root / str(study), ignore_errors=True)
+
+    def _folder(self, study: StudyId, number: RoundNumber) -> Path:
+        return self._root / str(study) / str(number)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        _flush(file)
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

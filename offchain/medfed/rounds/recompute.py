@@ -1,0 +1,144 @@
+"""Recomputing a round from its bytes: each update is fetched and checked once, when it arrives, and added to the sum.
+
+Whoever attests and whoever audits runs this. Nothing is taken from anybody but the bytes, and these are what their CID says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfed.errors import ContentMissing, IntegrityError, ProtocolError
+from medfed.learning.models import Model, model_bytes
+from medfed.learning.server import next_model
+from medfed.protocol.cid import cid_from_digest, cid_of, digest_of
+from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.documents import CohortManifest, StudySpec
+from medfed.protocol.header import Header
+from medfed.protocol.vector import add_into, check_vector, seal, vector_bytes, vector_size
+from medfed.rounds.history import Enrolment
+from medfed.storage import ContentStore
+from medfed.types import Address, HospitalId, RoundNumber, Seat, StudyId
+
+__all__ = ["Outcome", "RoundPlace", "RoundSum", "check_manifest", "check_update"]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPlace:
+    """Which round of which study, and how its vectors are headed."""
+
+    chain_id: int
+    contract: Address
+    study: StudyId
+    number: RoundNumber
+    spec: StudySpec
+
+    def header(self, hospital: HospitalId | None = None) -> Header:
+        """The header of a hospital's update, or of the aggregate."""
+        return Header(self.chain_id, self.contract, self.study, self.number, hospital)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a round comes to: what is attested, and the bytes behind it."""
+
+    aggregate: Aggregate
+    aggregate_file: bytes = field(repr=False)
+    model_file: bytes = field(repr=False)
+
+
+def check_update(
+    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update
+) -> NDArray[np.uint32]:
+    """The words (P,) of one update, once its bytes, root, header, range and manifest are what was committed to.
+
+    Raises `ContentMissing` or `IntegrityError` while the bytes cannot be had, `ProtocolError` when they are had and are wrong.
+    """
+    cid = cid_from_digest(update.cid)
+    data = store.get(cid, vector_size(place.spec.size))
+    words, root = check_vector(data, place.header(entry.hospital), place.spec.size)
+    if root != update.update_root:
+        raise ProtocolError(f"The update {cid} has another chunk root than its hospital committed to.")
+    place.spec.codec.check(words, update.weight)
+    check_manifest(store, place, entry, update)
+    return words
+
+
+def check_manifest(
+    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update
+) -> CohortManifest:
+    """The cohort manifest of one update, once its form, place, root and weight are right. Raises as `check_update`."""
+    cid = cid_from_digest(update.cohort_cid)
+    manifest = CohortManifest.from_bytes(store.get(cid, CohortManifest.maximum))
+    manifest.check_place(place.study, place.number, entry.dataset)
+    if manifest.root() != update.cohort_root:
+        raise ProtocolError(f"The cohort manifest {cid} has another root than its hospital committed to.")
+    manifest.check_weight(update.weight, place.spec.cohort_step)
+    return manifest
+
+
+@dataclass
+class RoundSum:
+    """The sum of a round so far. Owned by one participant; keeps one vector, however many hospitals there are."""
+
+    place: RoundPlace
+    entries: Mapping[Seat, Enrolment]
+    weights: dict[Seat, int] = field(default_factory=dict)
+    """Weight by seat of what is in the sum."""
+    faults: dict[Seat, str] = field(default_factory=dict)
+    """Why an update can never be in it."""
+    missing: dict[Seat, str] = field(default_factory=dict)
+    """Why an update is not in it yet."""
+    _total: NDArray[np.uint32] | None = None
+
+    def add(
+        self,
+        store: ContentStore,
+        updates: Mapping[Seat, Update],
+        tell: Callable[[Seat, str], object] | None = None,
+    ) -> None:
+        """Fetch, check and add what is not in the sum yet. What is missing may come later; what is wrong stays out."""
+        for seat, update in sorted(updates.items()):
+            if seat in self.weights or seat in self.faults:
+                continue
+            try:
+                words = check_update(store, self.place, self.entries[seat], update)
+            except (ContentMissing, IntegrityError) as exc:
+                self._miss(seat, str(exc), tell)
+            except ProtocolError as exc:
+                self.faults[seat] = str(exc)
+                self.missing.pop(seat, None)
+                if tell is not None:
+                    tell(seat, str(exc))
+            else:
+                self._include(seat, update.weight, words)
+
+    def outcome(self, model: Model) -> Outcome:
+        """The aggregate of what is in the sum, and the model that follows from it."""
+        if self._total is None:
+            raise ProtocolError(f"Round {self.place.number} has no update to add up.")
+        included = sum(1 << seat for seat in self.weights)
+        weight = sum(self.weights.values())
+        header = self.place.header()
+        sealed = seal(header, self._total)
+        model_file = model_bytes(next_model(model, self._total, weight, self.place.spec), self.place.spec)
+        aggregate = Aggregate(
+            digest_of(sealed.cid), sealed.root, digest_of(cid_of(model_file)), included, weight
+        )
+        return Outcome(aggregate, vector_bytes(header, self._total), model_file)
+
+    def _include(self, seat: Seat, weight: int, words: NDArray[np.uint32]) -> None:
+        if self._total is None:
+            self._total = words
+        else:
+            add_into(self._total, words)
+        self.weights[seat] = weight
+        self.missing.pop(seat, None)
+
+    def _miss(self, seat: Seat, why: str, tell: Callable[[Seat, str], object] | None) -> None:
+        if self.missing.get(seat) != why and tell is not None:
+            tell(seat, why)
+        self.missing[seat] = why
