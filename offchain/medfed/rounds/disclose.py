@@ -1,0 +1,40 @@
+"""What a hospital shows an auditor: the patients behind its cohorts of a study, with the salts that prove it."""
+
+from __future__ import annotations
+
+from medfed.protocol.documents import Disclosure
+from medfed.rounds.cohort import Holdings, round_cohort
+from medfed.rounds.federation import Federation
+from medfed.rounds.history import Enrolment, StudyHistory, read_round
+from medfed.rounds.recompute import RoundPlace
+from medfed.rounds.study import fetch_spec
+from medfed.types import RoundNumber
+
+__all__ = ["disclosure"]
+
+
+def disclosure(
+    federation: Federation, study: StudyHistory, entry: Enrolment, holdings: Holdings
+) -> Disclosure:
+    """All rounds in which the hospital submitted, rebuilt from its register and the consents on chain."""
+    spec = fetch_spec(federation.store, study)
+    rounds = federation.contracts.rounds.address
+    shown = []
+    for value in range(1, study.rounds + 1):
+        history = read_round(federation.index, study.study, RoundNumber(value))
+        place = RoundPlace(federation.client.chain_id, rounds, study.study, history.number, spec)
+        cohort = (
+            round_cohort(federation.index, place, history, entry, holdings)
+            if entry.seat in history.updates
+            else None
+        )
+        if cohort is not None:
+            shown.append(cohort.disclosed())
+    return Disclosure(
+        chain_id=federation.client.chain_id,
+        contract=rounds,
+        hospital=entry.hospital,
+        study=study.study,
+        dataset=entry.dataset,
+        rounds=tuple(shown),
+    )
