@@ -1,0 +1,1 @@
+"""`medfed demo`: a real federated study on real patients' data, from deployment to audit."""

@@ -1,0 +1,64 @@
+"""`medfed key`: make and look at encrypted keystores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medfed.cli.output import JsonFlag, show
+
+__all__ = ["PasswordFile", "app"]
+
+app = typer.Typer(name="key", help="Make encrypted keystores and show their addresses.", no_args_is_help=True)
+
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        envvar="MEDFED_PASSWORD_FILE",
+        help="File whose first line is the keystore's password.",
+    ),
+]
+
+
+@app.command("new")
+def new(
+    files: Annotated[list[Path], typer.Argument(help="Keystore files to write; none may exist yet.")],
+    password_file: PasswordFile = None,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="Opens in milliseconds: for keys that hold nothing of value.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make fresh keys and encrypt each into a file of its own.
+
+    Keep an offline copy of every file and of the password: nobody can restore a lost key.
+    """
+    from medfed.chain.keys import create_keystore
+    from medfed.cli.run import password
+
+    secret = password(password_file)
+    made = {str(file): create_keystore(file, secret, trial=trial).address for file in files}
+    show(
+        made,
+        as_json=as_json,
+        render=lambda: "\n".join(f"{address}  {file}" for file, address in made.items()),
+    )
+
+
+@app.command("address")
+def address(
+    files: Annotated[list[Path], typer.Argument(help="Keystore files.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the address of a keystore; needs no password."""
+    from medfed.cli.run import keystore_address
+
+    found = {str(file): keystore_address(file) for file in files}
+    show(
+        found,
+        as_json=as_json,
+        render=lambda: "\n".join(f"{account}  {file}" for file, account in found.items()),
+    )

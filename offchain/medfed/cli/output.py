@@ -1,0 +1,75 @@
+"""How results reach people and programs: tables for a terminal, canonical JSON for a pipe.
+
+Every command builds plain data first and hands it to `show`; the rendering is the last step, so JSON never lacks what a table has.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["JsonFlag", "console", "note", "plain", "show", "table"]
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A Rich console on the current standard stream."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON types: dataclasses become objects, bytes become 0x-hex, enums their names."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def show(data: Any, *, as_json: bool, render: Callable[[], Any]) -> None:
+    """Print `data` as JSON, or what `render` makes of it (text, a table, or several of them)."""
+    if as_json:
+        typer.echo(json.dumps(plain(data), indent=2, ensure_ascii=False))
+        return
+    parts = render()
+    out = console()
+    for part in parts if isinstance(parts, list) else [parts]:
+        out.print(part)
+
+
+def note(text: str) -> None:
+    """One line for the person at the terminal, on standard error, so that it never mixes with JSON."""
+    console(stderr=True).print(text)
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, caption: str | None = None
+) -> Table:
+    """A Rich table; columns whose name ends in `#` are numbers and align right."""
+    from rich.table import Table
+
+    result = Table(
+        title=title, title_justify="left", title_style="bold", caption=caption, caption_justify="left"
+    )
+    for column in columns:
+        number = column.endswith("#")
+        result.add_column(column.rstrip("#"), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        result.add_row(*("" if cell is None else str(cell) for cell in row))
+    return result
