@@ -43,7 +43,7 @@ BATCH = 64
 """Consents in one transaction."""
 
 _GAS_PER_GRANT = 60_000
-_GAS_PER_BATCH = 100_000
+_GAS_PER_BATCH = 400_000
 _SIGNATURE_DAYS = 7
 
 

@@ -10,7 +10,7 @@ It enrols where the policy says so, and moves a study on whose deadline has pass
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +32,6 @@ from medfed.errors import (
     PolicyRefusal,
     ProtocolError,
     SpecError,
-    Transient,
 )
 from medfed.learning.models import Model, parse_model
 from medfed.log import get_logger

@@ -23,7 +23,9 @@ def canonical_json(value: Any) -> bytes:
 def parse_canonical(data: bytes, *, max_bytes: int) -> Any:
     """The value of canonical bytes. Raises `ProtocolError` when they are too long, not JSON, or not canonical."""
     if len(data) > max_bytes:
-        raise ProtocolError(f"A JSON document of {len(data)} bytes is longer than the {max_bytes} that are allowed.")
+        raise ProtocolError(
+            f"A JSON document of {len(data)} bytes is longer than the {max_bytes} that are allowed."
+        )
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as exc:

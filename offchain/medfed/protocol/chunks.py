@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from medfed.errors import ProtocolError
 
-__all__ = ["CHUNK_BYTES", "CHUNK_WORDS", "ChunkHasher", "chunk_count", "chunk_proof", "chunk_root", "verify_chunk"]
+__all__ = [
+    "CHUNK_BYTES",
+    "CHUNK_WORDS",
+    "ChunkHasher",
+    "chunk_count",
+    "chunk_proof",
+    "chunk_root",
+    "verify_chunk",
+]
 
 CHUNK_BYTES = 512
 CHUNK_WORDS = 128

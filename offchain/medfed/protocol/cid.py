@@ -110,7 +110,9 @@ class DagHasher:
         level = self._leaves
         while len(level) > 1:
             groups = [level[start : start + MAX_LINKS] for start in range(0, len(level), MAX_LINKS)]
-            level = [self._link([_node_block(group)], sum(link.size for link in group), group) for group in groups]
+            level = [
+                self._link([_node_block(group)], sum(link.size for link in group), group) for group in groups
+            ]
         return level[0].digest
 
     def _link(self, parts: Sequence[bytes | memoryview], size: int, children: Sequence[Link]) -> Link:
@@ -140,12 +142,16 @@ def parse_block(digest: bytes, block: bytes) -> Node:
     """Check a block against its digest and take it apart. Raises `IntegrityError` naming the CID."""
     if hashlib.sha256(block).digest() != digest:
         cid = cid_from_digest(digest)
-        raise IntegrityError(f"The block of {cid} has other bytes than its CID says; fetch it again.", cid=cid)
+        raise IntegrityError(
+            f"The block of {cid} has other bytes than its CID says; fetch it again.", cid=cid
+        )
     try:
         return _parse(block)
     except (IndexError, ValueError) as exc:
         cid = cid_from_digest(digest)
-        raise IntegrityError(f"The block of {cid} is no part of a UnixFS file as MedFed writes it.", cid=cid) from exc
+        raise IntegrityError(
+            f"The block of {cid} is no part of a UnixFS file as MedFed writes it.", cid=cid
+        ) from exc
 
 
 def _chunks(data: bytes | Path) -> Iterable[bytes | memoryview]:
@@ -239,7 +245,12 @@ def _parse(block: bytes) -> Node:
 def _parse_link(raw: memoryview, size: int) -> Link:
     found = dict(_fields(raw))
     cid, total = found.get(1), found.get(3)
-    if not isinstance(cid, memoryview) or not isinstance(total, int) or bytes(cid[:4]) != _PREFIX or len(cid) != 36:
+    if (
+        not isinstance(cid, memoryview)
+        or not isinstance(total, int)
+        or bytes(cid[:4]) != _PREFIX
+        or len(cid) != 36
+    ):
         raise ValueError("no dag-pb link")
     return Link(bytes(cid[4:]), size, total)
 

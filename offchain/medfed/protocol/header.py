@@ -28,7 +28,13 @@ class Header:
 
     def chunk(self) -> bytes:
         """abi.encode(uint256 chainId, address contract, uint256 study, uint256 round, address hospital), zero-filled to 512 bytes."""
-        numbers = (self.chain_id, _number(self.contract), self.study, self.round, _number(self.hospital or _NOBODY))
+        numbers = (
+            self.chain_id,
+            _number(self.contract),
+            self.study,
+            self.round,
+            _number(self.hospital or _NOBODY),
+        )
         return b"".join(number.to_bytes(32, "big") for number in numbers).ljust(HEADER_BYTES, b"\0")
 
     def words(self) -> NDArray[np.uint32]:

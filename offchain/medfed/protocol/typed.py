@@ -5,7 +5,7 @@
     signature = Account.sign_typed_data(key, full_message=data).signature
 
 A domain names the chain and the contract, so a message for one counts nowhere else. The type strings stand in
-`ConsentRegistry.sol` and `FederatedRounds.sol`; `tests/vectors/typed_*.json` holds them together.
+`ConsentRegistry.sol` and `FederatedRounds.sol`; `tests/vectors/typed_consent.json` holds the patients' ones together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from medfed.errors import InputError
-from medfed.types import Address, DatasetId, RoundNumber, Seat, StudyId
+from medfed.types import Address, DatasetId, RoundNumber, StudyId
 
 __all__ = [
     "AttestationMessage",
@@ -93,7 +93,6 @@ class AttestationMessage:
 
     study: StudyId
     round: RoundNumber
-    seat: Seat
     aggregate_hash: bytes
 
 
@@ -106,7 +105,7 @@ _STRUCTS: dict[type[Message], tuple[str, tuple[str, ...]]] = {
     NarrowMessage: ("Narrow", ("address", *_TERMS)),
     RevokeMessage: ("Revoke", ("address", "uint32", "uint40", "uint40")),
     RevokeAllMessage: ("RevokeAll", ("address", "uint40", "uint40")),
-    AttestationMessage: ("Attestation", ("uint64", "uint16", "uint8", "bytes32")),
+    AttestationMessage: ("Attestation", ("uint64", "uint16", "bytes32")),
 }
 _DOMAIN = (
     ("name", "string"),

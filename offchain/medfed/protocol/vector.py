@@ -23,7 +23,16 @@ from medfed.protocol.cid import CHUNK_SIZE, DagHasher, cid_from_digest
 from medfed.protocol.header import Header
 from medfed.types import Cid
 
-__all__ = ["Codec", "Sealed", "add_into", "check_vector", "seal", "vector_bytes", "vector_size", "write_vector"]
+__all__ = [
+    "Codec",
+    "Sealed",
+    "add_into",
+    "check_vector",
+    "seal",
+    "vector_bytes",
+    "vector_size",
+    "write_vector",
+]
 
 Floats = NDArray[np.floating[Any]]
 Words = NDArray[np.uint32]
@@ -107,7 +116,9 @@ class Codec:
         low, high = int(signed.min()), int(signed.max())
         if low < -limit or high > limit:
             worst = low if -low > high else high
-            raise ProtocolError(f"An update of weight {weight} has the word {worst}, beyond its bound of {limit}.")
+            raise ProtocolError(
+                f"An update of weight {weight} has the word {worst}, beyond its bound of {limit}."
+            )
 
     def _shrink(self, delta: Floats) -> np.float64:
         """The factor that brings Δ down to `clip_norm`; 1 when it is short enough.
@@ -163,11 +174,17 @@ def check_vector(data: bytes | Path, header: Header, size: int) -> tuple[Words, 
 
     Raises `ProtocolError` when it has another length or another header, or padding that is not zero.
     """
-    raw = np.memmap(data, dtype=np.uint8, mode="r") if isinstance(data, Path) else np.frombuffer(data, dtype=np.uint8)
+    raw = (
+        np.memmap(data, dtype=np.uint8, mode="r")
+        if isinstance(data, Path)
+        else np.frombuffer(data, dtype=np.uint8)
+    )
     if len(raw) != vector_size(size):
         raise ProtocolError(f"A vector of {size} words is {vector_size(size)} bytes long, not {len(raw)}.")
     if bytes(raw[:CHUNK_BYTES]) != header.chunk():
-        raise ProtocolError(f"The vector's header is not that of round {header.round} of study {header.study} and its hospital.")
+        raise ProtocolError(
+            f"The vector's header is not that of round {header.round} of study {header.study} and its hospital."
+        )
     if raw[CHUNK_BYTES + 4 * size :].any():
         raise ProtocolError("The vector's padding is not zero.")
     hasher = ChunkHasher()
@@ -208,7 +225,9 @@ def _seal(blocks: Iterator[bytes], file: BinaryIO | None) -> Sealed:
     return Sealed(cid_from_digest(dag.finish()), root)
 
 
-def _consume(queue: Queue[bytes | None], dag: DagHasher, file: BinaryIO | None, failures: list[BaseException]) -> None:
+def _consume(
+    queue: Queue[bytes | None], dag: DagHasher, file: BinaryIO | None, failures: list[BaseException]
+) -> None:
     while (block := queue.get()) is not None:
         if failures:
             continue

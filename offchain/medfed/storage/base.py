@@ -84,13 +84,17 @@ class ContentStore(ABC):
         for chunk in _even(self._fetch(cid, max_bytes, wait)):
             size += len(chunk)
             if size > max_bytes:
-                raise IntegrityError(f"{cid} is longer than the {max_bytes} bytes that are allowed here.", cid=cid)
+                raise IntegrityError(
+                    f"{cid} is longer than the {max_bytes} bytes that are allowed here.", cid=cid
+                )
             hasher.add(chunk)
             if held is not None:
                 yield held
             held = chunk
         if cid_from_digest(hasher.finish()) != cid:
-            raise IntegrityError(f"The store served other bytes than {cid} stands for; fetch it from another node.", cid=cid)
+            raise IntegrityError(
+                f"The store served other bytes than {cid} stands for; fetch it from another node.", cid=cid
+            )
         if held is not None:
             yield held
 

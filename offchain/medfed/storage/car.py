@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medfed.errors import IntegrityError, ProtocolError
-from medfed.protocol.cid import MAX_BLOCK, MAX_LINKS, Node, cid_from_digest, digest_of, file_blocks, parse_block
+from medfed.protocol.cid import (
+    MAX_BLOCK,
+    MAX_LINKS,
+    Node,
+    cid_from_digest,
+    digest_of,
+    file_blocks,
+    parse_block,
+)
 from medfed.storage.base import ContentStore
 from medfed.types import Cid
 
@@ -71,7 +79,9 @@ def _places(car: BinaryIO) -> dict[bytes, tuple[int, int]]:
     return found
 
 
-def _assemble(car: BinaryIO, places: dict[bytes, tuple[int, int]], root: bytes, out: BinaryIO, max_bytes: int) -> None:
+def _assemble(
+    car: BinaryIO, places: dict[bytes, tuple[int, int]], root: bytes, out: BinaryIO, max_bytes: int
+) -> None:
     """Write the file below `root`, left to right."""
     waiting = [root]
     written = 0
@@ -80,7 +90,10 @@ def _assemble(car: BinaryIO, places: dict[bytes, tuple[int, int]], root: bytes, 
         waiting += [link.digest for link in reversed(node.links)]
         written += len(node.data)
         if written > max_bytes or len(waiting) > 1 << 20:
-            raise IntegrityError(f"{cid_from_digest(root)} is longer than the {max_bytes} bytes allowed.", cid=cid_from_digest(root))
+            raise IntegrityError(
+                f"{cid_from_digest(root)} is longer than the {max_bytes} bytes allowed.",
+                cid=cid_from_digest(root),
+            )
         out.write(node.data)
 
 
@@ -149,4 +162,8 @@ def _root_items(header: bytes) -> Iterator[Cid]:
     place = header.find(mark)
     while place >= 0 and place + len(mark) + 32 <= len(header):
         yield cid_from_digest(header[place + len(mark) : place + len(mark) + 32])
-        place = header.find(mark, place + len(mark) + 32) if header[place + len(mark) + 32 :].startswith(mark) else -1
+        place = (
+            header.find(mark, place + len(mark) + 32)
+            if header[place + len(mark) + 32 :].startswith(mark)
+            else -1
+        )

@@ -82,12 +82,16 @@ class KuboStore(ContentStore):
             options["timeout"] = f"{int(ask * 1000)}ms"
         else:
             options["offline"] = "true"
-        pieces = self._call(lambda client: client.cat(cid, opts=options, stream=True, timeout=self._timeout), cid)
+        pieces = self._call(
+            lambda client: client.cat(cid, opts=options, stream=True, timeout=self._timeout), cid
+        )
         return self._translated(pieces, cid)
 
     def _has(self, cid: Cid) -> bool:
         try:
-            self._call(lambda client: client._client.request("/block/stat", (cid,), opts={"offline": "true"}), cid)
+            self._call(
+                lambda client: client._client.request("/block/stat", (cid,), opts={"offline": "true"}), cid
+            )
         except ContentMissing:
             return False
         return True
@@ -112,7 +116,9 @@ class KuboStore(ContentStore):
     def _ask(self, request: Callable[[Any], Any], cid: Cid | None = None) -> Any:
         try:
             if self._client is None:
-                self._client = ipfshttpclient.Client(rpc_address(self.url), timeout=self._timeout, session=True)
+                self._client = ipfshttpclient.Client(
+                    rpc_address(self.url), timeout=self._timeout, session=True
+                )
             return request(self._client)
         except foreign.Error as exc:
             raise self._error(exc, cid) from exc
@@ -129,7 +135,11 @@ class KuboStore(ContentStore):
     def _error(self, exc: foreign.Error, cid: Cid | None) -> MedFedError:
         """What a failure of the library or the daemon means here."""
         text = str(exc)
-        if cid is not None and isinstance(exc, foreign.ErrorResponse) and any(word in text for word in _MISSING):
+        if (
+            cid is not None
+            and isinstance(exc, foreign.ErrorResponse)
+            and any(word in text for word in _MISSING)
+        ):
             return missing(cid)
         if isinstance(exc, foreign.ErrorResponse):
             return StoreUnavailable(f"The Kubo daemon at {self.url} refused: {text}.")
@@ -138,8 +148,12 @@ class KuboStore(ContentStore):
         if isinstance(exc, foreign.ProtocolError | foreign.EncodingError) and cid is not None:
             return IntegrityError(f"The answer for {cid} broke off; fetch it again.", cid=cid)
         if isinstance(exc, foreign.TimeoutError):
-            return StoreUnavailable(f"The Kubo daemon at {self.url} did not answer within {self._timeout:g} s.")
-        return StoreUnavailable(f"The Kubo daemon at {self.url} cannot be reached; start it or correct the store setting.")
+            return StoreUnavailable(
+                f"The Kubo daemon at {self.url} did not answer within {self._timeout:g} s."
+            )
+        return StoreUnavailable(
+            f"The Kubo daemon at {self.url} cannot be reached; start it or correct the store setting."
+        )
 
 
 def rpc_address(url: str) -> str:

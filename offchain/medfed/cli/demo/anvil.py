@@ -40,7 +40,7 @@ def running_anvil(state: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [find_anvil(), "--host", "127.0.0.1", "--port", str(port), "--state", str(state), "--silent"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - a program that we looked up
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         rpc = f"http://127.0.0.1:{port}"
         _await(rpc, process)

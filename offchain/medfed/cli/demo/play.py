@@ -145,7 +145,7 @@ def _command(settings: Path, folder: Path) -> list[str]:
 
 def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "daemon.log").open("ab") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)  # noqa: S603
+        return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 
 def settle(stage: Stage) -> None:

@@ -1,0 +1,96 @@
+"""A registry, two datasets, and patients who sign."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from medfed.protocol import typed
+from medfed.protocol.purposes import Purpose
+from tests.rig.evm import CHAIN_ID, Actor, Contract, Evm
+
+HMB, DS, GRU, IRB = (int(bit) for bit in (Purpose.HMB, Purpose.DS, Purpose.GRU, Purpose.IRB))
+NO_EXPIRY = 0xFFFF
+
+
+@dataclass
+class Consents:
+    """The registry under test and who acts on it; `dataset` belongs to `owner`, messages say `now` and live 60 s."""
+
+    evm: Evm
+    registry: Contract
+    owner: Actor
+    patient: Actor
+    relayer: Actor
+    dataset: int = 7
+
+    def __getattr__(self, name):
+        return getattr(self.registry, name)
+
+    @property
+    def today(self):
+        return self.evm.now // 86_400
+
+    @property
+    def domain(self):
+        return typed.consent_domain(CHAIN_ID, self.registry.address)
+
+    def terms(self, kind, patient, **changes):
+        """A message of the patient, with sensible values where none are given."""
+        values = {
+            "patient": patient.address,
+            "dataset_id": self.dataset,
+            "purposes": HMB,
+            "expiry_day": NO_EXPIRY,
+            "issued_at": self.evm.now,
+            "deadline": self.evm.now + 60,
+        } | changes
+        return kind(**{name: values[name] for name in kind.__dataclass_fields__})
+
+    def signed(self, message, signer=None, domain=None):
+        """The message as the contract's struct, signed by `signer`."""
+        digest = typed.digest(domain or self.domain, message)
+        names = {"dataset_id": "datasetId", "expiry_day": "expiryDay", "issued_at": "issuedAt"}
+        fields = {names.get(name, name): value for name, value in asdict(message).items()}
+        return fields | {"signature": (signer or self.patient).sign_digest(digest)}
+
+    def grant_of(self, patient=None, *, signer=None, domain=None, **changes):
+        patient = patient or self.patient
+        return self.signed(self.terms(typed.GrantMessage, patient, **changes), signer or patient, domain)
+
+    def narrow_of(self, patient=None, *, signer=None, domain=None, **changes):
+        patient = patient or self.patient
+        return self.signed(self.terms(typed.NarrowMessage, patient, **changes), signer or patient, domain)
+
+    def revoke_of(self, patient=None, *, signer=None, domain=None, **changes):
+        patient = patient or self.patient
+        return self.signed(self.terms(typed.RevokeMessage, patient, **changes), signer or patient, domain)
+
+    def revoke_all_of(self, patient=None, *, signer=None, domain=None, **changes):
+        patient = patient or self.patient
+        return self.signed(self.terms(typed.RevokeAllMessage, patient, **changes), signer or patient, domain)
+
+    def active(self, patient=None, purposes=HMB, at=None):
+        at = self.evm.now if at is None else at
+        return self.registry.isActive(patient or self.patient, self.dataset, purposes, at)
+
+    def word(self, patient=None):
+        return tuple(self.registry.wordOf(patient or self.patient, self.dataset))
+
+
+@pytest.fixture(scope="module")
+def deployed(evm_module: Evm) -> Consents:
+    owner, patient, relayer = evm_module.actors[1:4]
+    datasets = evm_module.deploy("OpenNft")
+    datasets.mint(owner, 7)
+    datasets.mint(owner, 8)
+    registry = evm_module.deploy("ConsentRegistry", datasets)
+    return Consents(evm_module, registry, owner, patient, relayer)
+
+
+@pytest.fixture
+def consents(deployed: Consents, evm: Evm) -> Consents:
+    """The registry as it was deployed; what a test does to it is undone."""
+    assert evm is deployed.evm
+    return deployed

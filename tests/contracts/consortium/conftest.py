@@ -1,0 +1,39 @@
+"""A consortium with one hospital, deployed once per file."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.rig import roles
+
+KEY, METADATA = b"\x11" * 32, b"\x22" * 32
+
+
+@pytest.fixture(scope="module")
+def world(evm_module):
+    """`admin` admits; `hospital` and `operator` are admitted; `other` and `fresh` are nobody."""
+    evm = evm_module
+    _, admin, hospital, operator, other, fresh = evm.actors[:6]
+    manager = evm.deploy("AccessManager", evm.actors[0])
+    consortium = evm.deploy("Consortium", manager)
+    roles.open_to(manager, roles.CONSORTIUM, consortium, "admit", "suspend", "reinstate")
+    roles.give(manager, roles.CONSORTIUM, admin)
+    consortium.admit(hospital, operator, KEY, METADATA, sender=admin)
+    return SimpleNamespace(
+        admin=admin,
+        hospital=hospital,
+        operator=operator,
+        other=other,
+        fresh=fresh,
+        manager=manager,
+        consortium=consortium,
+        admitted_at=evm.now,
+    )
+
+
+@pytest.fixture
+def consortium(world, evm):
+    """The consortium; what a test does to it is undone."""
+    return world.consortium

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
+import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
+import {Purposes} from "../../contracts/libraries/Purposes.sol";
+import {OpenNft} from "../../contracts/mocks/OpenNft.sol";
+import {DatasetId} from "../../contracts/types/DatasetId.sol";
+import {Rig, bound, vm} from "./Rig.sol";
+
+/// @dev Three patients and two datasets; keeps, as ghost state, what each patient consents to right now, and nothing else
+/// of what the registry keeps. Any call may be refused; what it must do when it is not is asserted by the invariants.
+contract ConsentHandler {
+    uint256 public constant PATIENTS = 3;
+    uint256 public constant DATASETS = 2;
+    address public constant OWNER = address(0xB0B);
+
+    struct Consent {
+        bool open;
+        uint32 purposes;
+        uint16 expiryDay;
+        uint40 since;
+    }
+
+    struct Sample {
+        uint256 patient;
+        uint32 dataset;
+        uint32 request;
+        uint40 t;
+        bool active;
+    }
+
+    ConsentRegistry public immutable registry;
+
+    Sample[] public samples;
+    uint256 public undone;
+    uint256 public replayed;
+    mapping(uint256 patient => mapping(uint32 dataset => Consent consent)) private _consents;
+    mapping(uint256 patient => mapping(uint32 dataset => IConsentRegistry.Word[] words)) private _words;
+    mapping(uint256 patient => IConsentRegistry.RevokeAllWord[] words) private _revokeAlls;
+    mapping(uint256 patient => mapping(uint32 dataset => uint40 at)) private _decided;
+    mapping(uint256 patient => uint40 at) private _allRevoked;
+    mapping(bytes32 digest => bool used) private _used;
+    IConsentRegistry.SignedGrant[] private _signed;
+
+    constructor(ConsentRegistry registry_) {
+        registry = registry_;
+    }
+
+    function wait(uint256 kind, uint256 request) external {
+        _sample(request);
+        uint256[5] memory steps = [uint256(0), 1, 1, 3600, 1 days];
+        vm.warp(block.timestamp + steps[kind % 5]);
+    }
+
+    function grant(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) external {
+        (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
+        vm.prank(account(patient));
+        try registry.grant(DatasetId.wrap(dataset), purposes, day) {
+            _opened(patient, dataset, purposes, day);
+        } catch {}
+    }
+
+    function narrow(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) external {
+        (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
+        vm.prank(account(patient));
+        try registry.narrow(DatasetId.wrap(dataset), purposes, day) {
+            if (!_holds(patient, dataset, uint40(block.timestamp))) ++undone;
+            _opened(patient, dataset, purposes, day);
+        } catch {}
+    }
+
+    /// @dev Never refused: a revert fails the campaign.
+    function revoke(uint256 patient, uint32 dataset) external {
+        (patient, dataset,,) = _bounded(patient, dataset, 0, 0);
+        vm.prank(account(patient));
+        registry.revoke(DatasetId.wrap(dataset));
+        _closed(patient, dataset);
+    }
+
+    function revokeFor(uint256 patient, uint32 dataset) external {
+        (patient, dataset,,) = _bounded(patient, dataset, 0, 0);
+        vm.prank(OWNER);
+        try registry.revokeFor(account(patient), DatasetId.wrap(dataset)) {
+            _closed(patient, dataset);
+        } catch {
+            // Refused only where it is closed already.
+            if (_consents[patient][dataset].open && _allRevoked[patient] < _consents[patient][dataset].since) ++undone;
+        }
+    }
+
+    /// @dev Never refused.
+    function revokeAll(uint256 patient) external {
+        patient = patient % PATIENTS;
+        vm.prank(account(patient));
+        registry.revokeAll();
+        _allRevoked[patient] = uint40(block.timestamp);
+        for (uint32 dataset = 1; dataset <= DATASETS; ++dataset) {
+            _consents[patient][dataset].open = false;
+        }
+        IConsentRegistry.RevokeAllWord memory word = registry.revokeAllOf(account(patient));
+        IConsentRegistry.RevokeAllWord[] storage words = _revokeAlls[patient];
+        if (words.length == 0 || words[words.length - 1].moment != word.moment) words.push(word);
+    }
+
+    function sign(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) external {
+        (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
+        IConsentRegistry.SignedGrant memory item = IConsentRegistry.SignedGrant(
+            account(patient),
+            DatasetId.wrap(dataset),
+            purposes,
+            day,
+            uint40(block.timestamp),
+            uint40(block.timestamp + 2 days),
+            ""
+        );
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_key(patient), _digest(item));
+        item.signature = abi.encodePacked(r, s, v);
+        _signed.push(item);
+    }
+
+    /// @dev Any signature, at any time, as often as one likes: it counts once, and never after a later decision.
+    function post(uint256 which) external {
+        if (_signed.length == 0) return;
+        IConsentRegistry.SignedGrant memory item = _signed[which % _signed.length];
+        uint256 patient = _patientOf(item.patient);
+        uint32 dataset = DatasetId.unwrap(item.datasetId);
+        IConsentRegistry.SignedGrant[] memory batch = new IConsentRegistry.SignedGrant[](1);
+        batch[0] = item;
+        uint40 before = registry.wordOf(item.patient, item.datasetId).grantedAt;
+        bytes16 history = registry.wordOf(item.patient, item.datasetId).history;
+        registry.grantBatch(batch);
+        IConsentRegistry.Word memory word = registry.wordOf(item.patient, item.datasetId);
+        if (word.grantedAt == before && word.history == history) return;
+
+        if (_used[_digest(item)]) ++replayed;
+        _used[_digest(item)] = true;
+        if (item.issuedAt <= _decided[patient][dataset] || item.issuedAt <= _allRevoked[patient]) ++undone;
+        _opened(patient, dataset, item.purposes, item.expiryDay);
+    }
+
+    /// @dev Whether the ghost consent permits `request` at this second.
+    function expected(uint256 patient, uint32 dataset, uint32 request) public view returns (bool) {
+        return _holds(patient, dataset, uint40(block.timestamp))
+            && Purposes.permits(_consents[patient][dataset].purposes, request);
+    }
+
+    function account(uint256 patient) public pure returns (address) {
+        return vm.addr(_key(patient));
+    }
+
+    function sampleCount() external view returns (uint256) {
+        return samples.length;
+    }
+
+    /// @dev Newest first, as the registry wants them.
+    function wordsOf(uint256 patient, uint32 dataset)
+        external
+        view
+        returns (IConsentRegistry.Word[] memory list)
+    {
+        IConsentRegistry.Word[] storage words = _words[patient][dataset];
+        list = new IConsentRegistry.Word[](words.length);
+        for (uint256 i = 0; i < list.length; ++i) {
+            list[i] = words[list.length - 1 - i];
+        }
+    }
+
+    function revokeAllsOf(uint256 patient)
+        external
+        view
+        returns (IConsentRegistry.RevokeAllWord[] memory list)
+    {
+        IConsentRegistry.RevokeAllWord[] storage words = _revokeAlls[patient];
+        list = new IConsentRegistry.RevokeAllWord[](words.length);
+        for (uint256 i = 0; i < list.length; ++i) {
+            list[i] = words[list.length - 1 - i];
+        }
+    }
+
+    /// @dev Replaces the sample of this second, should there be one: what counts is how the second ends.
+    function _sample(uint256 seed) private {
+        uint256 patient = seed % PATIENTS;
+        uint32 dataset = uint32(seed % DATASETS) + 1;
+        uint32 request = uint32(1 << (seed % 4));
+        uint40 t = uint40(block.timestamp);
+        while (samples.length != 0 && samples[samples.length - 1].t == t) samples.pop();
+        samples.push(Sample(patient, dataset, request, t, expected(patient, dataset, request)));
+    }
+
+    function _holds(uint256 patient, uint32 dataset, uint40 t) private view returns (bool) {
+        Consent storage consent = _consents[patient][dataset];
+        return
+            consent.open && (consent.expiryDay == type(uint16).max || t < uint256(consent.expiryDay) * 1 days);
+    }
+
+    function _opened(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) private {
+        _consents[patient][dataset] = Consent(true, purposes, day, uint40(block.timestamp));
+        _noted(patient, dataset);
+    }
+
+    function _closed(uint256 patient, uint32 dataset) private {
+        _consents[patient][dataset].open = false;
+        _noted(patient, dataset);
+    }
+
+    function _noted(uint256 patient, uint32 dataset) private {
+        _decided[patient][dataset] = uint40(block.timestamp);
+        IConsentRegistry.Word memory word = registry.wordOf(account(patient), DatasetId.wrap(dataset));
+        IConsentRegistry.Word[] storage words = _words[patient][dataset];
+        if (words.length != 0) {
+            IConsentRegistry.Word storage last = words[words.length - 1];
+            if (last.grantedAt == word.grantedAt) words.pop();
+            else if (last.revokedAt == 0) last.revokedAt = uint40(block.timestamp);
+        }
+        words.push(word);
+    }
+
+    function _bounded(uint256 patient, uint32 dataset, uint32 purposes, uint16 day)
+        private
+        view
+        returns (uint256, uint32, uint32, uint16)
+    {
+        // Mostly sensible terms, some that mean nothing.
+        uint32[6] memory kinds = [uint32(1), 2, 4, 2 | 1 << 13, 8, 1 << 13];
+        uint256 today = block.timestamp / 1 days;
+        day = day % 4 == 0 ? type(uint16).max : uint16(bound(day, today, today + 3));
+        return (patient % PATIENTS, dataset % uint32(DATASETS) + 1, kinds[purposes % 6], day);
+    }
+
+    function _patientOf(address who) private pure returns (uint256 patient) {
+        while (account(patient) != who) ++patient;
+    }
+
+    function _key(uint256 patient) private pure returns (uint256) {
+        return uint256(keccak256(abi.encode("patient", patient)));
+    }
+
+    function _digest(IConsentRegistry.SignedGrant memory item) private view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("MedFed ConsentRegistry"),
+                keccak256("1"),
+                block.chainid,
+                address(registry)
+            )
+        );
+        bytes32 kind = keccak256(
+            "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
+        );
+        bytes32 message = keccak256(
+            abi.encode(
+                kind,
+                item.patient,
+                item.datasetId,
+                item.purposes,
+                item.expiryDay,
+                item.issuedAt,
+                item.deadline
+            )
+        );
+        return keccak256(abi.encodePacked(hex"1901", domain, message));
+    }
+}
+
+/// @dev A consent is active only if granted, unexpired and unrevoked, now and in the past.
+contract ConsentInvariantsTest is Rig {
+    ConsentRegistry internal registry;
+    ConsentHandler internal handler;
+
+    function setUp() external {
+        vm.warp(1_800_000_000);
+        OpenNft nft = new OpenNft();
+        registry = new ConsentRegistry(address(nft));
+        handler = new ConsentHandler(registry);
+        for (uint256 dataset = 1; dataset <= handler.DATASETS(); ++dataset) {
+            nft.mint(handler.OWNER(), dataset);
+        }
+        _target(address(handler), _moves());
+    }
+
+    function _moves() private pure returns (bytes4[] memory moves) {
+        moves = new bytes4[](8);
+        moves[0] = ConsentHandler.wait.selector;
+        moves[1] = ConsentHandler.grant.selector;
+        moves[2] = ConsentHandler.narrow.selector;
+        moves[3] = ConsentHandler.revoke.selector;
+        moves[4] = ConsentHandler.revokeFor.selector;
+        moves[5] = ConsentHandler.revokeAll.selector;
+        moves[6] = ConsentHandler.sign.selector;
+        moves[7] = ConsentHandler.post.selector;
+    }
+
+    /// @dev The registry's answer for this second is the ghost's, for every patient, dataset and kind of research.
+    function invariant_activeOnlyIfGrantedUnexpiredUnrevoked() external view {
+        for (uint256 patient = 0; patient < handler.PATIENTS(); ++patient) {
+            for (uint32 dataset = 1; dataset <= handler.DATASETS(); ++dataset) {
+                for (uint256 kind = 0; kind < 4; ++kind) {
+                    uint32 request = uint32(1 << kind);
+                    bool active = registry.isActive(
+                        handler.account(patient), DatasetId.wrap(dataset), request, uint40(block.timestamp)
+                    );
+                    vm.assertTrue(active == handler.expected(patient, dataset, request), "isActive");
+                }
+            }
+        }
+    }
+
+    /// @dev What was true when a second ended stays true, whatever was done since.
+    function invariant_thePastStaysAsItWas() external view {
+        for (uint256 i = 0; i < handler.sampleCount(); ++i) {
+            (uint256 patient, uint32 dataset, uint32 request, uint40 t, bool active) = handler.samples(i);
+            if (t >= block.timestamp) continue;
+            bool was = registry.wasActive(
+                handler.account(patient),
+                DatasetId.wrap(dataset),
+                request,
+                t,
+                handler.wordsOf(patient, dataset),
+                handler.revokeAllsOf(patient)
+            );
+            vm.assertTrue(was == active, "wasActive");
+        }
+    }
+
+    /// @dev No signature counts twice, none undoes a later decision, no narrowing revives what ended.
+    function invariant_signaturesCountOnceAndInOrder() external view {
+        vm.assertEq(handler.replayed(), 0);
+        vm.assertEq(handler.undone(), 0);
+    }
+}

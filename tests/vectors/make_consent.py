@@ -1,0 +1,182 @@
+"""Write the vectors of consent, purposes and their typed messages: `python tests/vectors/make_consent.py`.
+
+The Python twin makes them, the Solidity tests must come to the same. A test fails when a committed file differs from
+what this script writes. Lists of equal length stand side by side, as forge reads columns more easily than objects.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_hash.auto import keccak
+
+from medfed.protocol import consent, purposes, typed
+from medfed.protocol.consent import NO_EXPIRY, AllRevoked, Granted, Narrowed, Revoked
+from medfed.protocol.purposes import Purpose
+
+FOLDER = Path(__file__).parent
+START = 1_800_000_000
+TODAY = START // consent.DAY
+KINDS = (Granted, Narrowed, Revoked, AllRevoked)
+
+# Where forge deploys the first contract of a test, on the chain id that its test sets.
+CHAIN_ID = 31337
+CONTRACT = "0x5615dEB798BB3E4dFa0139dFa1b3D433Cc23b72f"
+
+
+def purpose_vectors() -> dict[str, Any]:
+    """`permits[i]` and `narrows[i]` are bitmaps: bit j is the answer for (values[i], values[j])."""
+    conditions = [
+        0,
+        Purpose.IRB,
+        Purpose.NPUNCU,
+        Purpose.NPU | Purpose.NCU,
+        Purpose.NPU,
+        Purpose.NPOA | Purpose.RS,
+        Purpose.NPUNCU | Purpose.NCU | Purpose.CC | Purpose.NMDS,
+        0x03FFFF00,
+        1 << 4,
+        1 << 26,
+        1 << 31,
+    ]
+    values = [kinds | int(extra) for extra in conditions for kinds in range(16)]
+    return {
+        "codes": [code.name for code in Purpose],
+        "bits": [int(code) for code in Purpose],
+        "values": values,
+        "permits": [bitmap(purposes.permits(each, other) for other in values) for each in values],
+        "narrows": [bitmap(purposes.narrows(each, other) for other in values) for each in values],
+    }
+
+
+def bitmap(answers: Any) -> str:
+    """As 32 bytes in hex, the first answer in the lowest bit."""
+    return "0x" + sum(answer << place for place, answer in enumerate(answers)).to_bytes(32, "big").hex()
+
+
+def consent_vectors() -> dict[str, Any]:
+    """One patient's history of one dataset: the events, each word they leave, and answers for chosen seconds."""
+    events = history()
+    patient, dataset = events[0].patient, events[0].dataset
+    shown = consent.history(events, patient, dataset)
+    seconds = sorted({event.at + step for event in events for step in (-1, 0, 1)})
+    requests = [int(Purpose.HMB), int(Purpose.DS), int(Purpose.DS | Purpose.IRB), int(Purpose.GRU)]
+    queries = [(t, request) for t in seconds for request in requests]
+    return {
+        "dataset": dataset,
+        "events": columns(events, kind=KINDS.index, purposes=0, expiry_day=0, at=0),
+        "words": {
+            "purposes": [word.purposes for word in shown.words],
+            "granted_at": [word.granted_at for word in shown.words],
+            "expiry_day": [word.expiry_day for word in shown.words],
+            "revoked_at": [word.revoked_at for word in shown.words],
+            "history": [padded(word.history) for word in shown.words],
+        },
+        "revoke_alls": {
+            "moment": [word.moment for word in shown.revoke_alls],
+            "history": [padded(word.history) for word in shown.revoke_alls],
+        },
+        "queries": {
+            "t": [t for t, _ in queries],
+            "purposes": [request for _, request in queries],
+            "active": [
+                int(consent.was_active(events, patient, dataset, request, t)) for t, request in queries
+            ],
+        },
+    }
+
+
+def history() -> list[Any]:
+    patient, owner, dataset = "0x" + "11" * 20, "0x" + "22" * 20, 7
+    hmb, ds, gru = int(Purpose.HMB), int(Purpose.DS), int(Purpose.GRU)
+
+    def granted(at: int, bits: int, day: int = NO_EXPIRY) -> Granted:
+        return Granted(patient, dataset, bits, day, START + at)
+
+    return [
+        Revoked(patient, dataset, patient, START),
+        granted(10, gru),
+        granted(10, hmb),
+        Narrowed(patient, dataset, ds, TODAY + 2, START + 20),
+        Revoked(patient, dataset, owner, START + 30),
+        Revoked(patient, dataset, patient, START + 40),
+        granted(40, gru, TODAY + 9),
+        AllRevoked(patient, START + 50),
+        AllRevoked(patient, START + 50),
+        granted(60, hmb),
+        AllRevoked(patient, START + 60),
+        granted(70, ds | int(Purpose.IRB), TODAY + 3),
+        granted(TODAY * consent.DAY + 4 * consent.DAY - START, hmb, TODAY + 5),
+    ]
+
+
+def columns(events: list[Any], **parts: Any) -> dict[str, list[int]]:
+    kind = parts.pop("kind")
+    found = {"kind": [kind(type(event)) for event in events]}
+    for name, missing in parts.items():
+        found[name] = [getattr(event, name, missing) for event in events]
+    found["by_owner"] = [int(getattr(event, "by", event.patient) != event.patient) for event in events]
+    return found
+
+
+def padded(value: bytes) -> str:
+    return "0x" + value.ljust(32, b"\0").hex()
+
+
+def typed_vectors() -> dict[str, Any]:
+    """Messages by four patients, with digest and signature; forge brings the signatures to a registry at `contract`."""
+    domain = typed.consent_domain(CHAIN_ID, CONTRACT)
+    made = [
+        signed(domain, number, kind) for number, kind in enumerate(("Grant", "Narrow", "Revoke", "RevokeAll"))
+    ]
+    attestation = typed.AttestationMessage(3, 2, keccak(b"an aggregate"))
+    rounds = typed.rounds_domain(CHAIN_ID, CONTRACT)
+    return {
+        "chain_id": CHAIN_ID,
+        "contract": CONTRACT,
+        "now": START,
+        **{name: [each[name] for each in made] for name in made[0]},
+        "attestation": {
+            "study": attestation.study,
+            "round": attestation.round,
+            "aggregate_hash": "0x" + attestation.aggregate_hash.hex(),
+            "digest": "0x" + typed.digest(rounds, attestation).hex(),
+        },
+    }
+
+
+def signed(domain: typed.Domain, number: int, kind: str) -> dict[str, Any]:
+    account = Account.from_key(keccak(b"patient %d" % number))
+    message = {
+        "Grant": typed.GrantMessage(
+            account.address, 7, int(Purpose.HMB | Purpose.IRB), TODAY + 30, START, START + 60
+        ),
+        "Narrow": typed.NarrowMessage(
+            account.address, 7, int(Purpose.DS | Purpose.IRB), TODAY + 9, START, START + 60
+        ),
+        "Revoke": typed.RevokeMessage(account.address, 7, START, START + 60),
+        "RevokeAll": typed.RevokeAllMessage(account.address, START, START + 60),
+    }[kind]
+    digest = typed.digest(domain, message)
+    return {
+        "kinds": typed.encode_type(type(message)),
+        "patients": account.address,
+        "purposes": getattr(message, "purposes", 0),
+        "expiry_days": getattr(message, "expiry_day", 0),
+        "digests": "0x" + digest.hex(),
+        "signatures": "0x" + bytes(account.unsafe_sign_hash(digest).signature).hex(),
+    }
+
+
+def render() -> dict[str, str]:
+    """File name -> text."""
+    made = {"purposes": purpose_vectors(), "consent": consent_vectors(), "typed_consent": typed_vectors()}
+    return {f"{name}.json": json.dumps(value, indent=1) + "\n" for name, value in made.items()}
+
+
+if __name__ == "__main__":
+    for name, text in render().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
