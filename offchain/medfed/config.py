@@ -1,6 +1,7 @@
 """Settings as values: read once at the rim from a TOML file and the environment, then handed down.
 
-Nothing else reads the environment, and nothing happens on import. A secret is never a setting: settings name the file it is in.
+Nothing else reads the environment, and nothing happens on import. A secret is never a setting: settings name the
+file it is in.
 """
 
 from __future__ import annotations

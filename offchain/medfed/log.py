@@ -1,4 +1,5 @@
-"""Log lines: an event name and keys, as JSON or for a console. Secrets and record fields are dropped before anything is written."""
+"""Log lines: an event name and keys, as JSON or for a console. Secrets and record fields are dropped before
+anything is written."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ _SECRET_TYPES = (
 
 
 def configure(level: str = "info", form: str = "console", stream: TextIO | None = None) -> None:
-    """Set up logging for this process: `level` by name, `form` "json" or "console", to `stream` (default: standard error)."""
+    """Set up logging for this process: `level` by name, `form` "json" or "console", to `stream` (default: standard
+    error)."""
     out = stream or sys.stderr
     last = (
         structlog.processors.JSONRenderer()
@@ -67,7 +69,8 @@ def get_logger(**bound: Any) -> structlog.typing.FilteringBoundLogger:
 
 
 def drop_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The first processor: values under telling keys or of telling types never reach the next one, however deep they lie."""
+    """The first processor: values under telling keys or of telling types never reach the next one, however deep
+    they lie."""
     for key in list(event):
         event[key] = _clean(key, event[key])
     return event

@@ -3,8 +3,10 @@
 One module per command group; each command builds its objects through `run`, calls one action, and hands plain data to
 `output`. Modules here import nothing slow: web3, torch and pydantic are loaded by the command that needs them.
 
-Exit codes: 0 done; 1 an audit found a difference; 2 wrong usage, settings or input; 3 bytes or an artefact of another party
-break the protocol; 4 refused by the hospital's policy; 5 wrong chain or no contracts there; 6 keystore or password; 7 a contract
+Exit codes: 0 done; 1 an audit found a difference; 2 wrong usage, settings or input; 3 bytes or an artefact of
+another party
+break the protocol; 4 refused by the hospital's policy; 5 wrong chain or no contracts there; 6 keystore or password;
+7 a contract
 refused; 75 something is unreachable at the moment, try again; 130 stopped by Ctrl-C.
 """
 
@@ -34,7 +36,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"medfed {__version__}")
         raise typer.Exit
@@ -49,8 +51,8 @@ def options(
         help="Settings file (default: medfed.toml here, when there is one).",
         envvar="MEDFED_CONFIG",
     ),
-    version: bool = typer.Option(
-        False, "--version", help="Print the version and stop.", callback=_version, is_eager=True
+    _version: bool = typer.Option(
+        False, "--version", help="Print the version and stop.", callback=_show_version, is_eager=True
     ),
 ) -> None:
     """Options that come before the command."""

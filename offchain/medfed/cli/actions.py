@@ -1,4 +1,5 @@
-"""What commands do, one function each; the demo calls these and nothing else, so no step of the protocol is the demo's own."""
+"""What commands do, one function each; the demo calls these and nothing else, so no step of the protocol is the
+demo's own."""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ def register_dataset(
     disease: int = 0,
     label: str = "label",
 ) -> DatasetId:
-    """Commit to the records in `files` (records, register, secret) and register them. Publishes the quality report, no record."""
+    """Commit to the records in `files` (records, register, secret) and register them. Publishes the quality report,
+    no record."""
     records, patients, secret = files
     dataset, register = load_csv(records, label=label), load_register(patients)
     report = quality_report(dataset, register)

@@ -1,6 +1,7 @@
 """How results reach people and programs: tables for a terminal, canonical JSON for a pipe.
 
-Every command builds plain data first and hands it to `show`; the rendering is the last step, so JSON never lacks what a table has.
+Every command builds plain data first and hands it to `show`; the rendering is the last step, so JSON never lacks
+what a table has.
 """
 
 from __future__ import annotations

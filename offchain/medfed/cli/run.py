@@ -1,12 +1,10 @@
-"""The composition root: settings become a chain client, contracts, a store, a sender. Everything is built when first asked for."""
+"""The composition root of commands: settings become a federation, keystores become senders."""
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,55 +12,24 @@ from medfed.errors import ConfigError, InputError, KeystoreError
 
 if TYPE_CHECKING:
     from medfed.chain.client import ChainClient
-    from medfed.chain.contracts import Contracts
-    from medfed.chain.deployment import Deployment
-    from medfed.chain.index import EventIndex
     from medfed.chain.keys import Account
     from medfed.chain.sender import Sender
     from medfed.config import Settings
-    from medfed.storage.base import ContentStore
+    from medfed.rounds.federation import Federation
     from medfed.types import Address
 
-__all__ = ["Workspace", "keystore_address", "open_client", "open_workspace", "party", "password", "settings"]
+__all__ = [
+    "keystore_address",
+    "open_account",
+    "open_client",
+    "open_federation",
+    "open_sender",
+    "party",
+    "password",
+    "settings",
+]
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-
-
-@dataclass
-class Workspace:
-    """One command's view of a federation: where the chain is, which contracts, which store. Owned by the command."""
-
-    settings: Settings
-    client: ChainClient
-    deployment: Deployment
-
-    @functools.cached_property
-    def contracts(self) -> Contracts:
-        """Typed wrappers of every contract."""
-        return self.deployment.contracts(self.client)
-
-    @functools.cached_property
-    def store(self) -> ContentStore:
-        """The content store of the settings."""
-        from medfed.storage import open_store
-
-        return open_store(self.settings.store)
-
-    @functools.cached_property
-    def index(self) -> EventIndex:
-        """The event index, read up to the newest final block."""
-        from medfed.rounds.federation import open_index
-
-        index = open_index(self.settings, self.client, self.deployment)
-        index.sync()
-        return index
-
-    def sender(self, account: Account) -> Sender:
-        """Sends for `account`; its journal is in the state directory (in memory on the embedded chain)."""
-        from medfed.chain.sender import Sender
-
-        folder = None if self.settings.rpc.startswith("embedded:") else self.settings.state_dir / "sent"
-        return Sender(self.client, account, folder)
 
 
 def settings(**overrides: Any) -> Settings:
@@ -72,25 +39,44 @@ def settings(**overrides: Any) -> Settings:
     named = os.environ.get("MEDFED_CONFIG")
     here = Path("medfed.toml")
     path = Path(named) if named else here if here.exists() else None
-    return load_settings(
-        path, os.environ, {key: value for key, value in overrides.items() if value is not None}
-    )
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return load_settings(path, os.environ, given)
 
 
 def open_client() -> ChainClient:
-    """A client for the chain of the settings."""
+    """A client for the chain of the settings. Raises `WrongChain` when the settings name another chain id."""
     from medfed.chain.client import connect
 
-    return connect(settings().rpc)
+    chosen = settings()
+    client = connect(chosen.rpc)
+    if chosen.chain_id is not None:
+        client.require_chain(chosen.chain_id)
+    return client
 
 
-def open_workspace() -> Workspace:
-    """Chain, contracts and store of the settings; raises `WrongChain` when there are no contracts."""
-    from medfed.chain import deployment
+def open_federation() -> Federation:
+    """Chain, contracts, store and event index of the settings, read up to the newest final block."""
+    from medfed.rounds.federation import open_federation as build
 
     chosen = settings()
-    client = open_client()
-    return Workspace(chosen, client, deployment.load(chosen, client))
+    chosen.state_dir.mkdir(parents=True, exist_ok=True)
+    federation = build(chosen, index=chosen.state_dir / "index.sqlite")
+    federation.sync()
+    return federation
+
+
+def open_sender(federation: Federation, account: Account) -> Sender:
+    """Sends for `account`; its journal is in the state directory."""
+    from medfed.chain.sender import Sender
+
+    return Sender(federation.client, account, settings().state_dir / "sent")
+
+
+def open_account(keystore: Path, password_file: Path | None) -> Account:
+    """The key in an encrypted file. Raises `KeystoreError` for a wrong password."""
+    from medfed.chain.keys import load_keystore
+
+    return load_keystore(keystore, password(password_file))
 
 
 def password(file: Path | None) -> str:

@@ -1,7 +1,8 @@
 """The hospital's daemon. One cycle does whatever the chain says is still to be done, so that a restart loses nothing.
 
 For each study it has a seat in:
-1. Training: fix the cohort of the second before the round opened, ask the policy, train, store the bytes, commit to them (or abstain).
+1. Training: fix the cohort of the second before the round opened, ask the policy, train, store the bytes, commit to
+them (or abstain).
 2. Training closed: publish the bytes, fetch everybody's, check and add each once, attest to the result, pin all of it.
 3. Study over: claim what is unlocked, release the stake, unpin what no study needs.
 It enrols where the policy says so, and moves a study on whose deadline has passed.
@@ -193,7 +194,8 @@ class Hospital:
         self._send("enrol", self._rounds.enrol(study.study, dataset), study=study.study)  # type: ignore[arg-type]
 
     def _check_study(self, study: StudyHistory) -> StudySpec:
-        """The study's spec, if the hospital may take part at all. Raises `PolicyRefusal`, `DataError`, `ProtocolError`."""
+        """The study's spec, if the hospital may take part at all. Raises `PolicyRefusal`, `DataError`,
+        `ProtocolError`."""
         spec = self._spec(study)
         check_policy(self._config.policy, study, spec, read_approvals(self._approvals))
         self.holdings.dataset.matrix(spec.columns)
@@ -341,10 +343,11 @@ class Hospital:
                 if store.has(cid):
                     store.pin(cid)
         place = (study.study, history.number, entry.seat)
-        if digest in history.proposals:
-            call = self._rounds.attest_hash(*place, digest)
-        else:
-            call = self._rounds.attest(*place, outcome.aggregate)
+        call = (
+            self._rounds.attest_hash(*place, digest)
+            if digest in history.proposals
+            else self._rounds.attest(*place, outcome.aggregate)
+        )
         self._send("attest", call, study=study.study, round=history.number, aggregate="0x" + digest.hex())
 
     def _void(self, study: StudyHistory, history: RoundHistory, now: int) -> None:
@@ -392,7 +395,8 @@ class Hospital:
     def _artefacts(self, study: StudyHistory) -> list[Cid]:
         return artefacts(self._fed.index, study, self._spec(study))
 
-    # -- for people ------------------------------------------------------------------------------------------------------
+    # -- for people
+    # ------------------------------------------------------------------------------------------------------
 
     def preview(self, number: StudyId) -> Preview:
         """What would leave the site if a round of the study opened now."""
@@ -440,7 +444,8 @@ class Hospital:
             return str(exc)
         return ""
 
-    # -- helpers -----------------------------------------------------------------------------------------------------------
+    # -- helpers -----------------------------------------------------------------------------------------------
+    # ------------
 
     def _place(self, study: StudyHistory, history: RoundHistory, spec: StudySpec) -> RoundPlace:
         return RoundPlace(self._fed.client.chain_id, self._rounds.address, study.study, history.number, spec)

@@ -32,7 +32,8 @@ class Daemon(Protocol):
 
 
 class Loop:
-    """Runs a daemon until `stop` is set. A cycle follows a new block at once, and otherwise every second or `poll` seconds."""
+    """Runs a daemon until `stop` is set. A cycle follows a new block at once, and otherwise every second or `poll`
+    seconds."""
 
     def __init__(
         self, client: ChainClient, daemon: Daemon, stop: threading.Event, *, poll: float = 2.0

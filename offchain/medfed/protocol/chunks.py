@@ -1,6 +1,7 @@
 """The chunk tree: a binary SHA-256 tree over a vector's 512-byte chunks, by position.
 
-leaf = sha256(chunk), node = sha256(left ‖ right), padded to the next power of two with leaves of 512 zero bytes. Words are
+leaf = sha256(chunk), node = sha256(left ‖ right), padded to the next power of two with leaves of 512 zero bytes.
+Words are
 big-endian uint32. A contract checks one chunk of any vector against its 32-byte root (`ChunkTree.sol`).
 """
 
@@ -63,7 +64,8 @@ def chunk_proof(words: NDArray[np.uint32], index: int) -> list[bytes]:
 
 
 def verify_chunk(root: bytes, chunk: bytes, index: int, proof: Sequence[bytes], count: int) -> bool:
-    """Whether `chunk` stands at `index` in the vector of `count` chunks with this root; the twin of `ChunkTree.verify`."""
+    """Whether `chunk` stands at `index` in the vector of `count` chunks with this root; the twin of
+    `ChunkTree.verify`."""
     if len(chunk) != CHUNK_BYTES or not 0 <= index < count or len(proof) != (count - 1).bit_length():
         return False
     node = hashlib.sha256(chunk).digest()

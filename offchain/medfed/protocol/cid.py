@@ -1,6 +1,8 @@
-"""Content addresses: CIDv1, dag-pb, sha2-256, of UnixFS files in chunks of 1 MiB, balanced, 174 links a node, no raw leaves.
+"""Content addresses: CIDv1, dag-pb, sha2-256, of UnixFS files in chunks of 1 MiB, balanced, 174 links a node, no
+raw leaves.
 
-The same as Kubo's `add` with `cid-version=1&raw-leaves=false&chunker=size-1048576`. One digest on chain names a file, since the
+The same as Kubo's `add` with `cid-version=1&raw-leaves=false&chunker=size-1048576`. One digest on chain names a
+file, since the
 root is always dag-pb. Formats: multiformats CID specification; IPLD dag-pb specification; UnixFS specification.
 """
 
@@ -64,7 +66,7 @@ def cid_from_digest(digest: bytes) -> Cid:
 
 def digest_of(cid: str) -> bytes:
     """The 32-byte digest inside `cid`. Raises `ProtocolError` for any other kind or spelling of CID."""
-    text = cid if isinstance(cid, str) else ""
+    text = str(cid)
     try:
         raw = base64.b32decode(text[1:].upper() + "=" * (-(len(text) - 1) % 8))
     except ValueError:

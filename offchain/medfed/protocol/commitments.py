@@ -23,14 +23,17 @@ class Update:
     weight: int
 
     def commitment(self) -> bytes:
-        """keccak256(updateRoot ‖ keccak256(abi.encode(cid, cohortCid, cohortRoot, weight))): the one slot of an update."""
-        rest = keccak(b"".join(map(_word, (self.cid, self.cohort_cid, self.cohort_root, self.weight))))
+        """keccak256(updateRoot ‖ keccak256(abi.encode(cid, cohortCid, cohortRoot, weight))): the one slot of an
+        update."""
+        parts: tuple[bytes | int, ...] = (self.cid, self.cohort_cid, self.cohort_root, self.weight)
+        rest = keccak(b"".join(_word(part) for part in parts))
         return bytes(keccak(_word(self.update_root) + rest))
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A round's result: digests of the sum's and the next model's CIDs, the sum's chunk root, who is in it, their weight."""
+    """A round's result: digests of the sum's and the next model's CIDs, the sum's chunk root, who is in it, their
+    weight."""
 
     cid: bytes
     root: bytes

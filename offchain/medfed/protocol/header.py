@@ -27,7 +27,8 @@ class Header:
     hospital: HospitalId | None = None
 
     def chunk(self) -> bytes:
-        """abi.encode(uint256 chainId, address contract, uint256 study, uint256 round, address hospital), zero-filled to 512 bytes."""
+        """abi.encode(uint256 chainId, address contract, uint256 study, uint256 round, address hospital),
+        zero-filled to 512 bytes."""
         numbers = (
             self.chain_id,
             _number(self.contract),

@@ -1,6 +1,7 @@
 """A keccak-256 Merkle tree over 32-byte leaves, read by OpenZeppelin's `MerkleProof`.
 
-Two neighbours are hashed in the order of their values, so a proof needs no directions; a node without a neighbour moves up as it
+Two neighbours are hashed in the order of their values, so a proof needs no directions; a node without a neighbour
+moves up as it
 is. Leaves must be hashes of inputs that are not 64 bytes long, so that no node passes as a leaf.
 """
 

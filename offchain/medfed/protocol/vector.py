@@ -1,7 +1,10 @@
-"""The update vector: floats become integers whose sum is the same on every machine, and a file that a contract can check.
+"""The update vector: floats become integers whose sum is the same on every machine, and a file that a contract can
+check.
 
-A hospital's update Δ is clipped to the spec's L2 norm, then per coordinate to [−b, b], and encoded as y = round_half_even(Δ · w · s)
-in two's-complement uint32. Sums are taken modulo 2^32; n_max · w_max · b · s < 2^31 keeps them from wrapping. As a file, a vector
+A hospital's update Δ is clipped to the spec's L2 norm, then per coordinate to [−b, b], and encoded as y =
+round_half_even(Δ · w · s)
+in two's-complement uint32. Sums are taken modulo 2^32; n_max · w_max · b · s < 2^31 keeps them from wrapping. As a
+file, a vector
 is its header chunk and then the words, big-endian, padded with zeros to whole chunks.
 """
 
@@ -188,7 +191,7 @@ def check_vector(data: bytes | Path, header: Header, size: int) -> tuple[Words, 
     if raw[CHUNK_BYTES + 4 * size :].any():
         raise ProtocolError("The vector's padding is not zero.")
     hasher = ChunkHasher()
-    hasher.add(memoryview(raw))
+    hasher.add(raw.data)
     return raw[CHUNK_BYTES : CHUNK_BYTES + 4 * size].view(">u4").astype(np.uint32), hasher.root()
 
 
@@ -235,5 +238,5 @@ def _consume(
             dag.add(block)
             if file is not None:
                 file.write(block)
-        except BaseException as exc:  # handed to the caller, who raises it
+        except BaseException as exc:  # noqa: BLE001 - handed to the caller, who raises it
             failures.append(exc)

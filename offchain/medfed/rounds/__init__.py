@@ -1,1 +1,2 @@
-"""What a participant does with a round: its cohort, recomputing, attesting, settling, auditing. Shared by hospital and auditor."""
+"""What a participant does with a round: its cohort, recomputing, attesting, settling, auditing. Shared by hospital
+and auditor."""

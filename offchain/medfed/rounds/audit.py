@@ -1,8 +1,11 @@
 """An audit: every round of a study recomputed from public bytes, with no key and no trust in who computed it first.
 
-Checked for each round: that the commitments on chain are those of the events; each included update's CID, root, header, range; the sum, its
-root, the next model; that two thirds of the submitters attested; each manifest's form, root, weight, and that it is no longer than the consents
-active at its second; every payout. With a hospital's disclosure, the consent behind each leaf. The first difference ends the verdict.
+Checked for each round: that the commitments on chain are those of the events; each included update's CID, root,
+header, range; the sum, its
+root, the next model; that two thirds of the submitters attested; each manifest's form, root, weight, and that it is
+no longer than the consents
+active at its second; every payout. With a hospital's disclosure, the consent behind each leaf. The first difference
+ends the verdict.
 """
 
 from __future__ import annotations

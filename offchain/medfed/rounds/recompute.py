@@ -1,6 +1,7 @@
 """Recomputing a round from its bytes: each update is fetched and checked once, when it arrives, and added to the sum.
 
-Whoever attests and whoever audits runs this. Nothing is taken from anybody but the bytes, and these are what their CID says.
+Whoever attests and whoever audits runs this. Nothing is taken from anybody but the bytes, and these are what their
+CID says.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def check_update(
 ) -> NDArray[np.uint32]:
     """The words (P,) of one update, once its bytes, root, header, range and manifest are what was committed to.
 
-    Raises `ContentMissing` or `IntegrityError` while the bytes cannot be had, `ProtocolError` when they are had and are wrong.
+    Raises `ContentMissing` or `IntegrityError` while the bytes cannot be had, `ProtocolError` when they are had and
+    are wrong.
     """
     cid = cid_from_digest(update.cid)
     data = store.get(cid, vector_size(place.spec.size))

@@ -19,7 +19,8 @@ BPS = 10_000
 
 
 def pay_of(terms: Mapping[str, Any], history: RoundHistory, reward: int, seat: Seat) -> int:
-    """What `claim` pays a seat for a final round, in smallest units; the twin of `FederatedRounds`. Rounded down twice."""
+    """What `claim` pays a seat for a final round, in smallest units; the twin of `FederatedRounds`. Rounded down
+    twice."""
     result = history.result
     if result is None or seat not in history.updates:
         return 0
@@ -43,7 +44,8 @@ def left_out_pay(terms: Mapping[str, Any], history: RoundHistory, reward: int, r
 
 @dataclass
 class PotBook:
-    """A study's pot, round by round: what each pays, and what is carried on. Slashes join where the contract puts them."""
+    """A study's pot, round by round: what each pays, and what is carried on. Slashes join where the contract puts
+    them."""
 
     terms: Mapping[str, Any]
     carried: dict[int, int]

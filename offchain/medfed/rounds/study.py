@@ -20,7 +20,8 @@ _SPEC_LIMIT = 1 << 20
 
 
 def fetch_spec(store: ContentStore, study: StudyHistory, *, wait: float = 0.0) -> StudySpec:
-    """The study's spec, checked against its CID and against the terms on chain. Raises `ProtocolError`, `ContentMissing`."""
+    """The study's spec, checked against its CID and against the terms on chain. Raises `ProtocolError`,
+    `ContentMissing`."""
     spec = StudySpec.from_bytes(store.get(cid_from_digest(study.terms["spec"]), _SPEC_LIMIT, wait=wait))
     check_terms(spec, study.terms)
     return spec

@@ -1,6 +1,7 @@
 """What every content store promises, checked in one place.
 
-The public methods verify, the subclasses supply: no byte leaves a store before it is known to be what its CID says and no longer
+The public methods verify, the subclasses supply: no byte leaves a store before it is known to be what its CID says
+and no longer
 than the caller allows.
 """
 
@@ -38,7 +39,8 @@ class ContentStore(ABC):
     def get(self, cid: Cid, max_bytes: int, *, wait: float = 0.0) -> bytes:
         """The file's bytes, checked against `cid`.
 
-        Raises `IntegrityError` when they are not what the CID says or longer than `max_bytes`, `ContentMissing` when nobody has
+        Raises `IntegrityError` when they are not what the CID says or longer than `max_bytes`, `ContentMissing`
+        when nobody has
         them after `wait` seconds.
         """
         return b"".join(self._checked(check_cid(cid), max_bytes, wait))

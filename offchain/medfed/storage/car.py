@@ -1,6 +1,7 @@
 """CAR files (version 1): every block of a set of files in one stream, to carry a study between stores.
 
-Format: IPLD CAR v1 specification. The header is the one CBOR map {"roots": [CID…], "version": 1}; then come length-prefixed blocks.
+Format: IPLD CAR v1 specification. The header is the one CBOR map {"roots": [CID…], "version": 1}; then come
+length-prefixed blocks.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def export_car(store: ContentStore, cids: Iterable[Cid], path: Path, *, max_byte
 def import_car(store: ContentStore, path: Path, *, max_bytes: int) -> list[Cid]:
     """Store and pin every root of a CAR file; returns their CIDs. Each block is checked before it is used.
 
-    Raises `IntegrityError` for a block that is not what its CID says, `ProtocolError` for a file that is no CAR or is cut short.
+    Raises `IntegrityError` for a block that is not what its CID says, `ProtocolError` for a file that is no CAR or
+    is cut short.
     """
     with path.open("rb") as car:
         roots = _roots(_read_section(car, 64 + 48 * _MOST_ROOTS) or b"")

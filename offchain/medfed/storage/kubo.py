@@ -1,6 +1,7 @@
 """A Kubo daemon as a content store, through its RPC.
 
-`ipfshttpclient.Client` speaks today's RPC; its `connect()` refuses today's versions, so the version is checked here against
+`ipfshttpclient.Client` speaks today's RPC; its `connect()` refuses today's versions, so the version is checked here
+against
 the range this code is tested with. Proxies and a private certificate authority are taken from the environment
 (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE), as the `requests` library does.
 """
@@ -68,7 +69,7 @@ class KuboStore(ContentStore):
         if self._client is not None:
             self._client.close()
 
-    def _put(self, cid: Cid, data: bytes | Path) -> Cid:
+    def _put(self, _cid: Cid, data: bytes | Path) -> Cid:
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(data.open("rb") if isinstance(data, Path) else io.BytesIO(data))
             answer = self._call(lambda client: client.add(file, opts=_ADD))

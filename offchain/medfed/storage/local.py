@@ -1,6 +1,7 @@
 """A directory as a content store: for one machine, a shared file system, tests and the embedded demo.
 
-Files appear by renaming, so a reader in another process sees all of a file or nothing, and a kill leaves at most a temporary file.
+Files appear by renaming, so a reader in another process sees all of a file or nothing, and a kill leaves at most a
+temporary file.
 """
 
 from __future__ import annotations

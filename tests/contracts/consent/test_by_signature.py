@@ -210,7 +210,8 @@ class TestRevocation:
         assert consents.word() == (0, consents.evm.now, 0, consents.evm.now, bytes(16))
 
     def test_after_a_regrant_in_its_own_second__wins_again(self, consents):
-        """The documented exception to once: a patient who revokes by signature and grants again by call in one second."""
+        """The documented exception to once: a patient who revokes by signature and grants again by call in one
+        second."""
         item = sign(consents, "revoke")
         bring(consents, "revoke", item)
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 
-def demo(
+def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
     hospitals: Annotated[int, typer.Option(help="How many hospitals take part.", min=2, max=10)] = 4,
     rounds: Annotated[int, typer.Option(help="How many rounds they train.", min=1, max=50)] = 5,
     seed: Annotated[int, typer.Option(help="Everything random follows from it.", min=0)] = 7,

@@ -1,4 +1,5 @@
-"""The demo's rounds: the hospitals' daemons do the work, this watches, and sends one patient's revocation during round 2."""
+"""The demo's rounds: the hospitals' daemons do the work, this watches, and sends one patient's revocation during
+round 2."""
 
 from __future__ import annotations
 
@@ -80,7 +81,8 @@ class Watch:
 
 
 def play(stage: Stage, watch: Watch, *, processes: Path | None = None) -> None:
-    """Run all rounds: in this process, hospital by hospital, or each hospital as a process with the settings file `processes`."""
+    """Run all rounds: in this process, hospital by hospital, or each hospital as a process with the settings file
+    `processes`."""
     if processes is None:
         hospitals = [_hospital(stage, number) for number in range(len(stage.sites))]
         _play_here(hospitals, watch)
@@ -159,7 +161,8 @@ def settle(stage: Stage) -> None:
 
 
 def compare(stage: Stage, spec: StudySpec) -> tuple[float, dict[str, float]]:
-    """AUC on the held-out patients of pooled training on all consented records of round 1, and of each hospital alone."""
+    """AUC on the held-out patients of pooled training on all consented records of round 1, and of each hospital
+    alone."""
     from medfed.learning.simulate import pooled, train_alone
     from medfed.learning.train import Records
 

@@ -37,6 +37,7 @@ UNIT = 10**6
 
 _REWARD, _STAKE, _PURSE = 1_000 * UNIT, 500 * UNIT, 1_000_000 * UNIT
 _ETHER = 10**18
+_UNKNOWN_DATASET, _UNKNOWN_STUDY = DatasetId(0), StudyId(0)
 _GRANTED, _ELSEWHERE = 0.86, 0.93
 _DIRECT = 2
 """Patients of each hospital who send their own transaction."""
@@ -63,7 +64,7 @@ class Site:
     folder: Path
     data: Dataset
     wallet: Wallet
-    dataset: DatasetId = DatasetId(0)
+    dataset: DatasetId = _UNKNOWN_DATASET
     config: HospitalConfig | None = None
 
     @property
@@ -97,7 +98,7 @@ class Stage:
     token: Address
     state: Path | None
     consents: Consents = field(default_factory=Consents)
-    study: StudyId = StudyId(0)
+    study: StudyId = _UNKNOWN_STUDY
 
     def sender(self, account: Account) -> Sender:
         """Sends for one of the demo's accounts."""
@@ -204,7 +205,8 @@ def _write_config(stage: Stage, site: Site) -> HospitalConfig:
 
 
 def _collect(stage: Stage) -> None:
-    """Most patients grant, some for another purpose, some not at all; a few send their own transaction, the rest is relayed."""
+    """Most patients grant, some for another purpose, some not at all; a few send their own transaction, the rest is
+    relayed."""
     client = stage.federation.client
     now = client.head().timestamp
     expiry = now // DAY + 365
