@@ -184,7 +184,6 @@ interface IFederatedRounds {
     error AlreadyEnrolled(StudyId study, address hospital);
     error StudyFull(StudyId study, uint8 members);
     error UseNotPermitted(StudyId study, DatasetId dataset);
-    error RoundNotOpen(StudyId study, uint16 round, uint16 current);
     error WrongPhase(StudyId study, uint16 round, Phase phase);
     error NotTheSeatsOperator(StudyId study, uint8 seat, address account);
     error HospitalSuspended(StudyId study, uint8 seat);

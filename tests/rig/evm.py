@@ -165,7 +165,7 @@ class Evm:
         self._number = 1
         self.now = GENESIS_TIME
         self._errors: dict[bytes, dict[str, Any]] = {}
-        self._events: dict[bytes, dict[str, Any]] = {}
+        self._events: dict[tuple[bytes, int], dict[str, Any]] = {}
         self._know(_BUILT_IN)
 
     def deploy(self, name: str, *args: Any, sender: Any = None, value: int = 0) -> Contract:
@@ -306,7 +306,9 @@ class Evm:
             if entry["type"] == "error":
                 self._errors[keccak(text=_signature(entry))[:4]] = entry
             elif entry["type"] == "event":
-                self._events[keccak(text=_signature(entry))] = entry
+                # ERC-20 and ERC-721 have the same Transfer, but for what is indexed.
+                indexed = sum(part["indexed"] for part in entry["inputs"])
+                self._events[keccak(text=_signature(entry)), indexed] = entry
 
     def _revert(self, computation: Any) -> Revert:
         data = bytes(computation.output)
@@ -318,7 +320,7 @@ class Evm:
     def _event(self, log: Any) -> Event:
         address = to_checksum_address(log.address)
         topics = [topic.to_bytes(32, "big") for topic in log.topics]
-        entry = self._events.get(topics[0]) if topics else None
+        entry = self._events.get((topics[0], len(topics) - 1)) if topics else None
         if entry is None:
             return Event("?", {"topics": topics, "data": log.data}, address)
         return Event(entry["name"], _event_args(entry["inputs"], topics[1:], log.data), address)

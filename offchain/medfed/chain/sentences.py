@@ -85,7 +85,6 @@ _STUDIES = {
 }
 
 _ROUNDS = {
-    "RoundNotOpen": "Round {round} of study {study} is not open; the present one is {current}.",
     "WrongPhase": "Round {round} of study {study} is not in the phase for this; its phase is {phase}.",
     "NotTheSeatsOperator": "Account {account} is not the operator of seat {seat} in study {study}.",
     "HospitalSuspended": "The hospital of seat {seat} in study {study} is suspended; it can only abstain.",

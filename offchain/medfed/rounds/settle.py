@@ -13,7 +13,7 @@ from medfed.protocol.commitments import Aggregate
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round
 from medfed.types import RoundNumber, Seat
 
-__all__ = ["BPS", "PotBook", "due_claims", "due_release", "pay_of"]
+__all__ = ["BPS", "PotBook", "due_claims", "due_release", "left_out_pay", "pay_of"]
 
 BPS = 10_000
 

@@ -18,7 +18,7 @@ from medfed.errors import ContentMissing, IntegrityError
 from medfed.protocol.cid import CHUNK_SIZE, DagHasher, check_cid, cid_from_digest, cid_of
 from medfed.types import Cid
 
-__all__ = ["ContentStore"]
+__all__ = ["ContentStore", "missing"]
 
 _POLL_SECONDS = 0.02
 

@@ -24,7 +24,7 @@ from medfed.errors import ConfigError, ContentMissing, IntegrityError, MedFedErr
 from medfed.storage.base import ContentStore, missing
 from medfed.types import Cid
 
-__all__ = ["TESTED_VERSIONS", "KuboStore", "rpc_address"]
+__all__ = ["TESTED_VERSIONS", "KuboStore", "rpc_address", "wait_for_daemon"]
 
 TESTED_VERSIONS = ((0, 30), (0, 44))
 """The oldest and the newest daemon that this code is tested with."""

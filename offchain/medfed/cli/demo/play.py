@@ -26,7 +26,7 @@ from medfed.rounds.history import RoundHistory, read_round, read_study
 from medfed.rounds.study import fetch_model, fetch_spec
 from medfed.types import Cid, RoundNumber
 
-__all__ = ["Watch", "compare", "play", "result_of", "settle"]
+__all__ = ["Watch", "compare", "judge", "play", "result_of", "settle"]
 
 _STALLED_SECONDS = 300.0
 _PHASES = {"training": ("UpdateSubmitted", "Abstained"), "aggregating": ("Attested",)}
