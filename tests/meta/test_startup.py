@@ -35,7 +35,19 @@ def test_help_loads_nothing_heavy():
 
 def test_help_of_groups_loads_nothing_heavy():
     """The same for the commands below."""
-    for group in ("demo", "key", "dev"):
+    for group in (
+        "study",
+        "patient",
+        "hospital",
+        "consortium",
+        "dataset",
+        "verify",
+        "demo",
+        "deploy",
+        "doctor",
+        "key",
+        "dev",
+    ):
         assert loaded(group, "--help") == "LOADED []", group
 
 

@@ -19,7 +19,7 @@ import sys
 import typer
 
 from medfed import __version__
-from medfed.cli import dev, key
+from medfed.cli import consortium, dataset, deploy, dev, doctor, hospital, key, patient, study, verify
 from medfed.cli.demo import command as demo
 from medfed.errors import MedFedError
 
@@ -61,7 +61,10 @@ def options(
 
 
 app.command("demo")(demo.demo)
-for group in (key, dev):
+app.command("deploy")(deploy.deploy)
+app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
+for group in (consortium, dataset, patient, study, hospital, key, dev):
     app.add_typer(group.app)
 
 
