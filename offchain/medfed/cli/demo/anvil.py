@@ -25,8 +25,8 @@ def find_anvil() -> str:
     if found:
         return found
     for base in (Path.cwd(), Path(sys.prefix).parent):
-        program = base / "node_modules" / ".bin" / "anvil"
-        if program.exists():
+        # The binary, not its Node front: a signal to the front ends it before Anvil has written its state.
+        for program in sorted((base / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil")):
             return str(program)
     raise ConfigError(
         "Anvil is not here: `npm install @foundry-rs/anvil`, or put it on PATH; the embedded chain needs neither."

@@ -76,7 +76,11 @@ def _check(chain: str, store: str, processes: bool, keep: Path | None) -> None:
 
 def _folder(stack: ExitStack, keep: Path | None) -> Path:
     if keep is None:
-        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medfed-demo-")))
+        return Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="medfed-demo-", ignore_cleanup_errors=True)
+            )
+        )
     keep.mkdir(parents=True, exist_ok=True)
     return keep.resolve()
 
@@ -158,14 +162,14 @@ def _print(result: dict[str, Any]) -> None:
 def _rounds(result: dict[str, Any]) -> Any:
     columns = [
         "Round#",
-        "Hospitals#",
+        "Sites#",
         "Records#",
         "AUC#",
-        "Accuracy#",
-        "Gas training#",
-        "Gas aggregating#",
-        "s training#",
-        "s aggregating#",
+        "Acc.#",
+        "kGas train#",
+        "kGas aggr.#",
+        "s train#",
+        "s aggr.#",
     ]
     rows = [
         (
@@ -174,8 +178,8 @@ def _rounds(result: dict[str, Any]) -> Any:
             entry["records"],
             f"{entry['auc']:.4f}",
             f"{entry['accuracy']:.4f}",
-            f"{entry['gas']['training']:,}",
-            f"{entry['gas']['aggregating']:,}",
+            f"{entry['gas']['training'] / 1000:,.0f}",
+            f"{entry['gas']['aggregating'] / 1000:,.0f}",
             f"{entry['seconds']['training']:.2f}",
             f"{entry['seconds']['aggregating']:.2f}",
         )

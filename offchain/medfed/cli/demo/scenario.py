@@ -211,7 +211,7 @@ def _collect(stage: Stage) -> None:
     now = client.head().timestamp
     expiry = now // DAY + 365
     for number, site in enumerate(stage.sites):
-        drawn = generator(stage.seed, "demo consents", number).random(len(site.data))
+        drawn = generator(stage.seed, "demo consents", number).random(len(site.data)).tolist()
         signed = []
         for index, chance in enumerate(drawn):
             if chance >= _ELSEWHERE:
