@@ -7,8 +7,9 @@ import {IAggregationRule} from "./IAggregationRule.sol";
 
 /// @title Studies and their rounds
 /// @notice Hospitals enrol with a dataset and a stake, commit to one update per round, and attest to the aggregate that they
-/// recomputed. Two thirds of a round's submitters make it final and open the next one. A seat is a hospital's place in a study and
-/// its bit in every bitmap. The phase of a round is a function of stored facts and time; nothing needs a scheduler.
+/// recomputed. Two thirds of a round's submitters make it final and open the next one; `IDisputes` makes it final by time, takes
+/// wrong updates out and convicts those that attested to a wrong aggregate. A seat is a hospital's place in a study and its bit in every
+/// bitmap. The phase of a round is a function of stored facts and time; nothing needs a scheduler.
 /// @dev Assumes of the chain that block times never fall. Holds no funds: `IStakeVault` does.
 interface IFederatedRounds {
     enum State {
@@ -35,6 +36,13 @@ interface IFederatedRounds {
         Void
     }
 
+    /// @notice How the part of a round's reward that is for its updates is shared out.
+    enum ScoreMode {
+        Weight, // by consented patients
+        Equal, // the same for each submitter
+        Reviewed // by the submitters' reviews of each other's updates, as IRewards tallies them
+    }
+
     /// @notice What a sponsor offers and asks for.
     struct StudyTerms {
         bytes32 spec; // digest of the study spec's CID
@@ -44,46 +52,65 @@ interface IFederatedRounds {
         IAggregationRule rule; // how updates become an aggregate
         uint32 purposes; // the study's purpose, as in Purposes
         uint24 disease; // disease code, 0 for none
-        uint40 enrolDeadline; // Unix seconds
+        uint32 enrolDeadline; // Unix seconds
         uint8 minHospitals; // fewer submitters make a round void
         uint8 maxHospitals; // at most 64
         uint16 rounds; // final rounds to complete the study
         uint8 maxVoids; // one more void round aborts the study
         uint16 cohortStep; // weights are multiples of it
-        uint32 trainingSeconds; // longest Training phase
-        uint32 aggregatingSeconds; // longest Aggregating phase
-        uint32 disputeSeconds; // claims of a round unlock that long after it is final
+        uint24 trainingSeconds; // longest Training phase
+        uint24 aggregatingSeconds; // longest Aggregating phase without an aggregator's claim
+        uint24 disputeSeconds; // claims of a round unlock that long after it is final
         uint32 maxWeight; // of one update
-        uint16 attesterBps; // share of a round's reward for its attesters, in 1/10,000
+        uint16 attesterBps; // share of a round's reward for its attesters (its reviewers), in 1/10,000
+        uint32 words; // of an update: the number of parameters
+        uint32 steps; // largest size of a word per unit of weight; of any word where the rule does not weight
+        uint24 claimSeconds; // window of an aggregator's claim, and the time to attest after one failed or the set changed
+        uint8 maxAttempts; // aggregator's claims in a round; 0 where only a quorum ends it
+        uint96 bond; // of an aggregator's claim, and of a stranger's objection to one
+        ScoreMode scoreMode;
+        uint16 patientBps; // share of a round's reward for the patients in its cohorts, in 1/10,000
+        uint16 sponsorFeeBps; // the sponsor's share of the finished model's licence fees, in 1/10,000
     }
 
     struct Study {
         State state;
         uint8 members; // seats taken
         uint8 minHospitals;
-        uint8 maxHospitals;
         uint16 round; // the newest round, from 1; 0 while enrolling
         uint16 finals; // final rounds so far
         uint16 rounds;
         uint8 voids; // void rounds so far
-        uint8 maxVoids;
         uint16 cohortStep;
-        uint32 trainingSeconds;
-        uint32 aggregatingSeconds;
-        uint32 disputeSeconds;
+        uint24 trainingSeconds;
+        uint24 aggregatingSeconds;
+        uint24 disputeSeconds;
         uint32 maxWeight;
         uint16 attesterBps;
+        uint16 patientBps;
+        uint16 voidFrom; // this round and later ones pay nobody, as its aggregate was proved wrong; 0 for none
+        ScoreMode scoreMode;
         address token; // second word
         uint96 rewardPerRound;
         address sponsor; // third word
-        uint40 enrolDeadline;
+        uint32 enrolDeadline;
         uint32 purposes;
         uint24 disease;
+        uint8 maxHospitals;
         IAggregationRule rule; // fourth word
         uint96 stake;
         bytes32 spec; // fifth word
         uint40 endedAt; // sixth word, written once: when the study completed or aborted
         bool refunded;
+        uint32 words;
+        uint32 steps;
+        uint24 claimSeconds;
+        uint8 maxAttempts;
+        uint8 maxVoids;
+        uint16 sponsorFeeBps;
+        uint64 struck; // bitmap of the seats that lost their stake to a proof
+        uint96 bond; // seventh word
+        uint96 forfeited; // slashed since a round was proved wrong; the sponsor's
     }
 
     /// @notice One word.
@@ -98,27 +125,30 @@ interface IFederatedRounds {
 
     /// @notice One word.
     struct Round {
-        uint40 openedAt; // Unix seconds; the cohort is that of the second before
-        uint40 closedAt; // when all had acted; 0 if they have not (all)
+        uint32 openedAt; // Unix seconds; the cohort is that of the second before
+        uint32 closedAt; // when all had acted; 0 if they have not (all)
         uint32 totalWeight; // of the submitted updates
         uint8 acted; // how many have submitted or abstained
-        uint64 submitted; // bitmap of seats
+        uint64 submitted; // bitmap of the seats whose updates may be included
         uint64 attested; // bitmap of seats
         Outcome outcome;
+        uint16 finalsBefore; // final rounds before this one
     }
 
     /// @notice One word for each aggregate that anyone attested to.
     struct Ballot {
         uint64 attesters; // bitmap of seats
         uint64 claimed; // bitmap of seats
-        uint40 finalAt; // Unix seconds; 0 unless this aggregate is the round's result
+        uint64 included; // bitmap of seats
+        uint32 finalAt; // Unix seconds; 0 unless this aggregate is the round's result
         uint32 weight; // of the updates it includes
     }
 
-    /// @notice One word, only for rounds in which somebody did not submit.
+    /// @notice One word, only for rounds in which somebody did not submit or an update was proved wrong.
     struct Absence {
         uint64 abstained; // bitmap of seats
         uint64 recorded; // bitmap of seats whose absence was warned or slashed
+        uint64 struck; // bitmap of seats whose update was proved wrong; it earns nothing
     }
 
     /// @notice A hospital's commitment to one round's work.
@@ -158,6 +188,15 @@ interface IFederatedRounds {
     event Attested(StudyId indexed study, uint16 indexed round, bytes32 aggregateHash, uint64 seats);
     event RoundFinal(StudyId indexed study, uint16 indexed round, bytes32 aggregateHash);
     event RoundVoid(StudyId indexed study, uint16 indexed round);
+    /// @notice An update was proved wrong. It left the round's set, unless the round was final already; it earns nothing.
+    event UpdateStruck(StudyId indexed study, uint16 indexed round, uint8 indexed seat, uint32 weight);
+
+    /// @notice The final aggregate of a round was proved wrong. `seats` attested to it and had their stake until now. This round
+    /// and later ones pay nobody.
+    event RoundRefuted(StudyId indexed study, uint16 indexed round, bytes32 aggregateHash, uint64 seats);
+
+    /// @notice Slashed tokens joined the reward of `round`; the sponsor's refund where it is 0.
+    event Forfeited(StudyId indexed study, uint16 indexed round, uint256 amount);
     event StudyCompleted(StudyId indexed study);
     event StudyAborted(StudyId indexed study);
     event AbsenceWarned(StudyId indexed study, uint16 indexed round, uint8 indexed seat);
@@ -173,7 +212,11 @@ interface IFederatedRounds {
     error HospitalsOutOfRange(uint256 least, uint256 most, uint256 limit);
     error RoundsZero();
     error CohortStepOutOfRange(uint256 step, uint256 maxWeight);
-    error SumCouldWrap(uint256 maxHospitals, uint256 maxWeight);
+    error SumCouldWrap(uint256 maxHospitals, uint256 maxWeight, uint256 steps);
+    error VectorEmpty(uint256 words, uint256 steps);
+    error AttemptsOutOfRange(uint256 attempts, uint256 limit);
+    error BondZero();
+    error RuleNotPerChunk(IAggregationRule rule);
     error ShareOutOfRange(uint256 bps, uint256 limit);
     error DeadlinePassed(uint256 deadline, uint256 now_);
     error NotEnrolling(StudyId study, State state);
@@ -205,6 +248,11 @@ interface IFederatedRounds {
     error AlreadyClaimed(StudyId study, uint16 round, uint8 seat);
     error UpdateMismatch(StudyId study, uint16 round, uint8 seat);
     error NothingToClaim(StudyId study, uint16 round, uint8 seat);
+    error PayVoid(StudyId study, uint16 round, uint16 voidFrom);
+    error DisputeClosed(StudyId study, uint16 round, uint256 closedAt);
+    error AlreadyStruck(StudyId study, uint16 round, uint8 seat);
+    error AlreadyRefuted(StudyId study, uint16 round, bytes32 aggregateHash);
+    error SeatStruck(StudyId study, uint8 seat);
     error StakeLocked(StudyId study, uint256 until);
     error AlreadyReleased(StudyId study, uint8 seat);
     error AlreadyRefunded(StudyId study);
@@ -231,7 +279,8 @@ interface IFederatedRounds {
     function abstain(StudyId study, uint16 round, uint8 seat) external;
 
     /// @notice Attests to an aggregate given in full. The attestation that makes two thirds of the submitters ends the round and
-    /// opens the next. Attestations to the final aggregate are taken until the round's claims unlock.
+    /// opens the next. Attestations to the final aggregate are taken until the round's claims unlock. Where an included update is
+    /// proved wrong before that, the attestation counts for nothing and everybody may attest anew.
     function attest(StudyId study, uint16 round, uint8 seat, Aggregate calldata aggregate) external;
 
     /// @notice Attests to an aggregate that somebody has given in full before.
@@ -250,7 +299,8 @@ interface IFederatedRounds {
     ) external;
 
     /// @notice Does what time allows: opens a study that has its hospitals, ends one that does not get them, voids a round that
-    /// cannot end any more. Anyone may call; the sponsor may open a study with enough hospitals before its deadline.
+    /// cannot end any more and that no aggregator's claim holds open. Anyone may call; the sponsor may open a study with enough hospitals
+    /// before its deadline.
     function advance(StudyId study) external;
 
     /// @notice Warns or slashes the hospitals that were silent in a round whose Training has closed, and those that a final
@@ -260,6 +310,8 @@ interface IFederatedRounds {
     function recordAbsences(StudyId study, uint16 round, Aggregate calldata aggregate) external;
 
     /// @notice Pays one seat for one final round into its hospital's free balance. Anyone may call.
+    /// @dev Of the round's reward, `attesterBps` go to the attesters in equal parts (where reviews count, to those that revealed
+    /// theirs), `patientBps` to the patients in the cohorts through `IRewards`, and the rest to the updates by the study's score mode.
     function claim(
         StudyId study,
         uint16 round,
@@ -273,6 +325,26 @@ interface IFederatedRounds {
 
     /// @notice Gives the sponsor what no round will pay out, once the study has ended.
     function refund(StudyId study) external;
+
+    /// @notice Called by the disputes contract: makes an aggregator's claim the result of a round, attested to by its author.
+    function finaliseByTime(StudyId study, uint16 round, uint8 seat, Aggregate calldata aggregate) external;
+
+    /// @notice Called by the disputes contract: an update of this weight was proved wrong. While the round is open the update leaves its set
+    /// and all may attest anew; in a final round, until its claims unlock, it only loses its pay.
+    /// @return open Whether the set of an open round changed.
+    /// @return slashable Whether the seat still had its stake.
+    function strikeUpdate(StudyId study, uint16 round, uint8 seat, uint32 weight)
+        external
+        returns (bool open, bool slashable);
+
+    /// @notice Called by the disputes contract: the final aggregate of a round was proved wrong, before the round's claims unlocked.
+    /// The study aborts, whether it was running or completed.
+    /// @return seats Those that attested to it and still had their stake.
+    function refute(StudyId study, uint16 round, bytes32 aggregateHash) external returns (uint64 seats);
+
+    /// @notice Called by the disputes contract: slashed tokens that have reached the study's pot join the reward of the newest round that
+    /// nobody can have claimed from yet, or the sponsor's refund.
+    function forfeit(StudyId study, uint256 amount) external;
 
     /// @notice How many studies there are; ids count from 1.
     function studyCount() external view returns (uint64);

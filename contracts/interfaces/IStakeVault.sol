@@ -7,6 +7,8 @@ import {StudyId} from "../types/StudyId.sol";
 /// @notice Stakes, study pots and pay, in ERC-20 tokens that the consortium allows. Everything leaves by the same way: the
 /// owner asks for an exit, waits, and withdraws. While it waits it can still be slashed.
 /// @dev At all times, for each token: its balance of the vault >= sum of free, locked and exiting balances + sum of pots.
+/// Four contracts are trusted to move what is inside, each with what it is for: the rounds contract (stakes, pots), the disputes contract
+/// (bonds, slashing), the rewards contract (pay) and the model market (licence fees).
 ///
 /// Assumes of an allowed token, for the consortium to check:
 /// - balances change by transfers alone; one that rebases downwards makes the vault owe more than it has;
@@ -61,6 +63,12 @@ interface IStakeVault {
     /// @notice `amount` went from the study's pot into the free balance of `account`: pay, or a sponsor's refund.
     event Paid(StudyId indexed study, address indexed account, uint256 amount);
 
+    /// @notice `from` brought licence fees for the model market to share out: what arrived.
+    event Collected(address indexed token, address indexed from, uint256 amount);
+
+    /// @notice `amount` of licence fees went into the free balance of `account`.
+    event Disbursed(address indexed token, address indexed account, uint256 amount);
+
     /// @notice The consortium does not allow `token`.
     error TokenNotAllowed(address token);
 
@@ -97,8 +105,8 @@ interface IStakeVault {
     /// @notice Allows a token for deposits and studies, or no longer. Only for the consortium role. What is inside can always leave.
     function allowToken(address token, bool allowed) external;
 
-    /// @notice Stops what brings tokens in: deposits and the funding of studies. Only for the pauser role. Never stops an exit, a
-    /// withdrawal, or what the rounds contract does for running studies.
+    /// @notice Stops what brings tokens in: deposits, the funding of studies, licence fees. Only for the pauser role. Never stops an exit, a
+    /// withdrawal, or what is done for running studies.
     function pause() external;
 
     /// @notice Takes deposits again. Only for the pauser role.
@@ -130,13 +138,13 @@ interface IStakeVault {
     /// @notice Sends all that the caller took out to `to`, once the exit delay has passed.
     function withdraw(address token, address to) external;
 
-    /// @notice Called by the rounds contract: free to locked.
+    /// @notice Called by the rounds or the disputes contract: free to locked.
     function lock(address account, address token, uint256 amount) external;
 
-    /// @notice Called by the rounds contract: locked to free, at most what is locked.
+    /// @notice Called by the rounds or the disputes contract: locked to free, at most what is locked.
     function unlock(address account, address token, uint256 amount) external;
 
-    /// @notice Called by the rounds contract: takes up to `amount` from locked, then exiting, then free tokens into the study's pot.
+    /// @notice Called by the rounds or the disputes contract: takes up to `amount` from locked, then exiting, then free tokens into the study's pot.
     /// @return taken What there was to take.
     function slash(address account, address token, uint256 amount, StudyId study)
         external
@@ -146,8 +154,16 @@ interface IStakeVault {
     /// into its pot. Once per study.
     function fund(StudyId study, address token, uint256 amount, address from) external;
 
-    /// @notice Called by the rounds contract: from the study's pot into an account's free balance.
+    /// @notice Called by the rounds, the disputes or the rewards contract: from the study's pot into an account's free balance.
     function pay(StudyId study, address account, uint256 amount) external;
+
+    /// @notice Called by the model market: draws licence fees from a buyer, who has approved the vault for them, into the market's free
+    /// balance.
+    /// @return received What arrived.
+    function collect(address token, uint256 amount, address from) external returns (uint256 received);
+
+    /// @notice Called by the model market: from its free balance into an account's.
+    function disburse(address token, address account, uint256 amount) external;
 
     /// @notice An account's free and locked tokens.
     function balanceOf(address account, address token) external view returns (Balance memory);
