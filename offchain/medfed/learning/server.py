@@ -21,12 +21,12 @@ __all__ = ["next_model", "server_step"]
 Optimizer = Callable[[Model, NDArray[np.float64], ServerSpec], Model]
 
 
-def next_model(model: Model, total: NDArray[np.uint32], weight: int, study: StudyDraft) -> Model:
-    """The model after a round whose updates add up to the words `total` (P,) under the total weight.
+def next_model(model: Model, aggregate: NDArray[np.uint32], divisor: int, study: StudyDraft) -> Model:
+    """The model after a round with this aggregate (P,), of which `RuleSpec.divisor` makes the mean.
 
-    Raises `ProtocolError` for a sum of another length, a weight of 0, or a result that is not finite.
+    Raises `InputError` for one of another length or a divisor of 0, `ProtocolError` for a result that is not finite.
     """
-    return server_step(model, study.codec.decode(total, weight), study.server)
+    return server_step(model, study.codec.decode(aggregate, divisor), study.server)
 
 
 def server_step(model: Model, mean_delta: NDArray[np.float64], spec: ServerSpec) -> Model:

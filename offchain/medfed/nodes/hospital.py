@@ -246,7 +246,7 @@ class Hospital:
         delta = train(
             place.spec, model, Records(features, dataset.labels[cohort.rows]), entry.seat, place.number
         )
-        words = place.spec.codec.encode(delta, cohort.weight)
+        words = place.spec.codec.encode(delta, place.spec.rule.coded_weight(cohort.weight))
         work = self._work.save(place.number, place.header(self.id), words, cohort.manifest(), cohort.weight)
         seconds = round(time.monotonic() - started, 3)
         self._note(

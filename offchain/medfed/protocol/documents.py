@@ -15,7 +15,16 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 from pydantic_core import to_json
 
 from medfed.errors import InputError, MedFedError, ProtocolError, SpecError
@@ -38,6 +47,7 @@ __all__ = [
     "Document",
     "Feature",
     "ModelSpec",
+    "RuleSpec",
     "Schema",
     "ServerSpec",
     "StudyDraft",
@@ -208,6 +218,59 @@ class CodecSpec(Document):
     max_hospitals: Annotated[int, Field(ge=1, le=64)]
 
 
+class RuleSpec(Document):
+    """How a round's updates become its aggregate (`learning.rules`). Only the sum counts them by weight.
+
+    An aggregate is a vector of words; divided by `divisor` and the codec's scale it is the step that the server takes.
+    """
+
+    failure = SpecError
+    kind: Literal["sum", "median", "trimmed-mean", "multi-krum", "geometric-median"] = "sum"
+    trim: Annotated[int, Field(ge=0, le=31)] = 0
+    """Trimmed mean: how many words are taken away at each end."""
+    faulty: Annotated[int, Field(ge=0, le=31)] = 0
+    """Multi-Krum: how many updates are left out."""
+
+    def model_post_init(self, context: object, /) -> None:
+        del context
+        if (self.kind == "trimmed-mean") != bool(self.trim):
+            raise SpecError("A trimmed mean names its trim, at least 1; other rules have none.")
+        if (self.kind == "multi-krum") != bool(self.faulty):
+            raise SpecError(
+                "Multi-Krum names how many updates may be faulty, at least 1; other rules do not."
+            )
+
+    @property
+    def weighted(self) -> bool:
+        """Whether words are multiplied by the weight of their update."""
+        return self.kind == "sum"
+
+    @property
+    def per_chunk(self) -> bool:
+        """Whether a chunk of the aggregate follows from the same chunk of the updates, so that a contract can check it."""
+        return self.kind in ("sum", "median", "trimmed-mean")
+
+    def coded_weight(self, weight: int) -> int:
+        """The codec's w for an update of this weight."""
+        return weight if self.weighted else 1
+
+    def trimmed(self, count: int) -> int:
+        """How many of `count` words are taken away at each end, so that one or two are always left."""
+        return min(self.trim, (count - 1) // 2)
+
+    def selected(self, count: int) -> int:
+        """How many of `count` updates Multi-Krum adds up."""
+        return max(1, count - self.faulty)
+
+    def divisor(self, count: int, weight: int) -> int:
+        """What makes a mean of the aggregate of `count` updates of this total weight."""
+        if self.kind == "sum":
+            return weight
+        if self.kind == "trimmed-mean":
+            return count - 2 * self.trimmed(count)
+        return self.selected(count) if self.kind == "multi-krum" else 1
+
+
 class ServerSpec(Document):
     """How the mean update becomes the next model."""
 
@@ -240,6 +303,7 @@ class StudyDraft(Document):
     training: TrainingSpec
     # Likewise apart from the method that builds the codec.
     codec_spec: Annotated[CodecSpec, Field(alias="codec")]
+    rule: RuleSpec = RuleSpec()
     server: ServerSpec = ServerSpec()
     seed: _Uint64
     rounds: Annotated[int, Field(ge=1, le=0xFFFF)]
@@ -257,6 +321,14 @@ class StudyDraft(Document):
         if self.codec_spec.max_weight < self.cohort_step:
             raise SpecError("codec.max_weight is below cohort_step, so that every hospital would abstain.")
         self.codec  # noqa: B018  (built once here: it refuses a sum that could wrap)
+
+    @model_serializer(mode="wrap")
+    def _without_default_rule(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A study of the plain sum names no rule, as studies did before there were others: one study, one CID."""
+        fields: dict[str, Any] = handler(self)
+        if self.rule == RuleSpec():
+            fields.pop("rule", None)
+        return fields
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -276,7 +348,7 @@ class StudyDraft(Document):
             clip_norm=spec.clip_norm,
             bound=spec.bound,
             scale=spec.scale,
-            max_weight=spec.max_weight,
+            max_weight=self.rule.coded_weight(spec.max_weight),
             max_hospitals=spec.max_hospitals,
             size=self.size,
         )

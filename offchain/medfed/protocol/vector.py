@@ -10,6 +10,7 @@ is its header chunk and then the words, big-endian, padded with zeros to whole c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ Words = NDArray[np.uint32]
 
 _LIMIT = 2**31
 _BLOCK = 1 << 18
+_EXACT = 1 << 20
+"""So many products of two numbers below 2^16 add up to less than 2^53."""
 _BLOCK_WORDS = CHUNK_SIZE // 4
 
 
@@ -79,6 +82,15 @@ class Codec:
         """The largest absolute word of an update with this weight."""
         return int(np.rint(np.float64(self.bound) * np.float64(weight) * np.float64(self.scale)))
 
+    def norm_limit(self, weight: int) -> int:
+        """The largest squared L2 norm of the words of an update with this weight.
+
+        Rounding moves a word by one step at most, also when it is stochastic; so it adds √P to the length.
+        """
+        length = self.clip_norm * weight * self.scale + math.sqrt(self.size)
+        # A clip_norm that no update within the bound reaches may be any number.
+        return math.ceil(min(length, 2.0 * self.word_limit(weight) * math.sqrt(self.size)) ** 2)
+
     def encode(self, delta: Floats, weight: int, rng: np.random.Generator | None = None) -> Words:
         """Δ (size,) as words (size,). With `rng`, rounds stochastically (unbiased) instead of half to even.
 
@@ -105,7 +117,7 @@ class Codec:
         return words
 
     def decode(self, total: Words, weight: int) -> NDArray[np.float64]:
-        """The weighted mean update (size,) from a sum of words and the sum of their weights."""
+        """The mean update (size,) from a sum of words and the sum of their weights."""
         if total.shape != (self.size,) or weight < 1:
             raise InputError(f"A sum of this study has {self.size} words and a positive weight.")
         mean = total.view(np.int32).astype(np.float64)
@@ -113,7 +125,7 @@ class Codec:
         return mean
 
     def check(self, words: Words, weight: int) -> None:
-        """Raise `ProtocolError` when a word lies outside what an update of this weight can have."""
+        """Raise `ProtocolError` when a word, or the length of all, is beyond what an update of this weight can have."""
         limit = self.word_limit(weight)
         signed = words.view(np.int32)
         low, high = int(signed.min()), int(signed.max())
@@ -121,6 +133,10 @@ class Codec:
             worst = low if -low > high else high
             raise ProtocolError(
                 f"An update of weight {weight} has the word {worst}, beyond its bound of {limit}."
+            )
+        if _squares(words) > self.norm_limit(weight):
+            raise ProtocolError(
+                f"An update of weight {weight} is longer than the study's clip_norm of {self.clip_norm:g}."
             )
 
     def _shrink(self, delta: Floats) -> np.float64:
@@ -193,6 +209,16 @@ def check_vector(data: bytes | Path, header: Header, size: int) -> tuple[Words, 
     hasher = ChunkHasher()
     hasher.add(raw.data)
     return raw[CHUNK_BYTES : CHUNK_BYTES + 4 * size].view(">u4").astype(np.uint32), hasher.root()
+
+
+def _squares(words: Words) -> int:
+    """Σ x² of signed words, exactly: with x = 2^16 h + l, every sum of a block is a whole number that float64 holds."""
+    found = 0
+    for start in range(0, len(words), _EXACT):
+        signed = words[start : start + _EXACT].view(np.int32)
+        high, low = (signed >> 16).astype(np.float64), (signed & 0xFFFF).astype(np.float64)
+        found += (int(high @ high) << 32) + (int(high @ low) << 17) + int(low @ low)
+    return found
 
 
 def _file_blocks(header: Header, words: Words) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Recomputing a round from its bytes: each update is fetched and checked once, when it arrives, and added to the sum.
+"""Recomputing a round from its bytes: each update is fetched and checked once, when it arrives, and aggregated.
 
 Whoever attests and whoever audits runs this. Nothing is taken from anybody but the bytes, and these are what their
 CID says.
@@ -6,6 +6,7 @@ CID says.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,17 +15,21 @@ from numpy.typing import NDArray
 
 from medfed.errors import ContentMissing, IntegrityError, ProtocolError
 from medfed.learning.models import Model, model_bytes
+from medfed.learning.rules import Aggregator, aggregator
 from medfed.learning.server import next_model
 from medfed.protocol.cid import cid_from_digest, cid_of, digest_of
 from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.documents import CohortManifest, StudySpec
 from medfed.protocol.header import Header
-from medfed.protocol.vector import add_into, check_vector, seal, vector_bytes, vector_size
+from medfed.protocol.vector import check_vector, seal, vector_bytes, vector_size
 from medfed.rounds.history import Enrolment
 from medfed.storage import ContentStore
 from medfed.types import Address, HospitalId, RoundNumber, Seat, StudyId
 
 __all__ = ["Outcome", "RoundPlace", "RoundSum", "check_manifest", "check_update"]
+
+_IN_MEMORY = 1 << 22
+"""Most words of an update that is kept in memory; a longer one is kept in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def check_update(
     words, root = check_vector(data, place.header(entry.hospital), place.spec.size)
     if root != update.update_root:
         raise ProtocolError(f"The update {cid} has another chunk root than its hospital committed to.")
-    place.spec.codec.check(words, update.weight)
+    place.spec.codec.check(words, place.spec.rule.coded_weight(update.weight))
     check_manifest(store, place, entry, update)
     return words
 
@@ -84,17 +89,23 @@ def check_manifest(
 
 @dataclass
 class RoundSum:
-    """The sum of a round so far. Owned by one participant; keeps one vector, however many hospitals there are."""
+    """The aggregate of a round so far. Owned by one participant.
+
+    For the sum it keeps one vector, however many hospitals there are; other rules need all of them at once.
+    """
 
     place: RoundPlace
     entries: Mapping[Seat, Enrolment]
     weights: dict[Seat, int] = field(default_factory=dict)
-    """Weight by seat of what is in the sum."""
+    """Weight by seat of what is in it."""
     faults: dict[Seat, str] = field(default_factory=dict)
     """Why an update can never be in it."""
     missing: dict[Seat, str] = field(default_factory=dict)
     """Why an update is not in it yet."""
-    _total: NDArray[np.uint32] | None = None
+    _updates: Aggregator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._updates = aggregator(self.place.spec.rule, _kept)
 
     def add(
         self,
@@ -102,7 +113,7 @@ class RoundSum:
         updates: Mapping[Seat, Update],
         tell: Callable[[Seat, str], object] | None = None,
     ) -> None:
-        """Fetch, check and add what is not in the sum yet. What is missing may come later; what is wrong stays out."""
+        """Fetch, check and add what is not in it yet. What is missing may come later; what is wrong stays out."""
         for seat, update in sorted(updates.items()):
             if seat in self.weights or seat in self.faults:
                 continue
@@ -119,24 +130,25 @@ class RoundSum:
                 self._include(seat, update.weight, words)
 
     def outcome(self, model: Model) -> Outcome:
-        """The aggregate of what is in the sum, and the model that follows from it."""
-        if self._total is None:
+        """The aggregate of what was added, and the model that follows from it."""
+        if not self.weights:
             raise ProtocolError(f"Round {self.place.number} has no update to add up.")
+        spec = self.place.spec
         included = sum(1 << seat for seat in self.weights)
         weight = sum(self.weights.values())
         header = self.place.header()
-        sealed = seal(header, self._total)
-        model_file = model_bytes(next_model(model, self._total, weight, self.place.spec), self.place.spec)
+        words = self._updates.result()
+        sealed = seal(header, words)
+        model_file = model_bytes(
+            next_model(model, words, spec.rule.divisor(len(self.weights), weight), spec), spec
+        )
         aggregate = Aggregate(
             digest_of(sealed.cid), sealed.root, digest_of(cid_of(model_file)), included, weight
         )
-        return Outcome(aggregate, vector_bytes(header, self._total), model_file)
+        return Outcome(aggregate, vector_bytes(header, words), model_file)
 
     def _include(self, seat: Seat, weight: int, words: NDArray[np.uint32]) -> None:
-        if self._total is None:
-            self._total = words
-        else:
-            add_into(self._total, words)
+        self._updates.add(seat, words)
         self.weights[seat] = weight
         self.missing.pop(seat, None)
 
@@ -144,3 +156,13 @@ class RoundSum:
         if self.missing.get(seat) != why and tell is not None:
             tell(seat, why)
         self.missing[seat] = why
+
+
+def _kept(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The words, in a temporary file without a name where they are many: it goes when they do."""
+    if len(words) <= _IN_MEMORY:
+        return words
+    with tempfile.TemporaryFile(prefix="medfed-") as file:
+        mapped = np.memmap(file, dtype=np.uint32, mode="w+", shape=words.shape)
+    mapped[:] = words
+    return mapped

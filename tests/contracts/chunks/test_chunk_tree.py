@@ -1,4 +1,4 @@
-"""On-chain chunk proofs and the sum rule agree with the Python that makes them."""
+"""On-chain chunk proofs agree with the Python that makes them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ WORDS = 128  # in a chunk of 512 bytes
 @pytest.fixture(scope="module")
 def tree(evm_module):
     return evm_module.deploy("ChunkTreeHarness")
-
-
-@pytest.fixture(scope="module")
-def rule(evm_module):
-    return evm_module.deploy("SumRule")
 
 
 def words(chunks: int) -> np.ndarray:
@@ -54,16 +49,3 @@ def test_an_index_is_below_the_count(evm, tree):
 def test_a_proof_has_one_hash_a_level(evm, tree):
     with evm.reverts("ProofLength", 0, 1):
         tree.verify(bytes(32), bytes(512), 0, [], 2)
-
-
-@pytest.mark.parametrize("count", [1, 2, 7])
-def test_the_rule_sums_each_word_modulo_two_to_the_32(evm, rule, count):
-    values = words(count).reshape(count, WORDS)
-    total = values.sum(axis=0, dtype=np.uint32)
-    found = rule.aggregateChunk([row.astype(">u4").tobytes() for row in values])
-    assert found == total.astype(">u4").tobytes()
-
-
-def test_the_rule_refuses_another_length(evm, rule):
-    with evm.reverts("ChunkLength", 5, 512):
-        rule.aggregateChunk([bytes(5)])

@@ -7,7 +7,7 @@ from medfed.chain.contracts.consents import Consents
 from medfed.chain.contracts.consortium import Consortium
 from medfed.chain.contracts.datasets import Datasets
 from medfed.chain.contracts.rounds import Rounds
-from medfed.chain.contracts.rules import SumRule
+from medfed.chain.contracts.rules import MedianRule, QuorumOnlyRule, Rule, SumRule, TrimmedMeanRule
 from medfed.chain.contracts.token import Token
 from medfed.chain.contracts.vault import Vault
 
@@ -16,9 +16,13 @@ __all__ = [
     "Consents",
     "Consortium",
     "Datasets",
+    "MedianRule",
+    "QuorumOnlyRule",
     "Role",
     "Rounds",
+    "Rule",
     "SumRule",
     "Token",
+    "TrimmedMeanRule",
     "Vault",
 ]
