@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {StudyId} from "../types/StudyId.sol";
 import {IFederatedRounds} from "./IFederatedRounds.sol";
+import {IRewards} from "./IRewards.sol";
 
 /// @title Licences of finished models
 /// @notice A completed study's model is registered once with its lineage. Its terms are set by the sponsor or the consortium; a buyer gets a
@@ -59,19 +60,20 @@ interface IModelMarket {
     error DisputesOpen(StudyId study, uint256 until);
     error RoundNotCredited(StudyId study, uint256 credited, uint256 finals);
     error AlreadyCredited(StudyId study, uint16 round, uint8 seat);
-    error SeatsOutOfOrder(uint8 seat);
+    error UpdatesDiffer(uint256 seats, uint256 updates);
     error AlreadyRegistered(StudyId study);
     error NotRegistered(StudyId study);
     error NotTheSeller(StudyId model, address account);
     error NotForSale(StudyId model, uint32 version);
     error PriceAboveMaximum(uint256 price, uint256 maximum);
     error ModelIsWithdrawn(StudyId model);
+    error SupersededByOlder(StudyId model, StudyId by);
     error NotTransferable(uint256 licence);
     error NothingEarned(StudyId model, address account);
 
     /// @notice Adds the scores of included seats of a final round whose claims are unlocked to the study's book: each round adds up to 1e18 at
     /// most. Once per round and seat. Anyone may call.
-    /// @param updates Of `seats`, in the same ascending order.
+    /// @param updates Of `seats`, in the same order.
     function credit(
         StudyId study,
         uint16 round,
@@ -82,9 +84,8 @@ interface IModelMarket {
 
     /// @notice Registers the model of a completed study whose disputes are over and whose final rounds are all credited; freezes the shares.
     /// Anyone may call.
-    /// @param round The last final round.
-    /// @param last Its aggregate.
-    function register(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata last) external;
+    /// @param last The aggregate of the round that completed the study.
+    function register(StudyId study, IFederatedRounds.Aggregate calldata last) external;
 
     /// @notice Sets terms under a new version; licences sold before keep theirs. By the sponsor or the consortium.
     function setTerms(StudyId model, Terms calldata terms) external returns (uint32 version);
@@ -115,8 +116,7 @@ interface IModelMarket {
         address token,
         IFederatedRounds.Aggregate calldata aggregate,
         IFederatedRounds.Update calldata update,
-        bytes32 useSalt,
-        bytes32[] calldata proof
+        IRewards.PatientLeaf calldata leaf
     ) external;
 
     /// @notice Whether `account` holds this licence and it has not expired.
@@ -128,6 +128,12 @@ interface IModelMarket {
 
     function getLicence(uint256 licence) external view returns (Licence memory);
 
-    /// @notice A seat's part of the hospitals' fees: of `total`.
+    /// @notice A seat's part of the hospitals' fees: of `total`. Grows with `credit` until the model is registered.
     function shareOf(StudyId model, uint8 seat) external view returns (uint256 share, uint256 total);
+
+    /// @notice All fees that a model has brought in one token, smallest units.
+    function feesOf(StudyId model, address token) external view returns (uint256);
+
+    /// @notice How many licences were sold of all models; they are numbered from 1.
+    function licenceCount() external view returns (uint256);
 }

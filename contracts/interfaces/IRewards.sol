@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {DatasetId} from "../types/DatasetId.sol";
 import {StudyId} from "../types/StudyId.sol";
 import {IFederatedRounds} from "./IFederatedRounds.sol";
 
@@ -14,8 +15,16 @@ interface IRewards {
     struct Review {
         uint64 committed; // bitmap of seats
         uint64 revealed; // bitmap of seats
-        uint64 total; // sum of the scores, once tallied
+        uint48 total; // sum of the scores, once tallied
         bool tallied;
+        bool counted; // at least half of the submitters revealed
+    }
+
+    /// @notice What ties a patient to a cohort: the leaf keccak256(abi.encode(study, round, dataset, patient, salt)) and its proof.
+    struct PatientLeaf {
+        DatasetId dataset; // of the seat
+        bytes32 salt; // of this use
+        bytes32[] proof; // from the leaf to the update's `cohortRoot`
     }
 
     event ReviewCommitted(StudyId indexed study, uint16 indexed round, uint8 indexed seat, bytes32 hash);
@@ -31,7 +40,6 @@ interface IRewards {
     event Swept(StudyId indexed study, address indexed sponsor, uint256 amount);
 
     error NotReviewed(StudyId study);
-    error RoundNotFinal(StudyId study, uint16 round);
     error ReviewClosed(StudyId study, uint16 round, uint256 closedAt);
     error ReviewNotOpen(StudyId study, uint16 round, uint256 opensAt);
     error AlreadyCommitted(StudyId study, uint16 round, uint8 seat);
@@ -67,16 +75,13 @@ interface IRewards {
 
     /// @notice Pays the caller for one leaf of a cohort of a final round. Claiming is voluntary: it links the caller's account to
     /// the study, the round and the hospital, for everybody to see.
-    /// @param useSalt The salt of the leaf keccak256(abi.encode(study, round, dataset, caller, useSalt)).
-    /// @param proof From the leaf to the update's `cohortRoot`.
     function claimPatient(
         StudyId study,
         uint16 round,
         uint8 seat,
         IFederatedRounds.Aggregate calldata aggregate,
         IFederatedRounds.Update calldata update,
-        bytes32 useSalt,
-        bytes32[] calldata proof
+        PatientLeaf calldata leaf
     ) external;
 
     /// @notice Gives the sponsor all that is left in the pot, a long time after the study. Anyone may call.
@@ -102,6 +107,19 @@ interface IRewards {
         IFederatedRounds.Aggregate calldata aggregate,
         IFederatedRounds.Update calldata update
     ) external view returns (uint256 score, uint256 total);
+
+    /// @notice A patient's part in what a final round gives to patients: `part` of `whole`, the same for each leaf of one seat and never
+    /// more than the seat's part together. Reverts unless the leaf is in the cohort of an update that earned.
+    /// @return digest The leaf.
+    function patientShareOf(
+        StudyId study,
+        uint16 round,
+        uint8 seat,
+        IFederatedRounds.Aggregate calldata aggregate,
+        IFederatedRounds.Update calldata update,
+        address patient,
+        PatientLeaf calldata leaf
+    ) external view returns (bytes32 digest, uint256 part, uint256 whole);
 
     /// @notice The reviews of a round.
     function getReview(StudyId study, uint16 round) external view returns (Review memory);

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {AuthorityUtils} from "@openzeppelin/contracts/access/manager/AuthorityUtils.sol";
+import {ERC1155} from "@openzeppelin/contracts/token/ERC1155/ERC1155.sol";
+import {Bytes} from "@openzeppelin/contracts/utils/Bytes.sol";
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
+
+import {IFederatedRounds} from "./interfaces/IFederatedRounds.sol";
+import {IModelMarket} from "./interfaces/IModelMarket.sol";
+import {IRewards} from "./interfaces/IRewards.sol";
+import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {Seats} from "./libraries/Seats.sol";
+import {StudyId} from "./types/StudyId.sol";
+
+/// @dev Shares are in 1/10,000.
+uint256 constant BPS = 10_000;
+/// @dev The sum of all scores of one round, at most: each seat's is rounded down.
+uint256 constant ROUND_SHARE = 1e18;
+
+/// @title ModelMarket
+contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
+    using Seats for uint64;
+
+    /// @dev Which seats of a final round are in the book, and whether all are that earned.
+    struct Credit {
+        uint64 seats; // bitmap
+        bool complete;
+    }
+
+    /// @dev A study's cumulative scores.
+    struct Book {
+        uint16 rounds; // complete ones
+        uint240 total; // sum of all shares
+        uint256[64] shares; // by seat
+    }
+
+    // Immutables
+
+    IFederatedRounds public immutable ROUNDS;
+    IRewards public immutable REWARDS;
+    IStakeVault public immutable VAULT;
+
+    // Storage
+
+    /// @inheritdoc IModelMarket
+    uint256 public licenceCount;
+
+    /// @inheritdoc IModelMarket
+    mapping(StudyId model => mapping(address token => uint256)) public feesOf;
+
+    mapping(StudyId study => mapping(uint16 round => Credit)) private _credits;
+    mapping(StudyId study => Book) private _books;
+    mapping(StudyId model => Model) private _models;
+    mapping(StudyId model => mapping(uint32 version => Terms)) private _terms;
+    mapping(uint256 licence => Licence) private _licences;
+    mapping(StudyId model => mapping(address token => mapping(uint256 seat => uint256))) private _paidSeat;
+    mapping(StudyId model => mapping(address token => uint256)) private _paidSponsor;
+    mapping(bytes32 leaf => mapping(address token => uint256)) private _paidLeaf;
+
+    // Constructor
+
+    constructor(address authority, IFederatedRounds rounds, IRewards rewards, IStakeVault vault)
+        ERC1155("")
+        AccessManaged(authority)
+    {
+        ROUNDS = rounds;
+        REWARDS = rewards;
+        VAULT = vault;
+    }
+
+    // Registering
+
+    /// @inheritdoc IModelMarket
+    function credit(
+        StudyId study,
+        uint16 round,
+        IFederatedRounds.Aggregate calldata aggregate,
+        uint8[] calldata seats,
+        IFederatedRounds.Update[] calldata updates
+    ) external {
+        require(seats.length == updates.length, UpdatesDiffer(seats.length, updates.length));
+        uint64 earning = _requireEarning(study, round, aggregate);
+        Credit memory known = _credits[study][round];
+
+        for (uint256 i = 0; i < seats.length; ++i) {
+            uint8 seat = seats[i];
+            require(!known.seats.has(seat), AlreadyCredited(study, round, seat));
+            known.seats |= Seats.bit(seat);
+            (uint256 score, uint256 total) = REWARDS.shareOf(study, round, seat, aggregate, updates[i]);
+            _add(_books[study], seat, ROUND_SHARE * score / total);
+        }
+        if (known.seats == earning && !known.complete) {
+            known.complete = true;
+            ++_books[study].rounds;
+        }
+        _credits[study][round] = known;
+
+        emit Credited(study, round, known.seats);
+    }
+
+    /// @inheritdoc IModelMarket
+    function register(StudyId study, IFederatedRounds.Aggregate calldata last) external {
+        IFederatedRounds.Study memory s = ROUNDS.getStudy(study);
+        require(s.state == IFederatedRounds.State.Completed, StudyNotCompleted(study, s.state));
+        uint256 until = uint256(s.endedAt) + s.disputeSeconds;
+        require(block.timestamp >= until, DisputesOpen(study, until));
+        Book storage book = _books[study];
+        require(book.rounds == s.finals, RoundNotCredited(study, book.rounds, s.finals));
+        require(_models[study].registeredAt == 0, AlreadyRegistered(study));
+        // A study completes with its newest round.
+        IFederatedRounds.Ballot memory ballot = _requireFinal(study, s.round, last);
+
+        Model storage model = _models[study];
+        (model.digest, model.spec, model.finals) = (last.model, s.spec, s.finals);
+        model.registeredAt = uint40(block.timestamp);
+
+        emit ModelRegistered(study, last.model, s.spec, s.finals, ballot.attesters, _shares(book, s.members));
+    }
+
+    // Selling
+
+    /// @inheritdoc IModelMarket
+    function setTerms(StudyId model, Terms calldata terms) external returns (uint32 version) {
+        Model storage m = _requireSeller(model);
+        require(!m.withdrawn, ModelIsWithdrawn(model));
+
+        version = ++m.versions;
+        _terms[model][version] = terms;
+
+        emit TermsSet(model, version, terms);
+    }
+
+    /// @inheritdoc IModelMarket
+    function buy(StudyId model, uint32 version, uint256 maxPrice, address to)
+        external
+        returns (uint256 licence)
+    {
+        Model storage m = _requireRegistered(model);
+        require(!m.withdrawn, ModelIsWithdrawn(model));
+        Terms memory terms = _terms[model][version];
+        // Only the newest terms sell, so that a seller who sets new ones ends the old.
+        require(version == m.versions && terms.token != address(0), NotForSale(model, version));
+        require(terms.price <= maxPrice, PriceAboveMaximum(terms.price, maxPrice));
+
+        licence = ++licenceCount;
+        uint40 expiresAt = terms.duration == 0 ? 0 : uint40(block.timestamp + terms.duration);
+        _licences[licence] = Licence(model, version, expiresAt, terms.transferable);
+        uint256 fee;
+        // The credit follows the collection because only then is it known what arrived; the vault's guard closes the way back in.
+        if (terms.price != 0) {
+            // slither-disable-next-line reentrancy-no-eth (the vault is of this deployment and guards its own entry)
+            fee = VAULT.collect(terms.token, terms.price, msg.sender);
+            feesOf[model][terms.token] += fee;
+        }
+
+        emit LicenceSold(model, licence, to, version, msg.sender, fee, expiresAt);
+
+        // Asks a contract that receives it whether it takes it: last, when all is written.
+        _mint(to, licence, 1, "");
+    }
+
+    /// @inheritdoc IModelMarket
+    function withdrawModel(StudyId model) external {
+        Model storage m = _requireSeller(model);
+        require(!m.withdrawn, ModelIsWithdrawn(model));
+
+        m.withdrawn = true;
+
+        emit ModelWithdrawn(model);
+    }
+
+    /// @inheritdoc IModelMarket
+    function supersede(StudyId model, StudyId by) external {
+        Model storage m = _requireSeller(model);
+        _requireRegistered(by);
+        require(StudyId.unwrap(by) > StudyId.unwrap(model), SupersededByOlder(model, by));
+
+        m.supersededBy = by;
+
+        emit ModelSuperseded(model, by);
+    }
+
+    // Fees
+
+    /// @inheritdoc IModelMarket
+    function claimFees(StudyId model, uint8 seat, address token) external {
+        _requireRegistered(model);
+        IFederatedRounds.Study memory s = ROUNDS.getStudy(model);
+        Book storage book = _books[model];
+        address hospital = ROUNDS.getSeat(model, seat).hospital;
+        uint256 pool = feesOf[model][token] * (BPS - s.sponsorFeeBps - s.patientBps) / BPS;
+        uint256 due = book.total == 0 ? 0 : pool * book.shares[seat] / book.total;
+        uint256 amount = due - _paidSeat[model][token][seat];
+        require(amount != 0, NothingEarned(model, hospital));
+
+        _paidSeat[model][token][seat] = due;
+        _disburse(model, token, hospital, amount);
+    }
+
+    /// @inheritdoc IModelMarket
+    function claimSponsorFees(StudyId model, address token) external {
+        _requireRegistered(model);
+        IFederatedRounds.Study memory s = ROUNDS.getStudy(model);
+        uint256 due = feesOf[model][token] * s.sponsorFeeBps / BPS;
+        uint256 amount = due - _paidSponsor[model][token];
+        require(amount != 0, NothingEarned(model, s.sponsor));
+
+        _paidSponsor[model][token] = due;
+        _disburse(model, token, s.sponsor, amount);
+    }
+
+    /// @inheritdoc IModelMarket
+    function claimPatientFees(
+        StudyId model,
+        uint16 round,
+        uint8 seat,
+        address token,
+        IFederatedRounds.Aggregate calldata aggregate,
+        IFederatedRounds.Update calldata update,
+        IRewards.PatientLeaf calldata leaf
+    ) external {
+        uint256 finals = _requireRegistered(model).finals;
+        (bytes32 digest, uint256 part, uint256 whole) =
+            REWARDS.patientShareOf(model, round, seat, aggregate, update, msg.sender, leaf);
+        uint256 pool = feesOf[model][token] * ROUNDS.getStudy(model).patientBps / BPS;
+        uint256 due = pool * part / (whole * finals);
+        uint256 amount = due - _paidLeaf[digest][token];
+        require(amount != 0, NothingEarned(model, msg.sender));
+
+        _paidLeaf[digest][token] = due;
+        _disburse(model, token, msg.sender, amount);
+    }
+
+    // Views
+
+    /// @inheritdoc IModelMarket
+    function isLicensed(address account, uint256 licence) external view returns (bool) {
+        uint256 expiresAt = _licences[licence].expiresAt;
+        return balanceOf(account, licence) != 0 && (expiresAt == 0 || block.timestamp < expiresAt);
+    }
+
+    /// @inheritdoc IModelMarket
+    function getModel(StudyId model) external view returns (Model memory) {
+        return _models[model];
+    }
+
+    /// @inheritdoc IModelMarket
+    function getTerms(StudyId model, uint32 version) external view returns (Terms memory) {
+        return _terms[model][version];
+    }
+
+    /// @inheritdoc IModelMarket
+    function getLicence(uint256 licence) external view returns (Licence memory) {
+        return _licences[licence];
+    }
+
+    /// @inheritdoc IModelMarket
+    function shareOf(StudyId model, uint8 seat) external view returns (uint256 share, uint256 total) {
+        Book storage book = _books[model];
+        return (book.shares[seat], book.total);
+    }
+
+    /// @notice Where the licence's text lies: a CIDv1 in base 16.
+    function uri(uint256 licence) public view override returns (string memory) {
+        Licence memory l = _licences[licence];
+        bytes memory digits = bytes(Strings.toHexString(uint256(_terms[l.model][l.version].licence), 32));
+        return string.concat("ipfs://f01701220", string(Bytes.slice(digits, 2)));
+    }
+
+    // Internal: checks
+
+    function _requireRegistered(StudyId model) private view returns (Model storage m) {
+        m = _models[model];
+        require(m.registeredAt != 0, NotRegistered(model));
+    }
+
+    function _requireSeller(StudyId model) private view returns (Model storage m) {
+        m = _requireRegistered(model);
+        if (msg.sender == ROUNDS.getStudy(model).sponsor) return m;
+        // slither-disable-next-line unused-return (the consortium sells without a delay or not at all)
+        (bool consortium,) = AuthorityUtils.canCallWithDelay(authority(), msg.sender, address(this), msg.sig);
+        require(consortium, NotTheSeller(model, msg.sender));
+    }
+
+    function _requireFinal(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata aggregate)
+        private
+        view
+        returns (IFederatedRounds.Ballot memory ballot)
+    {
+        bytes32 digest = ROUNDS.hashAggregate(study, round, aggregate);
+        ballot = ROUNDS.getBallot(study, round, digest);
+        require(ballot.finalAt != 0, IFederatedRounds.NotFinal(study, round, digest));
+    }
+
+    /// @dev The seats that earned in a final round whose claims are unlocked: bitmap.
+    function _requireEarning(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata aggregate)
+        private
+        view
+        returns (uint64)
+    {
+        IFederatedRounds.Ballot memory ballot = _requireFinal(study, round, aggregate);
+        uint256 until = uint256(ballot.finalAt) + ROUNDS.getStudy(study).disputeSeconds;
+        require(block.timestamp >= until, IFederatedRounds.ClaimLocked(study, round, until));
+        return ballot.included & ~ROUNDS.getAbsence(study, round).struck;
+    }
+
+    // Internal: steps
+
+    function _add(Book storage book, uint8 seat, uint256 share) private {
+        book.shares[seat] += share;
+        // The cast is safe: 65,535 rounds of 1e18 each.
+        book.total += uint240(share);
+    }
+
+    function _shares(Book storage book, uint256 members) private view returns (uint256[] memory shares) {
+        shares = new uint256[](members);
+        for (uint256 seat = 0; seat < members; ++seat) {
+            shares[seat] = book.shares[seat];
+        }
+    }
+
+    function _disburse(StudyId model, address token, address account, uint256 amount) private {
+        emit FeesClaimed(model, token, account, amount);
+
+        VAULT.disburse(token, account, amount);
+    }
+
+    /// @dev Mints and, where the terms allow it, transfers.
+    function _update(address from, address to, uint256[] memory ids, uint256[] memory values)
+        internal
+        override
+    {
+        if (from != address(0)) {
+            for (uint256 i = 0; i < ids.length; ++i) {
+                require(_licences[ids[i]].transferable, NotTransferable(ids[i]));
+            }
+        }
+        super._update(from, to, ids, values);
+    }
+}
