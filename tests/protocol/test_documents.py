@@ -18,6 +18,7 @@ from medfed.protocol.documents import (
     DisclosedUse,
     Disclosure,
     ModelSpec,
+    RuleSpec,
     StudyDraft,
     StudySpec,
     schema_hash,
@@ -197,6 +198,75 @@ class TestStudySpec:
     def test_is_frozen(self):
         with pytest.raises(ValueError, match="frozen"):
             study().rounds = 9
+
+
+class TestRuleSpec:
+    def test_a_study_of_the_plain_sum_names_no_rule(self):
+        """Its bytes, hence its CID, are what they were before there were other rules; naming it is another spelling."""
+        data = study().to_bytes()
+        assert "rule" not in json.loads(data)
+        assert study().rule == RuleSpec()
+        assert study(rule={"kind": "sum"}).to_bytes() == data
+        named = canonical_json(json.loads(data) | {"rule": RuleSpec().model_dump(mode="json")})
+        with pytest.raises(SpecError, match="canonical"):
+            StudySpec.from_bytes(named)
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            {"kind": "median"},
+            {"kind": "trimmed-mean", "trim": 2},
+            {"kind": "multi-krum", "faulty": 1},
+            {"kind": "geometric-median"},
+        ],
+    )
+    def test_another_rule_is_in_the_bytes(self, rule):
+        spec = study(rule=rule)
+        assert StudySpec.from_bytes(spec.to_bytes()) == spec
+        assert json.loads(spec.to_bytes())["rule"].items() >= rule.items()
+        assert spec.to_bytes() != study().to_bytes()
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            {"kind": "mode"},
+            {"kind": "trimmed-mean"},
+            {"kind": "trimmed-mean", "trim": 32},
+            {"kind": "trimmed-mean", "trim": -1},
+            {"kind": "trimmed-mean", "trim": 1, "faulty": 1},
+            {"kind": "median", "trim": 1},
+            {"kind": "sum", "faulty": 1},
+            {"kind": "multi-krum"},
+            {"kind": "multi-krum", "faulty": 32},
+        ],
+    )
+    def test_refuses_parameters_that_the_rule_has_not(self, rule):
+        with pytest.raises(SpecError):
+            draft(rule=rule)
+
+    def test_only_the_sum_counts_by_weight(self):
+        """Another rule's updates are coded as of weight 1, so that its codec may use finer steps."""
+        with pytest.raises(SpecError, match="wrap"):
+            draft(codec=fields()["codec"] | {"scale": 2.0**19})
+        codec = draft(codec=fields()["codec"] | {"scale": 2.0**27}, rule={"kind": "median"}).codec
+        assert (codec.max_weight, codec.word_limit(1)) == (1, 2**28)
+        with pytest.raises(SpecError, match="wrap"):
+            draft(codec=fields()["codec"] | {"scale": 2.0**28}, rule={"kind": "median"})
+
+    @pytest.mark.parametrize(
+        ("rule", "divisors"),
+        [
+            ({"kind": "sum"}, [77, 77, 77, 77]),
+            ({"kind": "median"}, [1, 1, 1, 1]),
+            ({"kind": "geometric-median"}, [1, 1, 1, 1]),
+            ({"kind": "trimmed-mean", "trim": 2}, [1, 2, 1, 4]),
+            ({"kind": "multi-krum", "faulty": 2}, [1, 1, 3, 6]),
+        ],
+    )
+    def test_divisors(self, rule, divisors):
+        """What makes a mean of the aggregate of 1, 2, 5 and 8 updates of weight 77 in all."""
+        spec = RuleSpec.from_fields(rule)
+        assert [spec.divisor(count, 77) for count in (1, 2, 5, 8)] == divisors
 
 
 class TestModelSpec:

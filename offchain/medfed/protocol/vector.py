@@ -87,9 +87,10 @@ class Codec:
 
         Rounding moves a word by one step at most, also when it is stochastic; so it adds √P to the length.
         """
-        length = self.clip_norm * weight * self.scale + math.sqrt(self.size)
+        root = math.sqrt(self.size)
         # A clip_norm that no update within the bound reaches may be any number.
-        return math.ceil(min(length, 2.0 * self.word_limit(weight) * math.sqrt(self.size)) ** 2)
+        length = min(self.clip_norm * weight * self.scale, self.word_limit(weight) * root) + root
+        return math.ceil(length * length)
 
     def encode(self, delta: Floats, weight: int, rng: np.random.Generator | None = None) -> Words:
         """Δ (size,) as words (size,). With `rng`, rounds stochastically (unbiased) instead of half to even.
