@@ -30,6 +30,7 @@ __all__ = [
     "model_bytes",
     "parse_model",
     "predict",
+    "predict_many",
     "scaled",
     "unflatten",
 ]
@@ -57,15 +58,15 @@ def flatten(parameters: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32
 
 
 def unflatten(theta: NDArray[np.float32], shapes: Shapes) -> dict[str, NDArray[np.float32]]:
-    """Named views of θ. Raises `ProtocolError` for a vector of another length."""
+    """Named views of θ, or of many (c, P). Raises `ProtocolError` for a vector of another length."""
     size = sum(math.prod(shape) for shape in shapes.values())
-    if theta.shape != (size,):
+    if theta.shape[-1:] != (size,):
         raise ProtocolError(f"This model has {size} parameters; the vector has shape {theta.shape}.")
     found: dict[str, NDArray[np.float32]] = {}
     start = 0
     for name in sorted(shapes):
         end = start + math.prod(shapes[name])
-        found[name] = theta[start:end].reshape(shapes[name])
+        found[name] = theta[..., start:end].reshape(*theta.shape[:-1], *shapes[name])
         start = end
     return found
 
@@ -109,16 +110,24 @@ def scaled(features: NDArray[np.float64], schema: Schema) -> NDArray[np.float64]
 
 def predict(model: Model, study: StudyDraft, features: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probability of label 1 for each row of unscaled features (n, d) -> (n,), in NumPy alone."""
-    parameters = unflatten(model.theta, study.shapes)
-    hidden = scaled(features, study.columns)  # (n, d)
+    found: NDArray[np.float64] = predict_many(model.theta[np.newaxis], study, features)[0]
+    return found
+
+
+def predict_many(
+    thetas: NDArray[np.float32], study: StudyDraft, features: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`predict` for many models at once: thetas (c, P) -> (c, n)."""
+    parameters = unflatten(thetas, study.shapes)
+    hidden = scaled(features, study.columns)[np.newaxis]  # (1, n, d)
     layers = len(parameters) // 2
     for index in range(layers):
-        weight = parameters[f"layers.{index}.weight"].astype(np.float64)  # (out, in)
+        weight = parameters[f"layers.{index}.weight"].astype(np.float64)  # (c, out, in)
         bias = parameters[f"layers.{index}.bias"].astype(np.float64)
-        hidden = hidden @ weight.T + bias  # (n, out)
+        hidden = hidden @ weight.transpose(0, 2, 1) + bias[:, np.newaxis]  # (c, n, out)
         if index < layers - 1:
             hidden = np.maximum(hidden, 0.0)
-    return _sigmoid(hidden[:, 0])
+    return _sigmoid(hidden[:, :, 0])
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
