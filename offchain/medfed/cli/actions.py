@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medfed.chain.calls import Receipt
+from medfed.chain.contracts import rule_creation
 from medfed.chain.contracts.consents import SignedMessage
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.rounds import StudyTerms
+from medfed.chain.deployment import Deployment
 from medfed.chain.keys import Account
 from medfed.chain.sender import Sender
 from medfed.data.commitments import records_root
@@ -24,7 +26,7 @@ from medfed.learning.models import complete_study
 from medfed.protocol import purposes as duo
 from medfed.protocol.canonical import canonical_json
 from medfed.protocol.cid import digest_of
-from medfed.protocol.documents import StudyDraft
+from medfed.protocol.documents import RuleSpec, StudyDraft
 from medfed.protocol.typed import GrantMessage, consent_domain, digest
 from medfed.rounds.federation import Federation
 from medfed.types import Address, Cid, DatasetId, HospitalId, StudyId
@@ -167,7 +169,7 @@ def create_study(
         token=token,
         reward_per_round=offer.reward_per_round,
         stake=offer.stake,
-        rule=contracts.rule.address,
+        rule=_rule_of(contracts, sender, spec.rule),
         purposes=spec.purposes,
         disease=spec.disease,
         enrol_deadline=max(federation.client.head().timestamp, int(time.time())) + offer.enrol_seconds,
@@ -184,3 +186,13 @@ def create_study(
     )
     receipt = sender.send(contracts.rounds.create_study(terms))
     return contracts.rounds.created(receipt), receipt
+
+
+def _rule_of(contracts: Deployment, sender: Sender, rule: RuleSpec) -> Address:
+    """The contract of a study's rule: the deployment's for the sum, else a new one, which holds nothing and costs gas
+    only."""
+    if rule.kind == "sum":
+        return contracts.rule.address
+    made = sender.send(rule_creation(rule)).contract
+    assert made is not None
+    return made

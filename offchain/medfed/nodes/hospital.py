@@ -20,6 +20,7 @@ from typing import Any
 
 from medfed.chain.calls import Call
 from medfed.chain.clock import ChainClock
+from medfed.chain.contracts import check_rule
 from medfed.chain.sender import Sender
 from medfed.config import HospitalConfig
 from medfed.data.cohort import Cohort
@@ -452,7 +453,9 @@ class Hospital:
 
     def _spec(self, study: StudyHistory) -> StudySpec:
         if study.study not in self._specs:
-            self._specs[study.study] = fetch_spec(self._fed.store, study)
+            spec = fetch_spec(self._fed.store, study)
+            check_rule(self._fed.client, spec.rule, study.terms["rule"])
+            self._specs[study.study] = spec
         return self._specs[study.study]
 
     def _model(self, study: StudyHistory, spec: StudySpec, number: RoundNumber) -> Model:

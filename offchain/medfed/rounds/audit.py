@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from medfed import __version__
+from medfed.chain.contracts import check_rule
 from medfed.chain.deployment import compiler_version
 from medfed.errors import ContentMissing, Fatal, IntegrityError, ProtocolError
 from medfed.learning.models import initial_model, model_bytes
@@ -88,6 +89,7 @@ def audit_study(federation: Federation, number: StudyId, disclosures: tuple[Disc
     }
     try:
         spec = fetch_spec(federation.store, study)
+        check_rule(federation.client, spec.rule, study.terms["rule"])
         _check_start(spec)
     except (Fatal, ContentMissing) as exc:
         return Report(number, _state(study), (), f"The study's spec: {exc}", (), versions)

@@ -7,7 +7,15 @@ from medfed.chain.contracts.consents import Consents
 from medfed.chain.contracts.consortium import Consortium
 from medfed.chain.contracts.datasets import Datasets
 from medfed.chain.contracts.rounds import Rounds
-from medfed.chain.contracts.rules import MedianRule, QuorumOnlyRule, Rule, SumRule, TrimmedMeanRule
+from medfed.chain.contracts.rules import (
+    MedianRule,
+    QuorumOnlyRule,
+    Rule,
+    SumRule,
+    TrimmedMeanRule,
+    check_rule,
+    rule_creation,
+)
 from medfed.chain.contracts.token import Token
 from medfed.chain.contracts.vault import Vault
 
@@ -25,4 +33,6 @@ __all__ = [
     "Token",
     "TrimmedMeanRule",
     "Vault",
+    "check_rule",
+    "rule_creation",
 ]
