@@ -5,19 +5,21 @@ import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
 
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
+import {Guarded} from "./libraries/Guarded.sol";
 import {Purposes} from "./libraries/Purposes.sol";
-import {RoundsGuarded} from "./libraries/RoundsGuarded.sol";
 import {DatasetId} from "./types/DatasetId.sol";
 
 /// @dev The best quality score.
 uint16 constant QUALITY_LIMIT = 10_000;
 
 /// @title DatasetRegistry
-contract DatasetRegistry is IDatasetRegistry, ERC721, RoundsGuarded {
+contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
     // Immutables
 
     /// @notice Says who operates which hospital.
     IConsortium public immutable CONSORTIUM;
+    /// @notice The rounds contract.
+    address public immutable ROUNDS;
 
     // Storage
 
@@ -28,11 +30,9 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, RoundsGuarded {
 
     // Constructor
 
-    constructor(IConsortium consortium, address rounds)
-        ERC721("MedFed Dataset", "MFD")
-        RoundsGuarded(rounds)
-    {
+    constructor(IConsortium consortium, address rounds) ERC721("MedFed Dataset", "MFD") {
         CONSORTIUM = consortium;
+        ROUNDS = rounds;
     }
 
     // Hospital functions
@@ -80,7 +80,7 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, RoundsGuarded {
     /// @inheritdoc IDatasetRegistry
     function lock(DatasetId dataset, address hospital)
         external
-        onlyRounds
+        only(msg.sender == ROUNDS)
         returns (uint16 version, uint32 records, uint32 uses, uint24 disease)
     {
         require(_ownerOf(DatasetId.unwrap(dataset)) == hospital, NotTheOwner(dataset, hospital));
@@ -95,7 +95,7 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, RoundsGuarded {
     }
 
     /// @inheritdoc IDatasetRegistry
-    function unlock(DatasetId dataset) external onlyRounds {
+    function unlock(DatasetId dataset) external only(msg.sender == ROUNDS) {
         uint8 enrolments = _datasets[dataset].enrolments - 1;
 
         _datasets[dataset].enrolments = enrolments;

@@ -5,26 +5,24 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
+import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IFederatedRounds} from "./interfaces/IFederatedRounds.sol";
+import {IRewards} from "./interfaces/IRewards.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {Guarded} from "./libraries/Guarded.sol";
 import {Purposes} from "./libraries/Purposes.sol";
 import {Seats} from "./libraries/Seats.sol";
+import {BPS} from "./types/Bps.sol";
 import {DatasetId} from "./types/DatasetId.sol";
 import {StudyId} from "./types/StudyId.sol";
 
-/// @dev Shares are in 1/10,000.
-uint256 constant BPS = 10_000;
-/// @dev The most that attesters may get of a round's reward.
-uint256 constant ATTESTER_BPS_LIMIT = 5_000;
-/// @dev A hospital is slashed from its second miss on, and from the third time that its update is left out.
-uint256 constant SLASHED_FROM_MISS = 2;
-uint256 constant SLASHED_FROM_LEFT_OUT = 3;
-/// @dev A sum of words stays below 2^31 in size, so a sum of weights does.
-uint256 constant WEIGHT_SUM_LIMIT = 1 << 31;
+/// @dev The most that attesters and patients may get of a round's reward.
+uint256 constant SET_ASIDE_BPS_LIMIT = 5_000;
 /// @dev Longest Training or Aggregating phase.
 uint256 constant PHASE_LIMIT = 90 days;
 
@@ -32,7 +30,7 @@ bytes32 constant ATTESTATION_TYPEHASH =
     keccak256("Attestation(uint64 study,uint16 round,bytes32 aggregateHash)");
 
 /// @title FederatedRounds
-contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
+contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, Guarded {
     using SafeCast for uint256;
     using Seats for uint64;
 
@@ -41,12 +39,14 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
     IConsortium public immutable CONSORTIUM;
     IDatasetRegistry public immutable DATASETS;
     IStakeVault public immutable VAULT;
+    IDisputes public immutable DISPUTES;
+    IRewards public immutable REWARDS;
     /// @notice Shortest Training and Aggregating phase, in seconds.
     uint256 public immutable MIN_PHASE_SECONDS;
-    /// @notice Shortest dispute window, in seconds; the longest is the vault's exit delay.
+    /// @notice Shortest dispute window, in seconds.
     uint256 public immutable MIN_DISPUTE_SECONDS;
-    /// @notice The share of a stake that one absence costs, in 1/10,000.
-    uint256 public immutable SLASH_BPS;
+    /// @notice Longest dispute window, in seconds: the vault's exit delay.
+    uint256 public immutable MAX_DISPUTE_SECONDS;
 
     // Storage
 
@@ -75,20 +75,29 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         IConsortium consortium,
         IDatasetRegistry datasets,
         IStakeVault vault,
+        IDisputes disputes,
+        IRewards rewards,
         uint256 minPhaseSeconds,
-        uint256 minDisputeSeconds,
-        uint256 slashBps
+        uint256 minDisputeSeconds
     ) AccessManaged(authority) EIP712("MedFed FederatedRounds", "1") {
         uint256 exitDelay = vault.exitDelay();
         require(minPhaseSeconds <= PHASE_LIMIT, PhaseLengthOutOfRange(minPhaseSeconds, 0, PHASE_LIMIT));
         require(minDisputeSeconds <= exitDelay, DisputeLengthOutOfRange(minDisputeSeconds, 0, exitDelay));
-        require(slashBps <= BPS, ShareOutOfRange(slashBps, BPS));
         CONSORTIUM = consortium;
         DATASETS = datasets;
         VAULT = vault;
+        DISPUTES = disputes;
+        REWARDS = rewards;
         MIN_PHASE_SECONDS = minPhaseSeconds;
         MIN_DISPUTE_SECONDS = minDisputeSeconds;
-        SLASH_BPS = slashBps;
+        MAX_DISPUTE_SECONDS = exitDelay;
+    }
+
+    // Modifiers
+
+    modifier onlyDisputes() {
+        _requireTrusted(msg.sender == address(DISPUTES));
+        _;
     }
 
     // Admin functions
@@ -109,6 +118,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
     function createStudy(StudyTerms calldata terms) external whenNotPaused returns (StudyId study) {
         _requireTimes(terms);
         _requireSizes(terms);
+        _requireShares(terms);
         Purposes.requireRequest(terms.purposes);
 
         study = StudyId.wrap(++studyCount);
@@ -116,6 +126,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
         emit StudyCreated(study, msg.sender, terms);
 
+        DISPUTES.agree(study, terms);
         VAULT.fund(study, terms.token, uint256(terms.rewardPerRound) * terms.rounds, msg.sender);
     }
 
@@ -135,7 +146,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         (uint16 version, uint32 records, uint32 uses, uint24 disease) = DATASETS.lock(dataset, hospital);
         require(Purposes.permitsStudy(uses, disease, s.purposes, s.disease), UseNotPermitted(study, dataset));
         // Written after the call, to the registry of this deployment, because only its answer has the pinned version and count.
-        _seats[study][seat] = Seat(hospital, dataset, version, records, 0, 0);
+        _seats[study][seat] = Seat(hospital, dataset, version, records);
 
         emit Enrolled(study, hospital, dataset, seat, version, records);
 
@@ -163,6 +174,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
             updateOf[study][round][seat] == 0 && !_hasAbstained(study, round, seat, r),
             AlreadyActed(study, round, seat)
         );
+        require(!s.struck.has(seat), SeatStruck(study, seat));
         _requireWeight(update.weight, s, place.records);
 
         updateOf[study][round][seat] = _commitment(update);
@@ -179,10 +191,13 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         Study storage s = _studies[study];
         address hospital = _seats[study][seat].hospital;
         (bool operator, bool active) = CONSORTIUM.isOperator(hospital, msg.sender);
-        require(hospital != address(0) && (operator || !active), NotTheSeatsOperator(study, seat, msg.sender));
+        require(
+            hospital != address(0) && (operator || !active || s.struck.has(seat)),
+            NotTheSeatsOperator(study, seat, msg.sender)
+        );
         Round storage r = _requireTraining(study, round, s);
         require(
-            !r.submitted.has(seat) && !_absences[study][round].abstained.has(seat),
+            updateOf[study][round][seat] == 0 && !_absences[study][round].abstained.has(seat),
             AlreadyActed(study, round, seat)
         );
 
@@ -197,21 +212,17 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
     /// @inheritdoc IFederatedRounds
     function attest(StudyId study, uint16 round, uint8 seat, Aggregate calldata aggregate) external {
-        _requireOperator(study, seat, _seats[study][seat].hospital);
-        bytes32 aggregateHash = _propose(study, round, aggregate);
-
-        _attest(study, round, aggregateHash, _requireAttester(study, round, seat, 0));
+        _attestAs(study, round, seat, _propose(study, round, aggregate));
     }
 
     /// @inheritdoc IFederatedRounds
     function attestHash(StudyId study, uint16 round, uint8 seat, bytes32 aggregateHash) external {
-        _requireOperator(study, seat, _seats[study][seat].hospital);
         require(
             _ballots[study][round][aggregateHash].attesters != 0,
             AggregateUnknown(study, round, aggregateHash)
         );
 
-        _attest(study, round, aggregateHash, _requireAttester(study, round, seat, 0));
+        _attestAs(study, round, seat, aggregateHash);
     }
 
     /// @inheritdoc IFederatedRounds
@@ -233,7 +244,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
             attesters = _requireAttester(study, round, seats[i], attesters);
         }
 
-        _attest(study, round, aggregateHash, attesters);
+        _attest(study, round, aggregateHash, attesters, false);
     }
 
     // Moving on
@@ -245,38 +256,15 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         require(s.state == State.Running, NotRunning(study, s.state));
         uint16 round = s.round;
         Round storage r = _rounds[study][round];
-        uint256 until = _voidableAt(s, r);
+        uint256 until = _voidableAt(study, round, s, r);
         require(block.timestamp >= until, NothingToAdvance(study, until));
 
-        r.outcome = Outcome.Void;
         uint8 voids = s.voids + 1;
         s.voids = voids;
-        _carry(study, round, carriedInto[study][round]);
-
-        emit RoundVoid(study, round);
+        _void(study, round, r);
 
         if (voids > s.maxVoids) _end(study, s, State.Aborted);
         else _open(study, s, round + 1);
-    }
-
-    /// @inheritdoc IFederatedRounds
-    function recordAbsences(StudyId study, uint16 round, Aggregate calldata aggregate) external {
-        Study storage s = _studies[study];
-        Round storage r = _rounds[study][round];
-        Phase now_ = _phase(s, r);
-        require(now_ != Phase.None && now_ != Phase.Training, WrongPhase(study, round, now_));
-        require(!s.refunded, AlreadyRefunded(study));
-        Absence storage absence = _absences[study][round];
-        bool isFinal = _ballots[study][round][_hash(study, round, aggregate)].finalAt != 0;
-        uint64 silent = Seats.first(s.members) & ~(r.submitted | absence.abstained);
-        uint64 leftOut = isFinal ? r.submitted & ~aggregate.included : 0;
-        uint64 found = (silent | leftOut) & ~absence.recorded;
-        require(found != 0, NothingToRecord(study, round));
-
-        absence.recorded |= found;
-        for (uint8 seat = 0; seat < s.members; ++seat) {
-            if (found.has(seat)) _recordAbsence(study, round, seat, silent.has(seat));
-        }
     }
 
     // Money
@@ -296,11 +284,13 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         require(b.finalAt != 0, NotFinal(study, round, aggregateHash));
         uint256 until = uint256(b.finalAt) + s.disputeSeconds;
         require(block.timestamp >= until, ClaimLocked(study, round, until));
+        _requirePaying(study, round, s);
         require(!b.claimed.has(seat), AlreadyClaimed(study, round, seat));
         require(updateOf[study][round][seat] == _commitment(update), UpdateMismatch(study, round, seat));
+        require(!_absences[study][round].struck.has(seat), AlreadyStruck(study, round, seat));
 
         ballot.claimed = b.claimed | Seats.bit(seat);
-        uint256 amount = _payOf(study, s, round, seat, aggregate.included, b, update.weight);
+        uint256 amount = _payOf(study, s, round, seat, b, update.weight);
         require(amount != 0, NothingToClaim(study, round, seat));
         address hospital = _seats[study][seat].hospital;
 
@@ -319,10 +309,11 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
         place.dataset = DatasetId.wrap(0);
 
-        emit StakeReleased(study, seat, s.stake);
+        emit StakeReleased(study, seat, s.struck.has(seat) ? 0 : s.stake);
 
         DATASETS.unlock(dataset);
-        VAULT.unlock(place.hospital, s.token, s.stake);
+        // What a struck seat had is gone; what is locked beside it belongs to other studies.
+        if (!s.struck.has(seat)) VAULT.unlock(place.hospital, s.token, s.stake);
     }
 
     /// @inheritdoc IFederatedRounds
@@ -332,11 +323,74 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         require(!s.refunded, AlreadyRefunded(study));
 
         s.refunded = true;
-        uint256 amount = uint256(s.rewardPerRound) * (s.rounds - s.finals) + carriedInto[study][s.round + 1];
+        uint256 amount = _unpaid(study, s);
 
         emit Refunded(study, s.sponsor, amount);
 
         VAULT.pay(study, s.sponsor, amount);
+    }
+
+    // Functions of the disputes contract
+
+    /// @inheritdoc IFederatedRounds
+    function finaliseByTime(StudyId study, uint16 round, uint8 seat, Aggregate calldata aggregate)
+        external
+        onlyDisputes
+    {
+        _attest(study, round, _propose(study, round, aggregate), Seats.bit(seat), true);
+    }
+
+    /// @inheritdoc IFederatedRounds
+    function strikeUpdate(StudyId study, uint16 round, uint8 seat, uint32 weight)
+        external
+        onlyDisputes
+        returns (bool open, bool slashable)
+    {
+        Study storage s = _studies[study];
+        Round storage r = _rounds[study][round];
+        Absence storage absence = _absences[study][round];
+        open = r.outcome == Outcome.Open;
+        if (!open) _requireDisputable(study, round, s, r);
+        require(!absence.struck.has(seat), AlreadyStruck(study, round, seat));
+
+        uint64 bit = Seats.bit(seat);
+        slashable = !s.struck.has(seat);
+        s.struck |= bit;
+        absence.struck |= bit;
+        if (open) {
+            r.submitted &= ~bit;
+            r.totalWeight -= weight;
+            r.attested = 0;
+        }
+
+        emit UpdateStruck(study, round, seat, weight);
+    }
+
+    /// @inheritdoc IFederatedRounds
+    function refute(StudyId study, uint16 round, bytes32 aggregateHash)
+        external
+        onlyDisputes
+        returns (uint64 seats)
+    {
+        Study storage s = _studies[study];
+        Ballot storage ballot = _ballots[study][round][aggregateHash];
+        require(ballot.finalAt != 0, NotFinal(study, round, aggregateHash));
+        _requireDisputable(study, round, s, _rounds[study][round]);
+        seats = ballot.attesters & ~s.struck;
+        require(seats != 0, AlreadyRefuted(study, round, aggregateHash));
+
+        s.struck |= seats;
+        if (s.voidFrom == 0 || round < s.voidFrom) s.voidFrom = round;
+
+        emit RoundRefuted(study, round, aggregateHash, seats);
+
+        if (s.state == State.Running) _void(study, s.round, _rounds[study][s.round]);
+        if (s.state != State.Aborted) _end(study, s, State.Aborted);
+    }
+
+    /// @inheritdoc IFederatedRounds
+    function forfeit(StudyId study, uint256 amount) external onlyDisputes {
+        _forfeit(study, _studies[study], amount);
     }
 
     // Views
@@ -393,13 +447,13 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
     // Internal: checks
 
     function _requireTimes(StudyTerms calldata t) private view {
-        uint256 most = VAULT.exitDelay();
         require(block.timestamp < t.enrolDeadline, DeadlinePassed(t.enrolDeadline, block.timestamp));
         _requirePhase(t.trainingSeconds);
         _requirePhase(t.aggregatingSeconds);
+        _requirePhase(t.claimSeconds);
         require(
-            t.disputeSeconds >= MIN_DISPUTE_SECONDS && t.disputeSeconds <= most,
-            DisputeLengthOutOfRange(t.disputeSeconds, MIN_DISPUTE_SECONDS, most)
+            t.disputeSeconds >= MIN_DISPUTE_SECONDS && t.disputeSeconds <= MAX_DISPUTE_SECONDS,
+            DisputeLengthOutOfRange(t.disputeSeconds, MIN_DISPUTE_SECONDS, MAX_DISPUTE_SECONDS)
         );
     }
 
@@ -419,11 +473,12 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         require(
             t.cohortStep != 0 && t.cohortStep <= t.maxWeight, CohortStepOutOfRange(t.cohortStep, t.maxWeight)
         );
-        require(
-            uint256(t.maxHospitals) * t.maxWeight < WEIGHT_SUM_LIMIT,
-            SumCouldWrap(t.maxHospitals, t.maxWeight)
-        );
-        require(t.attesterBps <= ATTESTER_BPS_LIMIT, ShareOutOfRange(t.attesterBps, ATTESTER_BPS_LIMIT));
+    }
+
+    function _requireShares(StudyTerms calldata t) private pure {
+        uint256 aside = uint256(t.attesterBps) + t.patientBps;
+        require(aside <= SET_ASIDE_BPS_LIMIT, ShareOutOfRange(aside, SET_ASIDE_BPS_LIMIT));
+        require(t.sponsorFeeBps <= BPS, ShareOutOfRange(t.sponsorFeeBps, BPS));
     }
 
     function _requireActiveHospital(address operator) private view returns (address hospital) {
@@ -480,6 +535,19 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         return others | Seats.bit(seat);
     }
 
+    function _requirePaying(StudyId study, uint16 round, Study storage s) private view {
+        uint16 from = s.voidFrom;
+        require(from == 0 || round < from, PayVoid(study, round, from));
+    }
+
+    /// @dev The round is final and its claims have not unlocked. It ended when the next one opened, or the study completed.
+    function _requireDisputable(StudyId study, uint16 round, Study storage s, Round storage r) private view {
+        require(r.outcome == Outcome.Final, WrongPhase(study, round, _phase(s, r)));
+        uint256 openedNext = _rounds[study][round + 1].openedAt;
+        uint256 until = (openedNext != 0 ? openedNext : s.endedAt) + s.disputeSeconds;
+        require(block.timestamp < until, DisputeClosed(study, round, until));
+    }
+
     function _requireSettled(StudyId study, Study storage s) private view {
         require(s.state == State.Completed || s.state == State.Aborted, NotEnded(study, s.state));
         uint256 until = uint256(s.endedAt) + (s.finals == 0 ? 0 : s.disputeSeconds);
@@ -500,6 +568,9 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         s.disputeSeconds = t.disputeSeconds;
         s.maxWeight = t.maxWeight;
         s.attesterBps = t.attesterBps;
+        s.patientBps = t.patientBps;
+        s.scoreMode = t.scoreMode;
+        s.sponsorFeeBps = t.sponsorFeeBps;
         (s.token, s.rewardPerRound) = (t.token, t.rewardPerRound);
         (s.sponsor, s.enrolDeadline, s.purposes, s.disease) =
         (msg.sender, t.enrolDeadline, t.purposes, t.disease);
@@ -522,14 +593,16 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
     function _open(StudyId study, Study storage s, uint16 round) private {
         s.round = round;
-        _rounds[study][round].openedAt = uint40(block.timestamp);
+        Round storage r = _rounds[study][round];
+        r.openedAt = uint32(block.timestamp);
+        r.finalsBefore = s.finals;
 
         emit RoundOpened(study, round);
     }
 
     function _end(StudyId study, Study storage s, State state) private {
         s.state = state;
-        s.endedAt = uint40(block.timestamp);
+        if (s.endedAt == 0) s.endedAt = uint40(block.timestamp);
 
         if (state == State.Completed) emit StudyCompleted(study);
         else emit StudyAborted(study);
@@ -541,7 +614,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         r.acted = acted;
         if (acted != s.members) return;
 
-        r.closedAt = uint40(block.timestamp);
+        r.closedAt = uint32(block.timestamp);
 
         emit TrainingClosed(study, round);
     }
@@ -552,7 +625,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
     {
         aggregateHash = _hash(study, round, aggregate);
         Ballot storage ballot = _ballots[study][round][aggregateHash];
-        if (ballot.attesters != 0) return aggregateHash;
+        if (ballot.included != 0) return aggregateHash;
         uint64 submitted = _rounds[study][round].submitted;
         uint32 total = _rounds[study][round].totalWeight;
         uint256 least = _studies[study].minHospitals;
@@ -566,12 +639,19 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
             WrongTotalWeight(aggregate.weight, total)
         );
 
-        ballot.weight = aggregate.weight;
+        (ballot.included, ballot.weight) = (aggregate.included, aggregate.weight);
 
         emit AggregateProposed(study, round, aggregateHash, aggregate);
     }
 
-    function _attest(StudyId study, uint16 round, bytes32 aggregateHash, uint64 seats) private {
+    function _attestAs(StudyId study, uint16 round, uint8 seat, bytes32 aggregateHash) private {
+        _requireOperator(study, seat, _seats[study][seat].hospital);
+
+        _attest(study, round, aggregateHash, _requireAttester(study, round, seat, 0), false);
+    }
+
+    /// @param byTime Whether these attestations decide, however many there are.
+    function _attest(StudyId study, uint16 round, bytes32 aggregateHash, uint64 seats, bool byTime) private {
         Study storage s = _studies[study];
         Round storage r = _rounds[study][round];
         Ballot storage ballot = _ballots[study][round][aggregateHash];
@@ -583,9 +663,10 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
         emit Attested(study, round, aggregateHash, seats);
 
-        if (r.outcome == Outcome.Open && attesters.count() * 3 >= r.submitted.count() * 2) {
-            ballot.finalAt = uint40(block.timestamp);
-            _finalise(study, round, s, r, aggregateHash, ballot.weight);
+        if (r.outcome != Outcome.Open) return;
+        if (byTime || (attesters & r.submitted).count() * 3 >= r.submitted.count() * 2) {
+            ballot.finalAt = uint32(block.timestamp);
+            _finalise(study, round, s, r, aggregateHash, ballot);
         }
     }
 
@@ -597,9 +678,15 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         Ballot storage ballot
     ) private view {
         Phase now_ = _phase(s, r);
-        if (now_ == Phase.Aggregating) return;
+        if (now_ == Phase.Aggregating) {
+            // A ballot with an update that has left the set counts no more.
+            (uint64 included, uint64 submitted) = (ballot.included, r.submitted);
+            require(included & ~submitted == 0, IncludedNotSubmitted(included, submitted));
+            return;
+        }
         uint256 finalAt = ballot.finalAt;
         require(now_ == Phase.Final && finalAt != 0, WrongPhase(study, round, now_));
+        _requirePaying(study, round, s);
         uint256 until = finalAt + s.disputeSeconds;
         require(block.timestamp < until, AttestationClosed(study, round, until));
     }
@@ -610,14 +697,12 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         Study storage s,
         Round storage r,
         bytes32 aggregateHash,
-        uint32 weight
+        Ballot storage ballot
     ) private {
         r.outcome = Outcome.Final;
         uint16 finals = s.finals + 1;
         s.finals = finals;
-        if (weight != r.totalWeight) {
-            _carry(study, round, _leftOutPay(study, s, round, weight, r.totalWeight));
-        }
+        if (ballot.included != r.submitted) _carry(study, round, _leftOutPay(study, s, round, r, ballot));
 
         emit RoundFinal(study, round, aggregateHash);
 
@@ -630,29 +715,21 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         if (amount != 0) carriedInto[study][round + 1] += amount.toUint96();
     }
 
-    function _recordAbsence(StudyId study, uint16 round, uint8 seat, bool silent) private {
-        Study storage s = _studies[study];
-        Seat storage place = _seats[study][seat];
-        bool slashed;
-        if (silent) {
-            uint8 misses = _saturatingIncrement(place.misses);
-            place.misses = misses;
-            slashed = misses >= SLASHED_FROM_MISS || round == 1;
-        } else {
-            uint8 leftOut = _saturatingIncrement(place.leftOut);
-            place.leftOut = leftOut;
-            slashed = leftOut >= SLASHED_FROM_LEFT_OUT;
-        }
-        if (!slashed) {
-            emit AbsenceWarned(study, round, seat);
-            return;
-        }
+    /// @dev Slashed tokens join the newest round that nobody can have claimed from yet; after the last one, or once a round was proved
+    /// wrong, they are the sponsor's.
+    function _forfeit(StudyId study, Study storage s, uint256 amount) private {
+        uint16 round = s.state == State.Running ? s.round : 0;
+        if (round == 0) s.forfeited += amount.toUint96();
+        else _carry(study, round - 1, amount);
 
-        uint256 taken = VAULT.slash(place.hospital, s.token, uint256(s.stake) * SLASH_BPS / BPS, study);
-        // Into the newest round that nobody can have claimed from yet; after the last one it is the sponsor's.
-        _carry(study, s.state == State.Running ? s.round - 1 : s.round, taken);
+        emit Forfeited(study, round, amount);
+    }
 
-        emit AbsenceSlashed(study, round, seat, taken);
+    function _void(StudyId study, uint16 round, Round storage r) private {
+        r.outcome = Outcome.Void;
+        _carry(study, round, carriedInto[study][round]);
+
+        emit RoundVoid(study, round);
     }
 
     // Internal: pure facts
@@ -674,14 +751,27 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         return training ? Phase.Training : Phase.Aggregating;
     }
 
-    /// @dev From when on an open round may be voided: at the end of Training when too few submitted, else after Aggregating.
-    function _voidableAt(Study storage s, Round storage r) private view returns (uint256) {
+    /// @dev From when on an open round may be voided: at the end of Training when too few submitted, else after Aggregating, which
+    /// disputes may prolong.
+    function _voidableAt(StudyId study, uint16 round, Study storage s, Round storage r)
+        private
+        view
+        returns (uint256)
+    {
         uint256 closed = r.closedAt != 0 ? r.closedAt : uint256(r.openedAt) + s.trainingSeconds;
-        return r.submitted.count() < s.minHospitals ? closed : closed + s.aggregatingSeconds;
+        if (r.submitted.count() < s.minHospitals) return closed;
+        return Math.max(closed + s.aggregatingSeconds, DISPUTES.heldUntil(study, round));
     }
 
-    function _reward(StudyId study, Study storage s, uint16 round) private view returns (uint256) {
-        return uint256(s.rewardPerRound) + carriedInto[study][round];
+    /// @dev A round's reward: the attesters' part of it, and that of the updates. The rest is the patients'.
+    function _poolsOf(StudyId study, Study storage s, uint16 round)
+        private
+        view
+        returns (uint256 attesterPool, uint256 updatePool)
+    {
+        uint256 reward = uint256(s.rewardPerRound) + carriedInto[study][round];
+        attesterPool = reward * s.attesterBps / BPS;
+        updatePool = reward - attesterPool - reward * s.patientBps / BPS;
     }
 
     /// @dev Rounded down, always in the vault's favour.
@@ -690,30 +780,44 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         Study storage s,
         uint16 round,
         uint8 seat,
-        uint64 included,
         Ballot memory ballot,
         uint32 weight
     ) private view returns (uint256 amount) {
-        uint256 reward = _reward(study, s, round);
-        uint256 attesterPool = reward * s.attesterBps / BPS;
-        if (included.has(seat)) {
-            amount = (reward - attesterPool) * weight / _rounds[study][round].totalWeight;
+        Round storage r = _rounds[study][round];
+        (uint256 attesterPool, uint256 updatePool) = _poolsOf(study, s, round);
+        uint64 attesters = ballot.attesters;
+        (uint256 score, uint256 total) = (weight, r.totalWeight);
+        if (s.scoreMode == ScoreMode.Equal) {
+            (score, total) = (1, r.submitted.count());
+        } else if (s.scoreMode == ScoreMode.Reviewed) {
+            (uint256 own, uint256 all, uint64 revealers) = REWARDS.scoresOf(study, round, seat);
+            if (revealers != 0) attesters = revealers;
+            // What the left-out updates weigh has been carried on, whatever the reviews say.
+            if (all != 0) (score, total) = (own * ballot.weight, all * total);
         }
-        if (ballot.attesters.has(seat)) amount += attesterPool / ballot.attesters.count();
+        if (ballot.included.has(seat)) amount = updatePool * score / total;
+        if (attesters.has(seat)) amount += attesterPool / attesters.count();
     }
 
     /// @dev What the submitters that are left out would have had, rounded down.
-    function _leftOutPay(StudyId study, Study storage s, uint16 round, uint32 weight, uint32 total)
+    function _leftOutPay(StudyId study, Study storage s, uint16 round, Round storage r, Ballot storage ballot)
         private
         view
         returns (uint256)
     {
-        uint256 reward = _reward(study, s, round);
-        return (reward - reward * s.attesterBps / BPS) * (total - weight) / total;
+        (, uint256 updatePool) = _poolsOf(study, s, round);
+        (uint256 kept, uint256 total) = s.scoreMode == ScoreMode.Equal
+            ? (ballot.included.count(), r.submitted.count())
+            : (uint256(ballot.weight), uint256(r.totalWeight));
+        return updatePool * (total - kept) / total;
     }
 
-    function _saturatingIncrement(uint8 count) private pure returns (uint8) {
-        return count == type(uint8).max ? count : count + 1;
+    /// @dev What no round pays out: the rounds that were never final or are void for their pay, and what was carried past them.
+    function _unpaid(StudyId study, Study storage s) private view returns (uint256) {
+        uint16 from = s.voidFrom;
+        (uint256 paid, uint16 next) =
+            from == 0 ? (s.finals, s.round + 1) : (_rounds[study][from].finalsBefore, from);
+        return uint256(s.rewardPerRound) * (s.rounds - paid) + carriedInto[study][next] + s.forfeited;
     }
 
     function _commitment(Update calldata update) private pure returns (bytes32) {

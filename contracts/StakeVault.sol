@@ -11,19 +11,27 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
-import {RoundsGuarded} from "./libraries/RoundsGuarded.sol";
+import {Guarded} from "./libraries/Guarded.sol";
 import {StudyId} from "./types/StudyId.sol";
 
 /// @dev The longest exit delay in seconds: nobody's tokens are held for longer.
 uint256 constant EXIT_DELAY_LIMIT = 90 days;
 
 /// @title StakeVault
-contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, RoundsGuarded {
+contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Guarded {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
     // Immutables
 
+    /// @notice The rounds contract.
+    address public immutable ROUNDS;
+    /// @notice The disputes contract.
+    address public immutable DISPUTES;
+    /// @notice The rewards contract.
+    address public immutable REWARDS;
+    /// @notice The model market.
+    address public immutable MARKET;
     /// @inheritdoc IStakeVault
     uint256 public immutable exitDelay;
 
@@ -38,11 +46,19 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Ro
 
     // Constructor
 
-    constructor(address authority, address rounds, uint256 delay)
-        AccessManaged(authority)
-        RoundsGuarded(rounds)
-    {
+    constructor(
+        address authority,
+        address rounds,
+        address disputes,
+        address rewards,
+        address market,
+        uint256 delay
+    ) AccessManaged(authority) {
         require(delay <= EXIT_DELAY_LIMIT, ExitDelayOutOfRange(delay, EXIT_DELAY_LIMIT));
+        ROUNDS = rounds;
+        DISPUTES = disputes;
+        REWARDS = rewards;
+        MARKET = market;
         exitDelay = delay;
     }
 
@@ -134,10 +150,13 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Ro
         IERC20(token).safeTransfer(to, leaving.amount);
     }
 
-    // Functions of the rounds contract
+    // Functions of the contracts that are trusted
 
     /// @inheritdoc IStakeVault
-    function lock(address account, address token, uint256 amount) external onlyRounds {
+    function lock(address account, address token, uint256 amount)
+        external
+        only(msg.sender == ROUNDS || msg.sender == DISPUTES)
+    {
         Balance storage balance = _balances[account][token];
         require(balance.free >= amount, FreeBalanceTooSmall(account, token, balance.free, amount));
 
@@ -149,7 +168,10 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Ro
     }
 
     /// @inheritdoc IStakeVault
-    function unlock(address account, address token, uint256 amount) external onlyRounds {
+    function unlock(address account, address token, uint256 amount)
+        external
+        only(msg.sender == ROUNDS || msg.sender == DISPUTES)
+    {
         Balance storage balance = _balances[account][token];
         // Less may be locked than was once: a slash takes from it. The cast is safe, the minimum is at most a uint128.
         uint128 given = uint128(Math.min(amount, balance.locked));
@@ -163,7 +185,7 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Ro
     /// @inheritdoc IStakeVault
     function slash(address account, address token, uint256 amount, StudyId study)
         external
-        onlyRounds
+        only(msg.sender == DISPUTES)
         returns (uint256 taken)
     {
         Balance storage balance = _balances[account][token];
@@ -187,7 +209,7 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Ro
     /// @inheritdoc IStakeVault
     function fund(StudyId study, address token, uint256 amount, address from)
         external
-        onlyRounds
+        only(msg.sender == ROUNDS)
         nonReentrant
         whenNotPaused
     {
@@ -203,7 +225,10 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Ro
     }
 
     /// @inheritdoc IStakeVault
-    function pay(StudyId study, address account, uint256 amount) external onlyRounds {
+    function pay(StudyId study, address account, uint256 amount)
+        external
+        only(msg.sender == ROUNDS || msg.sender == DISPUTES || msg.sender == REWARDS)
+    {
         Pot storage pot = _pots[study];
         require(pot.amount >= amount, PotTooSmall(study, pot.amount, amount));
 
@@ -212,6 +237,35 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Ro
         _balances[account][pot.token].free += uint128(amount);
 
         emit Paid(study, account, amount);
+    }
+
+    /// @inheritdoc IStakeVault
+    function collect(address token, uint256 amount, address from)
+        external
+        only(msg.sender == MARKET)
+        nonReentrant
+        whenNotPaused
+        returns (uint256 received)
+    {
+        _requireAllowed(token);
+
+        // As with a deposit, only the transfer tells what arrived.
+        received = _pull(token, amount, from);
+        _balances[MARKET][token].free += received.toUint128();
+
+        emit Collected(token, from, received);
+    }
+
+    /// @inheritdoc IStakeVault
+    function disburse(address token, address account, uint256 amount) external only(msg.sender == MARKET) {
+        Balance storage balance = _balances[MARKET][token];
+        require(balance.free >= amount, FreeBalanceTooSmall(MARKET, token, balance.free, amount));
+
+        // The casts are safe: the amount is at most a uint128.
+        balance.free -= uint128(amount);
+        _balances[account][token].free += uint128(amount);
+
+        emit Disbursed(token, account, amount);
     }
 
     // Views

@@ -2,16 +2,40 @@
 pragma solidity ^0.8.28;
 
 import {StudyId} from "../types/StudyId.sol";
+import {IAggregationRule} from "./IAggregationRule.sol";
 import {IFederatedRounds} from "./IFederatedRounds.sol";
 
 /// @title What ends a round without a quorum, and what undoes a lie
 /// @notice An aggregator may claim, against a bond, that an aggregate of all submitted updates is right. The claim becomes the round's
 /// result when its window closes and nobody objected. Until the claims of a round unlock, anyone may open one chunk of every included
 /// update and of the aggregate; the study's rule recomputes it. Who lied is slashed, who proved it is paid a share of that.
-/// @dev Two contracts in one role with `IFederatedRounds`, which keeps the facts; this one judges and calls back. Holds no funds:
-/// bonds are locked in `IStakeVault`. A study's contest begins anew when an update leaves the round's set: attempts over the old set
+/// @dev `IFederatedRounds` keeps the facts of studies and rounds, this contract judges and calls back; all slashing is its. Holds no
+/// funds: bonds are locked in `IStakeVault`. A study's contest begins anew when an update leaves the round's set: attempts over the old set
 /// lapse unharmed, and all submitters may claim and object once more.
 interface IDisputes {
+    /// @notice What a study says about disputes. Three words.
+    struct DisputeTerms {
+        uint32 words; // of an update
+        uint32 steps; // largest size of a word per unit of weight; of any word where the rule does not weight
+        uint24 trainingSeconds;
+        uint24 aggregatingSeconds;
+        uint24 claimSeconds;
+        uint24 disputeSeconds;
+        uint8 minHospitals;
+        uint8 maxAttempts;
+        bool weighted; // what the rule said when the study was posted
+        IAggregationRule rule; // second word
+        uint96 bond;
+        address token; // third word
+        uint96 stake;
+    }
+
+    /// @notice A seat's absences so far.
+    struct Record {
+        uint8 misses; // rounds in which it neither submitted nor abstained
+        uint8 leftOut; // final rounds that left its update out
+    }
+
     enum AttemptState {
         None,
         Pending, // becomes final when its window closes without an objection
@@ -84,6 +108,14 @@ interface IDisputes {
     /// @notice `challenger` got `amount` of what was slashed.
     event ChallengerPaid(StudyId indexed study, address indexed challenger, uint256 amount);
 
+    event AbsenceWarned(StudyId indexed study, uint16 indexed round, uint8 indexed seat);
+    event AbsenceSlashed(StudyId indexed study, uint16 indexed round, uint8 indexed seat, uint256 amount);
+
+    error VectorEmpty(uint256 words, uint256 steps);
+    error AttemptsOutOfRange(uint256 attempts, uint256 limit);
+    error BondZero();
+    error RuleNotPerChunk(IAggregationRule rule);
+    error NothingToRecord(StudyId study, uint16 round);
     error QuorumOnly(StudyId study);
     error AttemptsExhausted(StudyId study, uint16 round, uint8 limit);
     error AttemptPending(StudyId study, uint16 round, uint8 attempt);
@@ -104,6 +136,10 @@ interface IDisputes {
     error ChunkNotProved(bytes32 root, uint256 index);
     error UpdateCount(uint256 updates, uint256 expected);
     error ChallengeUnfounded(StudyId study, uint16 round, uint256 index);
+
+    /// @notice Called by the rounds contract: checks and keeps what a new study says about disputes.
+    /// @dev Assumes of the rule that it answers the same question always in the same way; `checkChunk` is only called to read.
+    function agree(StudyId study, IFederatedRounds.StudyTerms calldata terms) external;
 
     /// @notice A bonded claim over the complete set of a round's submitters, by the operator of one of them. At first only the
     /// leader may make it: the submitter at (round + attempts) modulo the number of those that may; after half of the Aggregating phase
@@ -165,6 +201,22 @@ interface IDisputes {
         uint32 index,
         bytes calldata opening
     ) external;
+
+    /// @notice Warns or slashes the hospitals that were silent in a round whose Training has closed, and those that a final
+    /// aggregate left out. A first miss warns (one in the first round slashes, as the hospital never took part), later ones slash; being
+    /// left out slashes from the third time. Slashed tokens join a later round's reward.
+    /// @param aggregate The round's final aggregate; one that is not final (all zero will do) leaves only silence to record.
+    function recordAbsences(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata aggregate)
+        external;
+
+    /// @notice What a study says about disputes; all zero when there is none.
+    function getTerms(StudyId study) external view returns (DisputeTerms memory);
+
+    /// @notice A seat's absences so far.
+    function recordOf(StudyId study, uint8 seat) external view returns (Record memory);
+
+    /// @notice The seats whose absence from a round was warned or slashed: bitmap.
+    function absencesRecorded(StudyId study, uint16 round) external view returns (uint64 seats);
 
     /// @notice What is contested in a round; all zero when nothing is.
     function getContest(StudyId study, uint16 round) external view returns (Contest memory);

@@ -73,6 +73,7 @@ interface IFederatedRounds {
         uint16 sponsorFeeBps; // the sponsor's share of the finished model's licence fees, in 1/10,000
     }
 
+    /// @notice A study, but for what `IDisputes.getTerms` has.
     struct Study {
         State state;
         uint8 members; // seats taken
@@ -102,15 +103,10 @@ interface IFederatedRounds {
         bytes32 spec; // fifth word
         uint40 endedAt; // sixth word, written once: when the study completed or aborted
         bool refunded;
-        uint32 words;
-        uint32 steps;
-        uint24 claimSeconds;
-        uint8 maxAttempts;
         uint8 maxVoids;
         uint16 sponsorFeeBps;
         uint64 struck; // bitmap of the seats that lost their stake to a proof
-        uint96 bond; // seventh word
-        uint96 forfeited; // slashed since a round was proved wrong; the sponsor's
+        uint96 forfeited; // slashed when no round could pay it out any more; the sponsor's
     }
 
     /// @notice One word.
@@ -119,8 +115,6 @@ interface IFederatedRounds {
         DatasetId dataset; // 0 once released
         uint16 version; // pinned version of the dataset
         uint32 records; // pinned record count
-        uint8 misses; // rounds in which it neither submitted nor abstained
-        uint8 leftOut; // final rounds that left its update out
     }
 
     /// @notice One word.
@@ -147,7 +141,6 @@ interface IFederatedRounds {
     /// @notice One word, only for rounds in which somebody did not submit or an update was proved wrong.
     struct Absence {
         uint64 abstained; // bitmap of seats
-        uint64 recorded; // bitmap of seats whose absence was warned or slashed
         uint64 struck; // bitmap of seats whose update was proved wrong; it earns nothing
     }
 
@@ -199,8 +192,6 @@ interface IFederatedRounds {
     event Forfeited(StudyId indexed study, uint16 indexed round, uint256 amount);
     event StudyCompleted(StudyId indexed study);
     event StudyAborted(StudyId indexed study);
-    event AbsenceWarned(StudyId indexed study, uint16 indexed round, uint8 indexed seat);
-    event AbsenceSlashed(StudyId indexed study, uint16 indexed round, uint8 indexed seat, uint256 amount);
     event Claimed(
         StudyId indexed study, uint16 indexed round, uint8 indexed seat, address hospital, uint256 amount
     );
@@ -213,10 +204,6 @@ interface IFederatedRounds {
     error RoundsZero();
     error CohortStepOutOfRange(uint256 step, uint256 maxWeight);
     error SumCouldWrap(uint256 maxHospitals, uint256 maxWeight, uint256 steps);
-    error VectorEmpty(uint256 words, uint256 steps);
-    error AttemptsOutOfRange(uint256 attempts, uint256 limit);
-    error BondZero();
-    error RuleNotPerChunk(IAggregationRule rule);
     error ShareOutOfRange(uint256 bps, uint256 limit);
     error DeadlinePassed(uint256 deadline, uint256 now_);
     error NotEnrolling(StudyId study, State state);
@@ -242,7 +229,6 @@ interface IFederatedRounds {
     error SignatureCount(uint256 seats, uint256 signatures);
     error BadSignature(uint8 seat, address recovered);
     error NothingToAdvance(StudyId study, uint256 until);
-    error NothingToRecord(StudyId study, uint16 round);
     error ClaimLocked(StudyId study, uint16 round, uint256 until);
     error NotFinal(StudyId study, uint16 round, bytes32 aggregateHash);
     error AlreadyClaimed(StudyId study, uint16 round, uint8 seat);
@@ -303,12 +289,6 @@ interface IFederatedRounds {
     /// before its deadline.
     function advance(StudyId study) external;
 
-    /// @notice Warns or slashes the hospitals that were silent in a round whose Training has closed, and those that a final
-    /// aggregate left out. A first miss warns (one in the first round slashes, as the hospital never took part), later ones slash; being
-    /// left out slashes from the third time. Slashed tokens join a later round's reward.
-    /// @param aggregate The round's final aggregate; one that is not final (all zero will do) leaves only silence to record.
-    function recordAbsences(StudyId study, uint16 round, Aggregate calldata aggregate) external;
-
     /// @notice Pays one seat for one final round into its hospital's free balance. Anyone may call.
     /// @dev Of the round's reward, `attesterBps` go to the attesters in equal parts (where reviews count, to those that revealed
     /// theirs), `patientBps` to the patients in the cohorts through `IRewards`, and the rest to the updates by the study's score mode.
@@ -367,7 +347,7 @@ interface IFederatedRounds {
         view
         returns (Ballot memory);
 
-    /// @notice Who abstained, and whose absence was recorded.
+    /// @notice Who abstained, and whose update was proved wrong.
     function getAbsence(StudyId study, uint16 round) external view returns (Absence memory);
 
     /// @notice A seat's commitment: keccak256(updateRoot, keccak256(abi.encode(cid, cohortCid, cohortRoot, weight))).

@@ -144,7 +144,7 @@ interface IStakeVault {
     /// @notice Called by the rounds or the disputes contract: locked to free, at most what is locked.
     function unlock(address account, address token, uint256 amount) external;
 
-    /// @notice Called by the rounds or the disputes contract: takes up to `amount` from locked, then exiting, then free tokens into the study's pot.
+    /// @notice Called by the disputes contract: takes up to `amount` from locked, then exiting, then free tokens into the study's pot.
     /// @return taken What there was to take.
     function slash(address account, address token, uint256 amount, StudyId study)
         external

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 /// @dev A chunk has 128 big-endian words of 32 bits.
+uint256 constant CHUNK_WORDS = 128;
 uint256 constant CHUNK_BYTES = 512;
 
 /// @title One chunk of a vector, checked against the vector's root
@@ -13,22 +14,24 @@ library ChunkTree {
     error ProofLength(uint256 length, uint256 expected);
 
     /// @notice Whether `chunk` stands at `index` in the vector with this root.
-    /// @param proof The sibling digests, from the leaf up.
+    /// @param proof The sibling digests, from the leaf up, 32 bytes each.
     function verify(
         bytes32 root,
         bytes calldata chunk,
         uint256 index,
-        bytes32[] calldata proof,
+        bytes calldata proof,
         uint256 chunkCount
     ) internal pure returns (bool) {
+        uint256 levels = depth(chunkCount);
         require(chunk.length == CHUNK_BYTES, ChunkSize(chunk.length, CHUNK_BYTES));
         require(index < chunkCount, ChunkIndexOutOfRange(index, chunkCount));
-        require(proof.length == depth(chunkCount), ProofLength(proof.length, depth(chunkCount)));
+        require(proof.length == 32 * levels, ProofLength(proof.length, 32 * levels));
 
         bytes32 node = sha256(chunk);
-        for (uint256 level = 0; level < proof.length; ++level) {
+        for (uint256 level = 0; level < levels; ++level) {
+            bytes32 sibling = bytes32(proof[32 * level:]);
             bool right = (index >> level) & 1 == 1;
-            node = right ? sha256(abi.encode(proof[level], node)) : sha256(abi.encode(node, proof[level]));
+            node = right ? sha256(bytes.concat(sibling, node)) : sha256(bytes.concat(node, sibling));
         }
         return node == root;
     }

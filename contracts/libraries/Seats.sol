@@ -31,6 +31,15 @@ library Seats {
         }
     }
 
+    /// @notice The seat at `place` in a bitmap, from 0 in ascending order; there must be so many.
+    function at(uint64 seats, uint256 place) internal pure returns (uint8 seat) {
+        for (; seat < LIMIT; ++seat) {
+            if (!has(seats, seat)) continue;
+            if (place == 0) return seat;
+            --place;
+        }
+    }
+
     /// @notice The bitmap of the first `members` seats.
     function first(uint256 members) internal pure returns (uint64) {
         // The cast is safe: members is at most 64.

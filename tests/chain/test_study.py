@@ -10,7 +10,7 @@ from medfed.chain import history
 from medfed.chain.contracts.consents import SignedMessage
 from medfed.chain.contracts.consortium import HospitalStatus
 from medfed.chain.contracts.datasets import DatasetInfo
-from medfed.chain.contracts.rounds import StudyState, StudyTerms
+from medfed.chain.contracts.rounds import ScoreMode, StudyState, StudyTerms
 from medfed.chain.deployer import Deployer, Order
 from medfed.chain.deployment import load, open_index
 from medfed.chain.keys import patient_account
@@ -82,6 +82,14 @@ class World:
                 "dispute_seconds": 60,
                 "max_weight": 1000,
                 "attester_bps": 1000,
+                "words": 100,
+                "steps": 1000,
+                "claim_seconds": 60,
+                "max_attempts": 2,
+                "bond": STAKE,
+                "score_mode": ScoreMode.WEIGHT,
+                "patient_bps": 0,
+                "sponsor_fee_bps": 0,
                 **changes,
             }
         )
@@ -234,9 +242,9 @@ def test_absence_void_and_refund(world):
     first.as_operator.send(at.rounds.abstain(study, 1, first.seat))
     world.client.travel(700)
     nothing = Aggregate(bytes(32), bytes(32), bytes(32), 0, 0)
-    world.owner.send(at.rounds.record_absences(study, 1, nothing))
-    absence = at.rounds.absence(study, 1)
-    assert (absence.abstained, absence.recorded) == (0b001, 0b110)
+    world.owner.send(at.disputes.record_absences(study, 1, nothing))
+    assert at.rounds.absence(study, 1).abstained == 0b001
+    assert at.disputes.absences_recorded(study, 1) == 0b110
     world.owner.send(at.rounds.advance(study))
     assert at.rounds.study(study).state is StudyState.ABORTED
     world.client.travel(120)
@@ -244,7 +252,7 @@ def test_absence_void_and_refund(world):
     world.index.sync()
     assert at.vault.balance(world.sponsor.address, world.token.address).free >= 2 * REWARD
     assert history.rounds(world.index, study)[0].void is not None
-    assert at.rounds.seat(study, world.hospitals[1].seat).misses == 1
+    assert at.disputes.record(study, world.hospitals[1].seat).misses == 1
 
 
 def test_hospital_keys_and_status(world):

@@ -17,7 +17,13 @@ exit_delay_seconds = 100
 [rounds]
 min_phase_seconds = 10
 min_dispute_seconds = 100
+
+[disputes]
 miss_slash_bps = 10000
+challenger_bps = 5000
+
+[rewards]
+sweep_delay_seconds = 15552000
 """
 
 
@@ -35,7 +41,7 @@ def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(GOOD)
     parameters = read_parameters(path)
-    assert (parameters.network, parameters.rounds.miss_slash_bps) == ("mine", 10_000)
+    assert (parameters.network, parameters.disputes.miss_slash_bps) == ("mine", 10_000)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +51,11 @@ def test_a_file_of_ones_own(tmp_path):
         ("exit_delay_seconds = 100", "exit_delay_seconds = -1", "vault.exit_delay_seconds"),
         ("exit_delay_seconds = 100", "exit_delay_seconds = 99", "min_dispute_seconds must not exceed"),
         ("min_phase_seconds = 10", "min_phase_seconds = 0", "rounds.min_phase_seconds"),
-        ("miss_slash_bps = 10000", "miss_slash_bps = 10001", "rounds.miss_slash_bps"),
-        ("miss_slash_bps = 10000", "", "rounds.miss_slash_bps"),
-        ("miss_slash_bps", "miss_slash", "rounds.miss_slash"),
+        ("miss_slash_bps = 10000", "miss_slash_bps = 10001", "disputes.miss_slash_bps"),
+        ("miss_slash_bps = 10000", "", "disputes.miss_slash_bps"),
+        ("miss_slash_bps", "miss_slash", "disputes.miss_slash"),
+        ("challenger_bps = 5000", "challenger_bps = 5001", "disputes.challenger_bps"),
+        ("sweep_delay_seconds = 15552000", "sweep_delay_seconds = 15551999", "rewards.sweep_delay_seconds"),
         ("1BeAed", "1BeAEd", "is not an address"),
         ("[vault]", "[vault", "not TOML"),
     ],

@@ -99,10 +99,10 @@ def test_self_reference_in_place_of_a_contract(deployed, sender):
 def test_other_parameters(deployed):
     """A deployment is held against the parameters that it is said to have."""
     shipped = parameters_for(deployed.client)
-    rounds = shipped.rounds.model_copy(update={"miss_slash_bps": 77})
-    lines = wrong(deployed, shipped.model_copy(update={"rounds": rounds}))
+    disputes = shipped.disputes.model_copy(update={"miss_slash_bps": 77})
+    lines = wrong(deployed, shipped.model_copy(update={"disputes": disputes}))
     assert len(lines) == 1
-    assert "FederatedRounds" in lines[0]
+    assert "Disputes" in lines[0]
     assert "a constructor value" in lines[0]
 
 

@@ -23,7 +23,7 @@ from medfed.chain.addresses import AddressBook, Placed, book_path, find_book, wr
 from medfed.chain.artifacts import artifact, resource_folder
 from medfed.chain.calls import Call, Receipt, create_address
 from medfed.chain.client import ChainClient
-from medfed.chain.contracts import AccessManager, Consortium, Role, Rounds, Vault
+from medfed.chain.contracts import AccessManager, Consortium, Market, Role, Rounds, Vault
 from medfed.chain.contracts.base import Contract, interface_of
 from medfed.chain.params import Parameters
 from medfed.chain.sender import Sender
@@ -50,6 +50,9 @@ _NAMES = (
     "SumRule",
     "StakeVault",
     "FederatedRounds",
+    "Disputes",
+    "Rewards",
+    "ModelMarket",
 )
 
 RESTRICTED: tuple[tuple[type[Contract], tuple[str, ...], Role], ...] = (
@@ -57,6 +60,7 @@ RESTRICTED: tuple[tuple[type[Contract], tuple[str, ...], Role], ...] = (
     (Vault, ("allowToken",), Role.CONSORTIUM),
     (Vault, ("pause", "unpause"), Role.PAUSER),
     (Rounds, ("pause", "unpause"), Role.PAUSER),
+    (Market, ("setTerms", "withdrawModel", "supersede"), Role.CONSORTIUM),
 )
 """Which functions ask for which role."""
 
@@ -368,10 +372,15 @@ def arguments_of(
         "registry": places["DatasetRegistry"],
         "vault": places["StakeVault"],
         "rounds": places["FederatedRounds"],
+        "disputes": places["Disputes"],
+        "rewards": places["Rewards"],
+        "market": places["ModelMarket"],
         "delay": parameters.vault.exit_delay_seconds,
         "minPhaseSeconds": parameters.rounds.min_phase_seconds,
         "minDisputeSeconds": parameters.rounds.min_dispute_seconds,
-        "slashBps": parameters.rounds.miss_slash_bps,
+        "slashBps": parameters.disputes.miss_slash_bps,
+        "challengerBps": parameters.disputes.challenger_bps,
+        "sweepDelay": parameters.rewards.sweep_delay_seconds,
     }
     return tuple(values[item["name"]] for item in interface_of(name).constructor_inputs())
 

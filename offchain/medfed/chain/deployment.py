@@ -13,6 +13,9 @@ from medfed.chain.contracts import (
     Consents,
     Consortium,
     Datasets,
+    Disputes,
+    Market,
+    Rewards,
     Rounds,
     SumRule,
     Token,
@@ -32,6 +35,9 @@ _INDEXED = (
     "ConsentRegistry",
     "StakeVault",
     "FederatedRounds",
+    "Disputes",
+    "Rewards",
+    "ModelMarket",
 )
 
 
@@ -48,6 +54,9 @@ class Deployment:
     rule: SumRule
     vault: Vault
     rounds: Rounds
+    disputes: Disputes
+    rewards: Rewards
+    market: Market
     development_token: Token | None
 
     def token(self, address: Address) -> Token:
@@ -93,6 +102,9 @@ def deployment_of(client: ChainClient, book: AddressBook) -> Deployment:
         rule=SumRule(client, at["SumRule"]),
         vault=Vault(client, at["StakeVault"]),
         rounds=Rounds(client, at["FederatedRounds"]),
+        disputes=Disputes(client, at["Disputes"]),
+        rewards=Rewards(client, at["Rewards"]),
+        market=Market(client, at["ModelMarket"]),
         development_token=None if token is None else Token(client, token),
     )
 

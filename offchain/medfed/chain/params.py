@@ -19,7 +19,9 @@ from medfed.errors import ConfigError, InputError, WrongChain
 from medfed.types import Address
 
 __all__ = [
+    "DisputesParameters",
     "Parameters",
+    "RewardsParameters",
     "RoundsParameters",
     "VaultParameters",
     "network_names",
@@ -59,8 +61,22 @@ class RoundsParameters(_Section):
     """The shortest Training and Aggregating phase that a study may ask for."""
     min_dispute_seconds: int = Field(ge=0, le=_LONGEST)
     """The shortest time between a round's end and its pay."""
+
+
+class DisputesParameters(_Section):
+    """Of Disputes."""
+
     miss_slash_bps: int = Field(ge=0, le=10_000)
     """The share of a stake that one absence costs, in 1/10,000."""
+    challenger_bps: int = Field(ge=0, le=5_000)
+    """The challenger's share of what a proof slashes, in 1/10,000."""
+
+
+class RewardsParameters(_Section):
+    """Of Rewards."""
+
+    sweep_delay_seconds: int = Field(ge=180 * _DAY, le=3650 * _DAY)
+    """How long after a study's disputes what nobody claimed goes back to its sponsor."""
 
 
 class Parameters(_Section):
@@ -78,6 +94,8 @@ class Parameters(_Section):
     """Who may pause; the admin where not given."""
     vault: VaultParameters
     rounds: RoundsParameters
+    disputes: DisputesParameters
+    rewards: RewardsParameters
 
     @model_validator(mode="after")
     def _windows(self) -> Self:

@@ -148,7 +148,12 @@ def _separator(name: str, version: str, chain_id: int, contract: Address) -> byt
 
 
 def _authorities(deployment: Deployment) -> Iterator[Check]:
-    contracts: tuple[Contract, ...] = (deployment.consortium, deployment.vault, deployment.rounds)
+    contracts: tuple[Contract, ...] = (
+        deployment.consortium,
+        deployment.vault,
+        deployment.rounds,
+        deployment.market,
+    )
     for contract in contracts:
         yield _equal(
             f"{contract.NAME} obeys the AccessManager", contract.authority, deployment.manager.address

@@ -12,7 +12,7 @@ from medfed.chain.calls import Receipt
 from medfed.chain.contracts import rule_creation
 from medfed.chain.contracts.consents import SignedMessage
 from medfed.chain.contracts.datasets import DatasetInfo
-from medfed.chain.contracts.rounds import StudyTerms
+from medfed.chain.contracts.rounds import ScoreMode, StudyTerms
 from medfed.chain.deployment import Deployment
 from medfed.chain.keys import Account
 from medfed.chain.sender import Sender
@@ -52,7 +52,11 @@ _SIGNATURE_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a sponsor offers beside the spec. Amounts in smallest units, times in seconds."""
+    """What a sponsor offers beside the spec. Amounts in smallest units, times in seconds, shares in 1/10,000.
+
+    `bond` None is the stake. Where the spec's rule cannot be checked chunk by chunk, `max_attempts` is 0 whatever it says.
+    `score_mode` is weight, equal or reviewed.
+    """
 
     reward_per_round: int
     stake: int
@@ -63,6 +67,12 @@ class Offer:
     aggregating_seconds: int = 3600
     dispute_seconds: int = 3600
     attester_bps: int = 1000
+    claim_seconds: int = 3600
+    max_attempts: int = 4
+    bond: int | None = None
+    score_mode: str = "weight"
+    patient_bps: int = 0
+    sponsor_fee_bps: int = 1000
 
 
 def admit(
@@ -183,9 +193,25 @@ def create_study(
         dispute_seconds=offer.dispute_seconds,
         max_weight=spec.codec_spec.max_weight,
         attester_bps=offer.attester_bps,
+        words=spec.size,
+        steps=spec.codec.steps,
+        claim_seconds=offer.claim_seconds,
+        max_attempts=offer.max_attempts if spec.rule.per_chunk else 0,
+        bond=offer.stake if offer.bond is None else offer.bond,
+        score_mode=_score_mode(offer.score_mode),
+        patient_bps=offer.patient_bps,
+        sponsor_fee_bps=offer.sponsor_fee_bps,
     )
     receipt = sender.send(contracts.rounds.create_study(terms))
     return contracts.rounds.created(receipt), receipt
+
+
+def _score_mode(name: str) -> ScoreMode:
+    try:
+        return ScoreMode[name.upper()]
+    except KeyError:
+        known = ", ".join(mode.name.lower() for mode in ScoreMode)
+        raise InputError(f"There is no score mode {name!r}; choose one of {known}.") from None
 
 
 def _rule_of(contracts: Deployment, sender: Sender, rule: RuleSpec) -> Address:

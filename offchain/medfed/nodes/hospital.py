@@ -414,6 +414,8 @@ class Hospital:
             frozenset(),
             {},
             {},
+            0,
+            frozenset(),
             b"",
             0,
             False,

@@ -25,9 +25,12 @@ class Update:
     def commitment(self) -> bytes:
         """keccak256(updateRoot ‖ keccak256(abi.encode(cid, cohortCid, cohortRoot, weight))): the one slot of an
         update."""
+        return bytes(keccak(_word(self.update_root) + self.rest()))
+
+    def rest(self) -> bytes:
+        """keccak256(abi.encode(cid, cohortCid, cohortRoot, weight)): what is committed to beside the root."""
         parts: tuple[bytes | int, ...] = (self.cid, self.cohort_cid, self.cohort_root, self.weight)
-        rest = keccak(b"".join(_word(part) for part in parts))
-        return bytes(keccak(_word(self.update_root) + rest))
+        return bytes(keccak(b"".join(map(_word, parts))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,14 @@ class Codec:
                 f"times scale {self.scale:g} reaches {largest}, the limit is 2^31; lower one of them."
             )
 
+    @property
+    def steps(self) -> int:
+        """⌈b · s⌉: the largest absolute word per unit of weight, as the contract has it."""
+        return math.ceil(self.bound * self.scale)
+
     def word_limit(self, weight: int) -> int:
         """The largest absolute word of an update with this weight."""
-        return int(np.rint(np.float64(self.bound) * np.float64(weight) * np.float64(self.scale)))
+        return weight * self.steps
 
     def norm_limit(self, weight: int) -> int:
         """The largest squared L2 norm of the words of an update with this weight.
@@ -103,6 +108,7 @@ class Codec:
             raise InputError(f"A weight lies between 1 and {self.max_weight}, not {weight}.")
         shrink = self._shrink(delta)
         factor = np.float64(weight) * np.float64(self.scale)
+        limit = self.word_limit(weight)
         words = np.empty(self.size, dtype=np.uint32)
         for start in range(0, self.size, _BLOCK):
             block = delta[start : start + _BLOCK].astype(np.float64)
@@ -114,6 +120,7 @@ class Codec:
             else:
                 block += rng.random(len(block))
                 np.floor(block, out=block)
+                np.clip(block, -limit, limit, out=block)
             words[start : start + len(block)] = block.astype(np.int64).astype(np.int32).view(np.uint32)
         return words
 

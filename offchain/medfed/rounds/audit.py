@@ -162,7 +162,9 @@ def _check_round(audit: _Audit, history: RoundHistory) -> None:
     )
     attesters = history.attesters[history.final_hash]
     audit.expect(attesters & ~history.submitted == 0, "somebody attested who had not submitted")
-    audit.expect(attesters.bit_count() >= quorum_of(len(history.updates)), "fewer than two thirds attested")
+    by_time = audit.federation.index.events("AttemptAccepted", study=history.study, round=history.number)
+    enough = by_time or attesters.bit_count() >= quorum_of(len(history.updates))
+    audit.expect(bool(enough), "fewer than two thirds attested, and no claim became final by time")
     _published(audit, cid_from_digest(result.cid))
     _check_manifests(audit, history, place)
     _check_pay(audit, history)
@@ -232,29 +234,28 @@ def _check_pay(audit: _Audit, history: RoundHistory) -> None:
 
 
 def _slashes(federation: Federation, study: StudyHistory) -> dict[int, int]:
-    """What slashes added to each round's reward: that of the round running then, or what follows the last one."""
-    opened = [
-        (event.block, event.log_index) for event in federation.index.events("RoundOpened", study=study.study)
-    ]
-    ends = federation.index.events("StudyCompleted", study=study.study) + federation.index.events(
-        "StudyAborted", study=study.study
-    )
+    """What slashed tokens added to each round's reward; to the sponsor's refund under number 0."""
     carried: dict[int, int] = {}
-    for event in federation.index.events("AbsenceSlashed", study=study.study):
-        place = (event.block, event.log_index)
-        number = sum(start < place for start in opened)
-        after = any((end.block, end.log_index) < place for end in ends)
-        carried[number + after] = carried.get(number + after, 0) + event["amount"]
+    for event in federation.index.events("Forfeited", study=study.study):
+        carried[event["round"]] = carried.get(event["round"], 0) + event["amount"]
     return carried
 
 
 def _refund(audit: _Audit) -> Iterator[str]:
-    finals = len(audit.federation.index.events("RoundFinal", study=audit.study.study))
-    left = audit.study.terms["rounds"] - finals
-    due = audit.study.terms["reward_per_round"] * left + audit.pot.carried.get(audit.study.rounds + 1, 0)
-    for event in audit.federation.index.events("Refunded", study=audit.study.study):
-        if event["amount"] != due:
-            yield f"The sponsor was refunded {event['amount']}, the due is {due}"
+    index, study = audit.federation.index, audit.study
+    refuted = [event["round"] for event in index.events("RoundRefuted", study=study.study)]
+    following = min(refuted, default=study.rounds + 1)
+    finals = sum(event["round"] < following for event in index.events("RoundFinal", study=study.study))
+    due = study.terms["reward_per_round"] * (study.terms["rounds"] - finals)
+    due += audit.pot.carried.get(following, 0)
+    for event in index.events("Refunded", study=study.study):
+        forfeited = sum(
+            slash["amount"]
+            for slash in index.events("Forfeited", study=study.study, round=0)
+            if (slash.block, slash.log_index) < (event.block, event.log_index)
+        )
+        if event["amount"] != due + forfeited:
+            yield f"The sponsor was refunded {event['amount']}, the due is {due + forfeited}"
 
 
 def _limits() -> tuple[str, ...]:

@@ -61,6 +61,10 @@ class RoundHistory:
     proposals: Mapping[bytes, Aggregate]
     attesters: Mapping[bytes, int]
     """Bitmap of attesters by aggregate hash."""
+    attested: int
+    """Bitmap of the seats whose attestation to anything stands: since an update left the set last."""
+    struck: frozenset[Seat]
+    """Seats whose update was proved wrong. Those of an open round are not in `updates` any more."""
     final_hash: bytes
     final_at: int
     void: bool
@@ -74,11 +78,6 @@ class RoundHistory:
     def weight(self) -> int:
         """Of all submitted updates."""
         return sum(update.weight for update in self.updates.values())
-
-    @property
-    def attested(self) -> int:
-        """Bitmap of the seats that attested to anything."""
-        return sum(self.attesters.values())
 
     @property
     def result(self) -> Aggregate | None:
@@ -120,7 +119,8 @@ def read_study(index: EventIndex, study: StudyId) -> StudyHistory:
         created_at=_time(created[0]),
         enrolments=tuple(_enrolment(event) for event in index.events("Enrolled", study=study)),
         rounds=len(index.events("RoundOpened", study=study)),
-        ended=ends[0][0] if ends else "",
+        # A completed study may still be aborted by a proof; its time stays that of its completion.
+        ended=ends[-1][0] if ends else "",
         ended_at=_time(ends[0][1]) if ends else 0,
     )
 
@@ -137,15 +137,25 @@ def read_round(index: EventIndex, study: StudyId, number: RoundNumber) -> RoundH
         digest = bytes(event["aggregate_hash"])
         attesters[digest] = attesters.get(digest, 0) | event["seats"]
     final = index.events("RoundFinal", **where)
+    strikes = index.events("UpdateStruck", **where)
+    left = [event for event in strikes if not final or _place(event) < _place(final[0])]
+    since = max(map(_place, left), default=(0, 0))
+    attested = 0
+    for event in index.events("Attested", **where):
+        attested |= event["seats"] if _place(event) > since else 0
+    gone = {event["seat"] for event in left}
+    submitted = [event for event in index.events("UpdateSubmitted", **where) if event["seat"] not in gone]
     return RoundHistory(
         study=study,
         number=number,
         opened_at=_first_time(index.events("RoundOpened", **where)),
         closed_at=_first_time(index.events("TrainingClosed", **where)),
-        updates={Seat(e["seat"]): Update(**e["update"]) for e in index.events("UpdateSubmitted", **where)},
+        updates={Seat(e["seat"]): Update(**e["update"]) for e in submitted},
         abstained=frozenset(Seat(e["seat"]) for e in index.events("Abstained", **where)),
         proposals=proposals,
         attesters=attesters,
+        attested=attested,
+        struck=frozenset(Seat(event["seat"]) for event in strikes),
         final_hash=bytes(final[0]["aggregate_hash"]) if final else b"",
         final_at=_first_time(final),
         void=bool(index.events("RoundVoid", **where)),
@@ -176,6 +186,10 @@ def _enrolment(event: Event) -> Enrolment:
         version=event["version"],
         records=event["records"],
     )
+
+
+def _place(event: Event) -> tuple[int, int]:
+    return event.block, event.log_index
 
 
 def _time(event: Event) -> int:

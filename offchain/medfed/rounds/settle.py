@@ -8,6 +8,8 @@ from typing import Any
 
 from medfed.chain.calls import Call
 from medfed.chain.contracts import Rounds
+from medfed.chain.contracts.rewards import Scores
+from medfed.chain.contracts.rounds import ScoreMode
 from medfed.chain.index import EventIndex
 from medfed.protocol.commitments import Aggregate
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round
@@ -16,30 +18,46 @@ from medfed.types import RoundNumber, Seat
 __all__ = ["BPS", "PotBook", "due_claims", "due_release", "left_out_pay", "pay_of"]
 
 BPS = 10_000
+_BY_WEIGHT = Scores(0, 0, 0)
 
 
-def pay_of(terms: Mapping[str, Any], history: RoundHistory, reward: int, seat: Seat) -> int:
-    """What `claim` pays a seat for a final round, in smallest units; the twin of `FederatedRounds`. Rounded down
-    twice."""
+def pay_of(
+    terms: Mapping[str, Any], history: RoundHistory, reward: int, seat: Seat, scores: Scores = _BY_WEIGHT
+) -> int:
+    """What `claim` pays a seat for a final round, in smallest units; the twin of `FederatedRounds`. Rounded down.
+
+    `scores` is what `Rewards.scoresOf` says of the seat in a reviewed study.
+    """
     result = history.result
-    if result is None or seat not in history.updates:
+    if result is None or seat not in history.updates or seat in history.struck:
         return 0
-    pool = reward * terms["attester_bps"] // BPS
+    attester_pool, update_pool = _pools(terms, reward)
     attesters = history.attesters.get(history.final_hash, 0)
-    amount = 0
-    if result.included >> seat & 1:
-        amount = (reward - pool) * history.updates[seat].weight // history.weight
-    if attesters >> seat & 1:
-        amount += pool // attesters.bit_count()
-    return amount
+    score, total = history.updates[seat].weight, history.weight
+    if terms["score_mode"] == ScoreMode.EQUAL:
+        score, total = 1, len(history.updates)
+    elif terms["score_mode"] == ScoreMode.REVIEWED:
+        attesters = scores.revealers or attesters
+        if scores.total:
+            score, total = scores.score * result.weight, scores.total * history.weight
+    amount = update_pool * score // total if result.included >> seat & 1 else 0
+    return amount + (attester_pool // attesters.bit_count() if attesters >> seat & 1 else 0)
 
 
 def left_out_pay(terms: Mapping[str, Any], history: RoundHistory, reward: int, result: Aggregate) -> int:
     """What the submitters that a result leaves out would have had; it joins the next round's reward."""
-    shared = reward - reward * terms["attester_bps"] // BPS
-    return (
-        shared * (history.weight - result.weight) // history.weight if result.weight != history.weight else 0
-    )
+    if result.included == history.submitted:
+        return 0
+    kept, total = result.weight, history.weight
+    if terms["score_mode"] == ScoreMode.EQUAL:
+        kept, total = result.included.bit_count(), len(history.updates)
+    return _pools(terms, reward)[1] * (total - kept) // total
+
+
+def _pools(terms: Mapping[str, Any], reward: int) -> tuple[int, int]:
+    """The attesters' part of a round's reward, and that of the updates. The rest is the patients'."""
+    attesters, patients = (reward * terms[name] // BPS for name in ("attester_bps", "patient_bps"))
+    return attesters, reward - attesters - patients
 
 
 @dataclass

@@ -97,7 +97,7 @@ def test_only_the_rounds_contract_pins(evm, world):
         lambda: world.datasets.lock(1, world.hospital, sender=world.other),
         lambda: world.datasets.unlock(1, sender=world.other),
     ):
-        with evm.reverts("OnlyRounds", world.other):
+        with evm.reverts("CallerNotTrusted", world.other):
             call()
 
 

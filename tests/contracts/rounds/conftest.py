@@ -11,7 +11,9 @@ from medfed.protocol.purposes import Purpose
 from tests.rig import roles
 
 STAKE, REWARD, STEP = 100, 900, 8
-DISPUTE, PHASE, DELAY = 100, 1000, 10_000
+CHALLENGER_BPS = 4000
+DISPUTE, PHASE, CLAIM, DELAY = 100, 1000, 50, 10_000
+BOND, ATTEMPTS, WORDS, STEPS = 60, 3, 300, 1000
 SEATS = 4
 
 
@@ -35,6 +37,14 @@ def terms(evm, token, rule, **changes):
         "disputeSeconds": DISPUTE,
         "maxWeight": 400,
         "attesterBps": 1000,
+        "words": WORDS,
+        "steps": STEPS,
+        "claimSeconds": CLAIM,
+        "maxAttempts": ATTEMPTS,
+        "bond": BOND,
+        "scoreMode": 0,
+        "patientBps": 0,
+        "sponsorFeeBps": 0,
     }
     return values | changes
 
@@ -77,6 +87,9 @@ class World:
     datasets: Any
     vault: Any
     rounds: Any
+    disputes: Any
+    rewards: Any
+    market: Any
     rule: Any
     token: Any
 
@@ -128,11 +141,17 @@ def deployed(evm_module):
     hospitals, operators = evm.actors[10 : 10 + SEATS + 1], evm.actors[30 : 30 + SEATS + 1]
     manager = evm.deploy("AccessManager", admin)
     consortium = evm.deploy("Consortium", manager)
-    rounds_at = evm.next_address(ahead=2)
+    rounds_at, disputes_at, rewards_at, market_at = (evm.next_address(ahead=n) for n in range(2, 6))
     datasets = evm.deploy("DatasetRegistry", consortium, rounds_at)
-    vault = evm.deploy("StakeVault", manager, rounds_at, DELAY)
-    rounds = evm.deploy("FederatedRounds", manager, consortium, datasets, vault, 10, 10, 2000)
-    assert rounds.address == rounds_at
+    vault = evm.deploy("StakeVault", manager, rounds_at, disputes_at, rewards_at, market_at, DELAY)
+    rounds = evm.deploy(
+        "FederatedRounds", manager, consortium, datasets, vault, disputes_at, rewards_at, 10, 10
+    )
+    disputes = evm.deploy("Disputes", consortium, rounds, vault, 2000, CHALLENGER_BPS)
+    rewards = evm.deploy("Rewards", rounds, consortium, vault, 180 * 86_400)
+    market = evm.deploy("ModelMarket", manager, rounds, rewards, vault)
+    found = [contract.address for contract in (rounds, disputes, rewards, market)]
+    assert found == [rounds_at, disputes_at, rewards_at, market_at]
     token, rule = evm.deploy("DevelopmentToken"), evm.deploy("SumRule")
     roles.open_to(manager, roles.CONSORTIUM, consortium, "admit", "suspend", "reinstate")
     roles.open_to(manager, roles.CONSORTIUM, vault, "allowToken")
@@ -162,6 +181,9 @@ def deployed(evm_module):
         datasets,
         vault,
         rounds,
+        disputes,
+        rewards,
+        market,
         rule,
         token,
     )

@@ -184,15 +184,15 @@ def test_who_was_left_out_has_nothing_to_claim_and_its_share_carries_on(evm, wor
 def test_an_absence_in_the_first_round_costs_at_once(evm, world):
     study = world.running()
     with evm.reverts("WrongPhase", study, 1, TRAINING):
-        world.rounds.recordAbsences(study, 1, aggregate((), 0))
+        world.disputes.recordAbsences(study, 1, aggregate((), 0))
     world.submit(study, 0)
     world.submit(study, 1)
     evm.travel(PHASE)
-    receipt = world.rounds.recordAbsences(study, 1, aggregate((), 0))
+    receipt = world.disputes.recordAbsences(study, 1, aggregate((), 0))
     assert receipt.named("AbsenceSlashed")[0]["amount"] == STAKE // 5
     assert world.rounds.carriedInto(study, 1) == STAKE // 5
     with evm.reverts("NothingToRecord", study, 1):
-        world.rounds.recordAbsences(study, 1, aggregate((), 0))
+        world.disputes.recordAbsences(study, 1, aggregate((), 0))
 
 
 def test_every_token_of_a_study_ends_with_its_owner(evm, world):

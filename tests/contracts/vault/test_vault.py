@@ -14,11 +14,12 @@ DELAY = 1000
 
 @pytest.fixture(scope="module")
 def world(evm_module):
-    """`alice` has 1,000 of an allowed token and has let the vault draw it; `rounds` stands for the rounds contract."""
+    """`alice` has 1,000 of an allowed token and has let the vault draw it; `rounds`, `disputes`,
+    `rewards` and `market` stand for the contracts that the vault trusts."""
     evm = evm_module
-    admin, alice, bob, rounds, sponsor = evm.actors[:5]
+    admin, alice, bob, rounds, sponsor, disputes, rewards, market = evm.actors[:8]
     manager = evm.deploy("AccessManager", admin)
-    vault = evm.deploy("StakeVault", manager, rounds, DELAY)
+    vault = evm.deploy("StakeVault", manager, rounds, disputes, rewards, market, DELAY)
     roles.open_to(manager, roles.CONSORTIUM, vault, "allowToken")
     roles.open_to(manager, roles.PAUSER, vault, "pause", "unpause")
     roles.give(manager, roles.CONSORTIUM, admin)
@@ -168,17 +169,17 @@ def test_a_slash_takes_locked_then_leaving_then_free_and_never_more(evm, world):
     world.vault.deposit(world.token, 100, world.alice, sender=world.alice)
     world.vault.lock(world.alice, world.token, 30, sender=world.rounds)
     world.vault.requestExit(world.token, 20, sender=world.alice)
-    taken = world.vault.slash(world.alice, world.token, 60, 1, sender=world.rounds)
+    taken = world.vault.slash(world.alice, world.token, 60, 1, sender=world.disputes)
     assert taken.value == 60
     assert balance(world, world.alice) == (40, 0)
     assert world.vault.exitOf(world.alice, world.token).amount == 0
     assert world.vault.potOf(1).amount == 560
-    assert world.vault.slash(world.alice, world.token, 60, 1, sender=world.rounds).value == 40
+    assert world.vault.slash(world.alice, world.token, 60, 1, sender=world.disputes).value == 40
 
 
 def test_a_slash_stays_in_its_pots_token(evm, world):
     with evm.reverts("PotTokenDiffers"):
-        world.vault.slash(world.alice, world.token, 1, 9, sender=world.rounds)
+        world.vault.slash(world.alice, world.token, 1, 9, sender=world.disputes)
 
 
 def test_a_pot_is_funded_once_and_in_full(evm, world):
@@ -197,16 +198,57 @@ def test_a_pot_pays_no_more_than_it_has(evm, world):
         world.vault.pay(1, world.bob, 2, sender=world.rounds)
 
 
-def test_only_the_rounds_contract_moves_stakes_and_pots(evm, world):
-    for call in (
-        lambda: world.vault.lock(world.alice, world.token, 1, sender=world.bob),
-        lambda: world.vault.unlock(world.alice, world.token, 1, sender=world.bob),
-        lambda: world.vault.slash(world.alice, world.token, 1, 1, sender=world.bob),
-        lambda: world.vault.fund(1, world.token, 1, world.sponsor, sender=world.bob),
-        lambda: world.vault.pay(1, world.bob, 1, sender=world.bob),
-    ):
-        with evm.reverts("OnlyRounds", world.bob):
-            call()
+def test_each_trusted_contract_does_what_is_its_own_and_no_more(evm, world):
+    """Every function against every caller: the four contracts and a stranger."""
+    world.vault.deposit(world.token, 100, world.alice, sender=world.alice)
+    calls = {
+        "lock": (world.alice, world.token, 10),
+        "unlock": (world.alice, world.token, 10),
+        "fund": (1, world.token, 500, world.sponsor),
+        "slash": (world.alice, world.token, 1, 1),
+        "pay": (1, world.bob, 1),
+        "collect": (world.token, 5, world.sponsor),
+        "disburse": (world.token, world.bob, 5),
+    }
+    allowed = {
+        "lock": (world.rounds, world.disputes),
+        "unlock": (world.rounds, world.disputes),
+        "fund": (world.rounds,),
+        "slash": (world.disputes,),
+        "pay": (world.rounds, world.disputes, world.rewards),
+        "collect": (world.market,),
+        "disburse": (world.market,),
+    }
+    for name, values in calls.items():
+        function = getattr(world.vault, name)
+        for caller in (world.rounds, world.disputes, world.rewards, world.market, world.bob):
+            if caller in allowed[name]:
+                before = evm.snapshot()
+                function(*values, sender=caller)
+                if caller != allowed[name][-1]:
+                    evm.restore(before)
+            else:
+                with evm.reverts("CallerNotTrusted", caller):
+                    function(*values, sender=caller)
+
+
+def test_fees_are_credited_by_what_arrived_and_shared_out_of_that(evm, world):
+    fee = world.tokens["FeeToken"]
+    received = world.vault.collect(fee, 1000, world.sponsor, sender=world.market).value
+    assert received == fee.balanceOf(world.vault) < 1000
+    assert balance(world, world.market, fee) == (received, 0)
+    world.vault.disburse(fee, world.bob, received - 1, sender=world.market)
+    assert balance(world, world.bob, fee) == (received - 1, 0)
+    with evm.reverts("FreeBalanceTooSmall", world.market, fee, 1, 2):
+        world.vault.disburse(fee, world.bob, 2, sender=world.market)
+
+
+def test_fees_come_in_allowed_tokens_and_while_nothing_is_paused(evm, world):
+    with evm.reverts("TokenNotAllowed", world.bob):
+        world.vault.collect(world.bob, 1, world.sponsor, sender=world.market)
+    world.vault.pause()
+    with evm.reverts("EnforcedPause"):
+        world.vault.collect(world.token, 1, world.sponsor, sender=world.market)
 
 
 def test_a_pause_stops_deposits_and_no_withdrawal(evm, world):
@@ -222,4 +264,6 @@ def test_a_pause_stops_deposits_and_no_withdrawal(evm, world):
 
 def test_the_exit_delay_is_bounded(evm, world):
     with evm.reverts("ExitDelayOutOfRange"):
-        evm.deploy("StakeVault", world.manager, world.rounds, 10**9)
+        evm.deploy(
+            "StakeVault", world.manager, world.rounds, world.disputes, world.rewards, world.market, 10**9
+        )

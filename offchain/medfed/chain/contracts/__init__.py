@@ -6,6 +6,9 @@ from medfed.chain.contracts.access import AccessManager, Role
 from medfed.chain.contracts.consents import Consents
 from medfed.chain.contracts.consortium import Consortium
 from medfed.chain.contracts.datasets import Datasets
+from medfed.chain.contracts.disputes import Disputes
+from medfed.chain.contracts.market import Market
+from medfed.chain.contracts.rewards import Rewards
 from medfed.chain.contracts.rounds import Rounds
 from medfed.chain.contracts.rules import (
     MedianRule,
@@ -24,8 +27,11 @@ __all__ = [
     "Consents",
     "Consortium",
     "Datasets",
+    "Disputes",
+    "Market",
     "MedianRule",
     "QuorumOnlyRule",
+    "Rewards",
     "Role",
     "Rounds",
     "Rule",

@@ -18,6 +18,7 @@ __all__ = [
     "Ballot",
     "Round",
     "Rounds",
+    "ScoreMode",
     "SeatInfo",
     "Study",
     "StudyState",
@@ -35,11 +36,20 @@ class StudyState(enum.IntEnum):
     ABORTED = 4
 
 
+class ScoreMode(enum.IntEnum):
+    """How the part of a round's reward that is for its updates is shared out."""
+
+    WEIGHT = 0
+    EQUAL = 1
+    REVIEWED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class StudyTerms:
     """What a sponsor offers and asks for. Amounts in the token's smallest unit, times in seconds, shares in 1/10,000.
 
     `spec` is the digest inside the study spec's CID; `enrol_deadline` is a moment, the other times are lengths.
+    `words` and `steps` are the codec's size and steps; with `max_attempts` 0 only a quorum ends a round.
     """
 
     spec: bytes
@@ -60,38 +70,56 @@ class StudyTerms:
     dispute_seconds: int
     max_weight: int
     attester_bps: int
+    words: int
+    steps: int
+    claim_seconds: int
+    max_attempts: int
+    bond: int
+    score_mode: ScoreMode
+    patient_bps: int
+    sponsor_fee_bps: int
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study as the chain stores it: its terms, and how far it is. `round` is the newest one, 0 while enrolling."""
+    """A study as the chain stores it: its terms, and how far it is. `round` is the newest one, 0 while enrolling.
+
+    Rounds from `void_from` on (0: none) pay nobody; `struck` is the bitmap of the seats that lost their stake to a proof.
+    What the terms say about disputes is in `Disputes.terms`.
+    """
 
     state: StudyState
     members: int
     min_hospitals: int
-    max_hospitals: int
     round: int
     finals: int
     rounds: int
     voids: int
-    max_voids: int
     cohort_step: int
     training_seconds: int
     aggregating_seconds: int
     dispute_seconds: int
     max_weight: int
     attester_bps: int
+    patient_bps: int
+    void_from: int
+    score_mode: ScoreMode
     token: Address
     reward_per_round: int
     sponsor: Address
     enrol_deadline: int
     purposes: int
     disease: int
+    max_hospitals: int
     rule: Address
     stake: int
     spec: bytes
     ended_at: int
     refunded: bool
+    max_voids: int
+    sponsor_fee_bps: int
+    struck: int
+    forfeited: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +130,6 @@ class SeatInfo:
     dataset: DatasetId
     version: int
     records: int
-    misses: int
-    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +143,7 @@ class Round:
     submitted: int
     attested: int
     outcome: Outcome
+    finals_before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +152,17 @@ class Ballot:
 
     attesters: int
     claimed: int
+    included: int
     final_at: int
     weight: int
 
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Bitmaps of the seats that abstained, and of those whose absence was warned or slashed."""
+    """Bitmaps of the seats that abstained, and of those whose update was proved wrong."""
 
     abstained: int
-    recorded: int
+    struck: int
 
 
 class Rounds(Contract):
@@ -201,10 +229,6 @@ class Rounds(Contract):
         packed = b"".join(_compact(signature) for signature in signatures.values())
         return self._change("attestBySig", study, number, aggregate, list(signatures), packed)
 
-    def record_absences(self, study: StudyId, number: RoundNumber, aggregate: Aggregate) -> Call:
-        """By anyone: warn or slash those that were silent, or that the final aggregate left out."""
-        return self._change("recordAbsences", study, number, aggregate)
-
     def claim(self, study: StudyId, number: RoundNumber, seat: Seat, work: tuple[Aggregate, Update]) -> Call:
         """By anyone: pay a seat for a final round. `work` is (the final aggregate, the seat's update)."""
         return self._change("claim", study, number, seat, *work)
@@ -228,7 +252,8 @@ class Rounds(Contract):
     def study(self, study: StudyId, block: BlockLike = None) -> Study:
         """The study's record; its state is NONE when there is none."""
         found = self._view(block, "getStudy", study)
-        return Study(**{**found, "state": StudyState(found["state"])})
+        kinds = {"state": StudyState(found["state"]), "score_mode": ScoreMode(found["score_mode"])}
+        return Study(**{**found, **kinds})
 
     def seat(self, study: StudyId, seat: Seat, block: BlockLike = None) -> SeatInfo:
         """A seat's record."""
@@ -251,7 +276,7 @@ class Rounds(Contract):
         return Ballot(**self._view(block, "getBallot", study, number, aggregate_hash))
 
     def absence(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Absence:
-        """Who abstained, and whose absence was recorded."""
+        """Who abstained, and whose update was proved wrong."""
         return Absence(**self._view(block, "getAbsence", study, number))
 
     def commitment(self, study: StudyId, number: RoundNumber, seat: Seat, block: BlockLike = None) -> bytes:
