@@ -2,7 +2,6 @@
 pragma solidity ^0.8.28;
 
 import {IAggregationRule} from "../../contracts/interfaces/IAggregationRule.sol";
-import {ChunkTree} from "../../contracts/libraries/ChunkTree.sol";
 import {Lanes} from "../../contracts/libraries/Lanes.sol";
 import {MedianRule} from "../../contracts/rules/MedianRule.sol";
 import {SumRule} from "../../contracts/rules/SumRule.sol";
@@ -10,8 +9,7 @@ import {TrimmedMeanRule} from "../../contracts/rules/TrimmedMeanRule.sol";
 import {Rig, bound, vm} from "./Rig.sol";
 
 uint256 constant WORDS = 128;
-/// @dev Chunks of a vector of 10 million words, and the levels above them.
-uint256 constant CHUNKS = 78_125;
+/// @dev Above the chunks of a vector of 10 million words.
 uint256 constant LEVELS = 17;
 
 /// @dev What a challenge has to do at least: prove each chunk and ask the rule.
@@ -21,15 +19,24 @@ contract Opener {
         uint256 index,
         bytes32[] calldata roots,
         bytes[] calldata chunks,
-        bytes32[][] calldata proofs,
+        bytes[] calldata proofs,
         bytes calldata aggregate
     ) external view returns (bool) {
         uint256 last = chunks.length;
         for (uint256 i = 0; i < last; ++i) {
-            require(ChunkTree.verify(roots[i], chunks[i], index, proofs[i], CHUNKS), "update");
+            require(climb(sha256(chunks[i]), index, proofs[i]) == roots[i], "update");
         }
-        require(ChunkTree.verify(roots[last], aggregate, index, proofs[last], CHUNKS), "aggregate");
+        require(climb(sha256(aggregate), index, proofs[last]) == roots[last], "aggregate");
         return rule.checkChunk(chunks, aggregate);
+    }
+
+    function climb(bytes32 node, uint256 index, bytes calldata proof) public pure returns (bytes32) {
+        for (uint256 level = 0; level < LEVELS; ++level) {
+            bytes32 sibling = bytes32(proof[32 * level:]);
+            bool right = (index >> level) & 1 == 1;
+            node = right ? sha256(bytes.concat(sibling, node)) : sha256(bytes.concat(node, sibling));
+        }
+        return node;
     }
 }
 
@@ -143,20 +150,16 @@ contract RulesTest is Rig {
     }
 
     /// @dev Random chunks and proofs, whose roots follow from them.
-    function _opening(IAggregationRule rule, uint256 count) private pure returns (bytes memory) {
+    function _opening(IAggregationRule rule, uint256 count) private view returns (bytes memory) {
         bytes[] memory chunks = _chunks(count, count + 1);
-        bytes32[][] memory proofs = new bytes32[][](count + 1);
+        bytes[] memory proofs = new bytes[](count + 1);
         bytes32[] memory roots = new bytes32[](count + 1);
         uint256 index = 54_321;
         for (uint256 i = 0; i <= count; ++i) {
-            proofs[i] = new bytes32[](LEVELS);
-            roots[i] = sha256(chunks[i]);
             for (uint256 level = 0; level < LEVELS; ++level) {
-                proofs[i][level] = keccak256(abi.encode(i, level));
-                roots[i] = (index >> level) & 1 == 1
-                    ? sha256(abi.encode(proofs[i][level], roots[i]))
-                    : sha256(abi.encode(roots[i], proofs[i][level]));
+                proofs[i] = bytes.concat(proofs[i], keccak256(abi.encode(i, level)));
             }
+            roots[i] = OPENER.climb(sha256(chunks[i]), index, proofs[i]);
         }
         bytes memory last = chunks[count];
         bytes[] memory updates = new bytes[](count);
