@@ -1,0 +1,162 @@
+"""What patients are paid for a leaf of a cohort, and what nobody claims."""
+
+from __future__ import annotations
+
+import pytest
+from eth_hash.auto import keccak
+
+from medfed.protocol.merkle import merkle_proof, merkle_root
+from tests.contracts.rounds.conftest import DISPUTE, STEP, aggregate, update
+
+BPS, REWARD = 2000, 900_000
+POOL = REWARD * BPS // 10_000
+WEIGHT = 80
+SWEEP = 180 * 86_400
+
+
+def leaf_of(study, number, dataset, patient, salt):
+    words = [value.to_bytes(32, "big") for value in (study, number, dataset, int(patient.address, 16))]
+    return bytes(keccak(b"".join(words) + salt))
+
+
+class Cohort:
+    """The leaves of seat 0 (dataset 1) in round 1: two patients, and fillers."""
+
+    def __init__(self, world, study):
+        self.patients = world.evm.actors[50:52]
+        self.salts = [bytes([number]) * 32 for number in (7, 8)]
+        pairs = zip(self.patients, self.salts, strict=True)
+        found = [leaf_of(study, 1, 1, patient, salt) for patient, salt in pairs]
+        self.leaves = sorted([*found, *(bytes([number]) * 32 for number in range(1, 7))])
+        self.own = found
+        self.root = merkle_root(self.leaves)
+
+    def leaf(self, patient):
+        proof = merkle_proof(self.leaves, self.leaves.index(self.own[patient]))
+        return {"dataset": 1, "salt": self.salts[patient], "proof": proof}
+
+
+@pytest.fixture
+def played(world):
+    """A final round in which seat 0's cohort has two known patients; study, aggregate, update of seat 0, cohort."""
+    study = world.running(3, patientBps=BPS, rewardPerRound=REWARD)
+    cohort = Cohort(world, study)
+    shown = update(0, WEIGHT, cohortRoot=cohort.root)
+    world.rounds.submitUpdate(study, 1, 0, shown, sender=world.operators[0])
+    for seat in (1, 2):
+        world.submit(study, seat)
+    result = aggregate(range(3), 3 * WEIGHT)
+    for seat in (0, 1):
+        world.attest(study, seat, result)
+    return study, result, shown, cohort
+
+
+def claim(world, played, patient, **changes):
+    study, result, shown, cohort = played
+    leaf = cohort.leaf(patient) | changes
+    return world.rewards.claimPatient(study, 1, 0, result, shown, leaf, sender=cohort.patients[patient])
+
+
+def test_a_patient_is_paid_once_for_a_leaf_when_the_round_is_safe(evm, world, played):
+    study, _, _, cohort = played
+    with evm.reverts("ClaimLocked", study, 1, evm.now + DISPUTE):
+        claim(world, played, 0)
+    evm.travel(DISPUTE)
+    paid = claim(world, played, 0).named("PatientPaid")
+    amount = POOL * WEIGHT // (3 * WEIGHT * (WEIGHT + STEP))
+    assert [(event["patient"], event["amount"]) for event in paid] == [(cohort.patients[0].address, amount)]
+    assert amount > 0
+    assert world.free(cohort.patients[0]) == amount
+    with evm.reverts("LeafClaimed", study, 1, cohort.own[0]):
+        claim(world, played, 0)
+    claim(world, played, 1)
+    assert world.free(cohort.patients[1]) == amount
+
+
+def test_nobody_else_can_claim_a_leaf(evm, world, played):
+    study, result, shown, cohort = played
+    evm.travel(DISPUTE)
+    with evm.reverts("NotInCohort", study, 1, 0, world.stranger):
+        world.rewards.claimPatient(study, 1, 0, result, shown, cohort.leaf(0), sender=world.stranger)
+    with evm.reverts("NotInCohort", study, 1, 0, cohort.patients[0]):
+        claim(world, played, 0, salt=b"\0" * 32)
+    with evm.reverts("NotInCohort", study, 1, 0, cohort.patients[0]):
+        claim(world, played, 0, dataset=2)
+    with evm.reverts("UpdateMismatch", study, 1, 0):
+        world.rewards.claimPatient(
+            study, 1, 0, result, shown | {"weight": 72}, cohort.leaf(0), sender=cohort.patients[0]
+        )
+    with evm.reverts("NotFinal"):
+        world.rewards.claimPatient(
+            study, 1, 0, result | {"weight": 1}, shown, cohort.leaf(0), sender=cohort.patients[0]
+        )
+
+
+def test_a_study_without_a_patients_share_pays_patients_nothing(evm, world):
+    study = world.running(3, rewardPerRound=REWARD)
+    cohort = Cohort(world, study)
+    shown = update(0, WEIGHT, cohortRoot=cohort.root)
+    world.rounds.submitUpdate(study, 1, 0, shown, sender=world.operators[0])
+    for seat in (1, 2):
+        world.submit(study, seat)
+    result = aggregate(range(3), 3 * WEIGHT)
+    for seat in (0, 1):
+        world.attest(study, seat, result)
+    evm.travel(DISPUTE)
+    with evm.reverts("NothingToClaim", study, 1, 0):
+        claim(world, (study, result, shown, cohort), 0)
+
+
+def test_a_left_out_updates_patients_are_not_paid(evm, world):
+    study = world.running(3, patientBps=BPS, rewardPerRound=REWARD)
+    cohort = Cohort(world, study)
+    shown = update(0, WEIGHT, cohortRoot=cohort.root)
+    world.rounds.submitUpdate(study, 1, 0, shown, sender=world.operators[0])
+    for seat in (1, 2):
+        world.submit(study, seat)
+    result = aggregate((1, 2), 2 * WEIGHT)
+    for seat in (1, 2):
+        world.attest(study, seat, result)
+    evm.travel(DISPUTE)
+    with evm.reverts("NothingToClaim", study, 1, 0):
+        claim(world, (study, result, shown, cohort), 0)
+
+
+def test_hospitals_and_patients_together_never_get_more_than_the_reward(evm, world, played):
+    study, result, shown, _ = played
+    evm.travel(DISPUTE)
+    updates = [shown, update(1), update(2)]
+    hospitals = sum(
+        world.rounds.claim(study, 1, seat, result, updates[seat]).named("Claimed")[0]["amount"]
+        for seat in range(3)
+    )
+    # Every patient of each cohort there can be: fewer than weight and one step.
+    most = 3 * (WEIGHT + STEP) * (POOL * WEIGHT // (3 * WEIGHT * (WEIGHT + STEP)))
+    assert hospitals + most <= REWARD
+
+
+def test_what_nobody_claimed_is_swept_to_the_sponsor_after_a_long_time(evm, world):
+    study, _ = world.final(rounds=1, rewardPerRound=REWARD)
+    ended = world.rounds.getStudy(study).endedAt
+    with evm.reverts("SweepLocked", study, ended + DISPUTE + SWEEP):
+        world.rewards.sweep(study)
+    evm.travel(DISPUTE + SWEEP)
+    before = world.free(world.sponsor)
+    swept = world.rewards.sweep(study, sender=world.stranger).named("Swept")
+    assert [(event["sponsor"], event["amount"]) for event in swept] == [(world.sponsor.address, REWARD)]
+    assert world.free(world.sponsor) == before + REWARD
+    assert world.vault.potOf(study).amount == 0
+    with evm.reverts("NothingToSweep", study):
+        world.rewards.sweep(study)
+
+
+def test_a_running_study_is_not_swept(evm, world):
+    study, _ = world.final()
+    evm.travel(10 * SWEEP)
+    with evm.reverts("NotEnded", study, 2):
+        world.rewards.sweep(study)
+
+
+def test_pay_is_held_for_at_least_half_a_year(evm, world):
+    with evm.reverts("SweepDelayOutOfRange", SWEEP - 1, SWEEP):
+        evm.deploy("Rewards", world.rounds, world.consortium, world.vault, SWEEP - 1)
