@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -21,25 +20,29 @@ Keystore = Annotated[
 
 
 @app.command("admit")
-def admit(
+def admit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     hospital: Annotated[str, typer.Argument(help="The hospital's admin account: address or keystore file.")],
     operator: Annotated[str, typer.Argument(help="The account that its daemon signs with.")],
     name: Annotated[str, typer.Option(help="Its name, published with its description.")],
+    encryption_key: Annotated[
+        str,
+        typer.Option(help="Its public encryption key: hex digits, or the file of `medfed key encryption`."),
+    ],
     keystore: Keystore,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Admit a hospital: from now on it registers datasets and takes part in studies."""
+    from medfed.chain.encryption import published_key
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender, party
     from medfed.types import HospitalId
 
+    key = published_key(encryption_key)
     federation = open_federation()
     sender = open_sender(federation, open_account(keystore, password_file))
     account = HospitalId(party(hospital))
-    cid = actions.admit(
-        federation, sender, account, party(operator), key=secrets.token_bytes(32), metadata={"name": name}
-    )
+    cid = actions.admit(federation, sender, account, party(operator), key=key, metadata={"name": name})
     data = {"hospital": account, "operator": party(operator), "name": name, "description": cid}
     show(data, as_json=as_json, render=lambda: f"{name} is admitted as {account}.")
 

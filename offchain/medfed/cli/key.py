@@ -1,4 +1,4 @@
-"""`medfed key`: make and look at encrypted keystores."""
+"""`medfed key`: make and look at encrypted keystores and encryption keys."""
 
 from __future__ import annotations
 
@@ -46,6 +46,26 @@ def new(
         as_json=as_json,
         render=lambda: "\n".join(f"{address}  {file}" for file, address in made.items()),
     )
+
+
+@app.command("encryption")
+def encryption(
+    file: Annotated[Path, typer.Argument(help="File to write; it must not exist yet.")],
+    password_file: PasswordFile = None,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="Opens in milliseconds: for keys that hold nothing of value.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a hospital's encryption key (X25519), encrypt it into a file, show its public half.
+
+    The public half is for `medfed consortium admit --encryption-key`; the file stays at the hospital.
+    """
+    from medfed.chain.encryption import create_encryption_key
+    from medfed.cli.run import password
+
+    public = create_encryption_key(file, password(password_file), trial=trial).public.hex()
+    show({"encryption_key": public, "file": str(file)}, as_json=as_json, render=lambda: f"{public}  {file}")
 
 
 @app.command("address")

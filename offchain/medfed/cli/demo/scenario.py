@@ -10,6 +10,7 @@ from pathlib import Path
 from medfed.chain.client import ChainClient
 from medfed.chain.deployer import Deployer, Order
 from medfed.chain.deployment import load, open_index
+from medfed.chain.encryption import save_encryption_key
 from medfed.chain.keys import Account, account_from_key, save_keystore
 from medfed.chain.params import parameters_for
 from medfed.chain.sender import Sender
@@ -171,7 +172,8 @@ def _admit(stage: Stage, site: Site, number: int) -> None:
     write_register(site.folder / "patients.csv", entries)
     secret = hashlib.sha256(f"medfed demo {stage.seed} secret {number}".encode()).hexdigest()
     write_private(site.folder / "secret.hex", secret.encode())
-    key = hashlib.sha256(f"medfed demo {stage.seed} encryption {number}".encode()).digest()
+    drawn = hashlib.sha256(f"medfed demo {stage.seed} encryption {number}".encode()).digest()
+    key = save_encryption_key(site.folder / "encryption.json", drawn, PASSWORD, trial=True).public
     described = {"name": site.name}
     sender = stage.sender(stage.cast.consortium)
     actions.admit(stage.federation, sender, site.id, site.operator.address, key=key, metadata=described)
