@@ -24,10 +24,11 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A Rich console on the current standard stream."""
+    """A Rich console on the current standard stream. It takes brackets for what they are: names come from others."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
 
 
 def plain(value: Any) -> Any:
