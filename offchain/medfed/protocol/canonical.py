@@ -11,6 +11,9 @@ from medfed.errors import ProtocolError
 
 __all__ = ["canonical_json", "parse_canonical"]
 
+_SAFE = 2**53
+"""Integers are exact below it in a JSON number."""
+
 
 def canonical_json(value: Any) -> bytes:
     """The canonical bytes of plain JSON values. Raises `ProtocolError` for what JSON cannot hold."""
@@ -27,10 +30,16 @@ def parse_canonical(data: bytes, *, max_bytes: int) -> Any:
             f"A JSON document of {len(data)} bytes is longer than the {max_bytes} that are allowed."
         )
     try:
-        value = json.loads(data)
+        value = json.loads(data, parse_int=_integer)
     except (ValueError, RecursionError) as exc:
         raise ProtocolError("This document is not JSON.") from exc
     # A key given twice, other spacing, another order: all change the bytes.
     if canonical_json(value) != data:
         raise ProtocolError("This JSON document is not in its canonical form (RFC 8785).")
     return value
+
+
+def _integer(digits: str) -> int | float:
+    """A number without point or exponent: beyond 2^53 it is how RFC 8785 writes a float, as every number is one there."""
+    number = int(digits)
+    return number if abs(number) < _SAFE else float(digits)

@@ -60,8 +60,8 @@ def check_update(
     are wrong.
     """
     cid = cid_from_digest(update.cid)
-    data = store.get(cid, vector_size(place.spec.size))
-    words, root = check_vector(data, place.header(entry.hospital), place.spec.size)
+    pieces = store.stream(cid, vector_size(place.spec.size))
+    words, root = check_vector(pieces, place.header(entry.hospital), place.spec.size)
     if root != update.update_root:
         raise ProtocolError(f"The update {cid} has another chunk root than its hospital committed to.")
     place.spec.codec.check(words, update.weight)

@@ -45,6 +45,14 @@ class ContentStore(ABC):
         """
         return b"".join(self._checked(check_cid(cid), max_bytes, wait))
 
+    def stream(self, cid: Cid, max_bytes: int, *, wait: float = 0.0) -> Iterator[bytes]:
+        """The file in pieces of `CHUNK_SIZE`, for whoever needs no copy of the whole. Raises as `get`.
+
+        The last piece comes only after all of it is checked: what was made of the others before counts for nothing
+        until the iterator has ended without an error.
+        """
+        return self._checked(check_cid(cid), max_bytes, wait)
+
     def get_to(self, cid: Cid, path: Path, max_bytes: int, *, wait: float = 0.0) -> None:
         """Write the file to `path`, which appears only when all of it is checked. Raises as `get`."""
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
