@@ -114,8 +114,8 @@ class ChunkHasher:
             if len(below) % 2:
                 below = [*below, _ZERO_ROOTS[len(levels) - 1]]
                 levels[-1] = below
-            joined = memoryview(b"".join(below))
-            levels.append([sha256(joined[at : at + 64]).digest() for at in range(0, len(joined), 64)])
+            pairs = zip(below[::2], below[1::2], strict=True)
+            levels.append([sha256(left + right).digest() for left, right in pairs])
         return levels
 
 

@@ -19,12 +19,12 @@ from medfed.protocol.cid import cid_from_digest, cid_of, digest_of
 from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.documents import CohortManifest, StudySpec
 from medfed.protocol.header import Header
-from medfed.protocol.vector import add_into, check_vector, seal, vector_bytes, vector_size
+from medfed.protocol.vector import Sealed, add_into, check_vector, seal, vector_bytes, vector_size
 from medfed.rounds.history import Enrolment
 from medfed.storage import ContentStore
 from medfed.types import Address, HospitalId, RoundNumber, Seat, StudyId
 
-__all__ = ["Outcome", "RoundPlace", "RoundSum", "check_manifest", "check_update"]
+__all__ = ["Outcome", "RoundPlace", "RoundSum", "check_manifest", "check_update", "check_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,21 @@ def check_update(
     Raises `ContentMissing` or `IntegrityError` while the bytes cannot be had, `ProtocolError` when they are had and
     are wrong.
     """
+    words = check_words(store, place, entry, update)
+    check_manifest(store, place, entry, update)
+    return words
+
+
+def check_words(
+    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update
+) -> NDArray[np.uint32]:
+    """`check_update` without the manifest."""
     cid = cid_from_digest(update.cid)
     pieces = store.stream(cid, vector_size(place.spec.size))
     words, root = check_vector(pieces, place.header(entry.hospital), place.spec.size)
     if root != update.update_root:
         raise ProtocolError(f"The update {cid} has another chunk root than its hospital committed to.")
     place.spec.codec.check(words, update.weight)
-    check_manifest(store, place, entry, update)
     return words
 
 
@@ -116,23 +124,31 @@ class RoundSum:
                 if tell is not None:
                     tell(seat, str(exc))
             else:
-                self._include(seat, update.weight, words)
+                self.include(seat, update.weight, words)
+                del words  # so that it is gone when the next one is fetched
+
+    def sealed(self) -> Sealed:
+        """CID and chunk root of the sum's file. Raises `ProtocolError` when nothing is in the sum."""
+        return seal(self.place.header(), self._sum())
 
     def outcome(self, model: Model) -> Outcome:
         """The aggregate of what is in the sum, and the model that follows from it."""
-        if self._total is None:
-            raise ProtocolError(f"Round {self.place.number} has no update to add up.")
+        sealed, total = self.sealed(), self._sum()
         included = sum(1 << seat for seat in self.weights)
         weight = sum(self.weights.values())
-        header = self.place.header()
-        sealed = seal(header, self._total)
-        model_file = model_bytes(next_model(model, self._total, weight, self.place.spec), self.place.spec)
+        model_file = model_bytes(next_model(model, total, weight, self.place.spec), self.place.spec)
         aggregate = Aggregate(
             digest_of(sealed.cid), sealed.root, digest_of(cid_of(model_file)), included, weight
         )
-        return Outcome(aggregate, vector_bytes(header, self._total), model_file)
+        return Outcome(aggregate, vector_bytes(self.place.header(), total), model_file)
 
-    def _include(self, seat: Seat, weight: int, words: NDArray[np.uint32]) -> None:
+    def _sum(self) -> NDArray[np.uint32]:
+        if self._total is None:
+            raise ProtocolError(f"Round {self.place.number} has no update to add up.")
+        return self._total
+
+    def include(self, seat: Seat, weight: int, words: NDArray[np.uint32]) -> None:
+        """Add an update that is checked; the sum may keep `words` as its own."""
         if self._total is None:
             self._total = words
         else:
