@@ -70,6 +70,8 @@ class DaemonSettings(_Section):
 
     metrics: str = ""
     """host:port of /healthz and /metrics; empty for none. Keep it on loopback."""
+    healthy_seconds: Annotated[float, Field(gt=0)] = 600.0
+    """/healthz says no when the last successful cycle is older; longer than your longest training."""
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """How often a real network is asked for its newest block; development chains are asked every 20 ms."""
     low_ether: Annotated[float, Field(ge=0)] = 0.05
@@ -89,7 +91,11 @@ class HospitalConfig(_Section):
     secret: Path
     """32 bytes in hex, mode 0600: hides record commitments and fillers."""
     keystore: Path
+    """The operator's key, encrypted."""
     password_file: Path
+    """Its first line opens the keystore and the encryption key."""
+    encryption_key: Path | None = None
+    """The private half of the key that the consortium lists, encrypted (`medfed key encryption`)."""
     label: str = "label"
     dataset: int | None = None
     """Its number on chain, once it is registered."""
@@ -121,7 +127,8 @@ def load_hospital(path: Path) -> HospitalConfig:
     base = path.resolve().parent
     places = {
         name: base / getattr(config, name)
-        for name in ("records", "patients", "secret", "keystore", "password_file")
+        for name in ("records", "patients", "secret", "keystore", "password_file", "encryption_key")
+        if getattr(config, name) is not None
     }
     return config.model_copy(update=places)
 

@@ -75,13 +75,15 @@ def open_federation() -> Federation:
     return federation
 
 
-def open_sender(place: OnChain, account: Account) -> Sender:
-    """Sends for `account`, for the highest fee of the settings at most; its journal is in the state directory."""
+def open_sender(place: OnChain, account: Account, folder: Path | None = None) -> Sender:
+    """Sends for `account`, for the highest fee of the settings at most; its journal is in `folder`, else in the state
+    directory."""
     from medfed.chain.sender import FeePolicy, Sender
 
     chosen = settings()
     cap = None if chosen.max_fee_gwei is None else int(chosen.max_fee_gwei * _GWEI)
-    return Sender(place.client, account, chosen.state_dir / "sent", policy=FeePolicy(max_fee_cap=cap))
+    journal = folder or chosen.state_dir / "sent"
+    return Sender(place.client, account, journal, policy=FeePolicy(max_fee_cap=cap))
 
 
 def open_account(keystore: Path, password_file: Path | None) -> Account:

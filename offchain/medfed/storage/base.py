@@ -24,7 +24,12 @@ _POLL_SECONDS = 0.02
 
 
 class ContentStore(ABC):
-    """Files by CID. Pinned files stay, others may be collected. Safe to share between threads."""
+    """Files by CID. Pinned files stay, others may be collected. Safe to share between threads.
+
+    `has_peers` says that a `get` with a `wait` asks other nodes, so that the wait may bring what is not here.
+    """
+
+    has_peers = False
 
     def put(self, data: bytes | Path, *, pin: bool = True) -> Cid:
         """Store a file given as bytes or as a path, and return its CID. Storing it again is harmless."""

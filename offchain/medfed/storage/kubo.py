@@ -44,6 +44,8 @@ _LONGEST_ASK = 5.0
 class KuboStore(ContentStore):
     """The daemon whose RPC answers at `url` (http, https, or a multiaddr). Connects on first use."""
 
+    has_peers = True
+
     def __init__(self, url: str, *, timeout: float = 60.0) -> None:
         """`timeout` in seconds bounds every request."""
         self.url = url

@@ -199,7 +199,7 @@ def _write_config(stage: Stage, site: Site) -> HospitalConfig:
     write_private(site.folder / "password.txt", PASSWORD.encode())
     path.write_text(
         f'name = "{site.name}"\nrecords = "records.csv"\npatients = "patients.csv"\nsecret = "secret.hex"\n'
-        f'keystore = "operator.json"\npassword_file = "password.txt"\nlabel = "{site.data.columns.label}"\ndataset = {site.dataset}\n\n'
+        f'keystore = "operator.json"\npassword_file = "password.txt"\nencryption_key = "encryption.json"\nlabel = "{site.data.columns.label}"\ndataset = {site.dataset}\n\n'
         f'[policy]\nsponsors = ["{stage.cast.sponsor.address}"]\npurposes = "GRU"\nsmallest_cohort = 16\nlargest_stake = {_STAKE}\n',
         encoding="utf-8",
     )
