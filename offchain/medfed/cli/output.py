@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +19,21 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["JsonFlag", "console", "note", "plain", "show", "table"]
+__all__ = [
+    "JsonFlag",
+    "console",
+    "date_of",
+    "in_words",
+    "note",
+    "plain",
+    "printable",
+    "show",
+    "table",
+    "when",
+]
+
+_NO_END = 0xFFFF
+_LONGEST_NAME = 40
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
@@ -75,3 +90,29 @@ def table(
     for row in rows:
         result.add_row(*("" if cell is None else str(cell) for cell in row))
     return result
+
+
+def when(second: int) -> str:
+    """A moment of chain time in UTC, e.g. 2027-03-01 09:30:00."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def date_of(day: int) -> str:
+    """A day since 1970 as a date; a consent without end has none."""
+    return "" if day == _NO_END else (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as people say it: "40 s", "5 min", "3 h", "2 days"."""
+    left = max(0, round(seconds))
+    if left < 120:
+        return f"{left} s"
+    if left < 7200:
+        return f"{left // 60} min"
+    return f"{left // 3600} h" if left < 172_800 else f"{left // 86_400} days"
+
+
+def printable(text: str) -> str:
+    """A name that another party chose, without what could move a terminal's cursor, and not too long."""
+    shown = "".join(letter for letter in text if letter.isprintable())
+    return shown if len(shown) <= _LONGEST_NAME else shown[: _LONGEST_NAME - 1] + "…"
