@@ -66,6 +66,10 @@ class ChainClient(ABC):
     def read(self, call: Call, *, sender: Address | None = None, block: BlockLike = None) -> bytes:
         """What `call` returns at `block`, without a transaction; raises `ContractRevert`."""
 
+    def read_all(self, calls: Sequence[Call], *, block: BlockLike = None) -> list[bytes]:
+        """`read` of many calls, in few exchanges where the chain is behind a network."""
+        return [self.read(call, block=block) for call in calls]
+
     def call(self, to: Address, data: bytes, block: BlockLike = None) -> bytes:
         """`read` of plain calldata."""
         return self.read(Call(to, data), block=block)

@@ -34,6 +34,8 @@ _BUSY_WORDS = ("indexing is in progress", "rate limit", "too many requests")
 _DEVELOPMENT_NODES = ("anvil/", "hardhat", "ethereumjs testrpc", "ganache")
 _DEVELOPMENT_IDS = frozenset({1337, 31337})
 _DEFAULT_TIP = 1_000_000_000
+_BATCH = 100
+"""Requests in one exchange; public nodes take a hundred, many no more."""
 
 
 class HttpChain(ChainClient):
@@ -102,6 +104,13 @@ class HttpChain(ChainClient):
     def read(self, call: Call, *, sender: Address | None = None, block: BlockLike = None) -> bytes:
         answer: str = self.request("eth_call", _fields(call, sender), _tag(block), label=call.label)
         return bytes.fromhex(answer[2:])
+
+    def read_all(self, calls: Sequence[Call], *, block: BlockLike = None) -> list[bytes]:
+        tag, answers = _tag(block), []
+        for start in range(0, len(calls), _BATCH):
+            part = [("eth_call", [_fields(call, None), tag]) for call in calls[start : start + _BATCH]]
+            answers += self.batch(part)
+        return [bytes.fromhex(answer[2:]) for answer in answers]
 
     def estimate(self, call: Call, sender: Address) -> int:
         return int(self.request("eth_estimateGas", _fields(call, sender), label=call.label), 16)

@@ -13,7 +13,16 @@ from medfed.protocol.commitments import Aggregate
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round
 from medfed.types import RoundNumber, Seat
 
-__all__ = ["BPS", "PotBook", "due_claims", "due_release", "left_out_pay", "pay_of"]
+__all__ = [
+    "BPS",
+    "PotBook",
+    "due_claims",
+    "due_refund",
+    "due_release",
+    "left_out_pay",
+    "pay_of",
+    "slashed_into",
+]
 
 BPS = 10_000
 
@@ -63,6 +72,29 @@ class PotBook:
             left = self.carried.get(history.number, 0) if history.void else 0
         if left:
             self.carried[history.number + 1] = self.carried.get(history.number + 1, 0) + left
+
+
+def slashed_into(index: EventIndex, study: StudyHistory) -> dict[int, int]:
+    """What slashes added to each round's reward: that of the round running then, or what follows the last one."""
+    opened = [(event.block, event.log_index) for event in index.events("RoundOpened", study=study.study)]
+    ends = [
+        *index.events("StudyCompleted", study=study.study),
+        *index.events("StudyAborted", study=study.study),
+    ]
+    carried: dict[int, int] = {}
+    for event in index.events("AbsenceSlashed", study=study.study):
+        place = (event.block, event.log_index)
+        number = sum(start < place for start in opened)
+        after = any((end.block, end.log_index) < place for end in ends)
+        carried[number + after] = carried.get(number + after, 0) + event["amount"]
+    return carried
+
+
+def due_refund(index: EventIndex, study: StudyHistory, pot: PotBook) -> int:
+    """What `refund` gives the sponsor of an ended study: the rewards of rounds that never were, and what is left over."""
+    left = study.terms["rounds"] - len(index.events("RoundFinal", study=study.study))
+    due: int = study.terms["reward_per_round"] * left + pot.carried.get(study.rounds + 1, 0)
+    return due
 
 
 def due_claims(

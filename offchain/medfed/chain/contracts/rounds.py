@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from medfed.chain.calls import Call, Receipt
@@ -258,6 +258,14 @@ class Rounds(Contract):
         """A seat's commitment for a round; zero when it has not submitted."""
         return bytes(self._view(block, "updateOf", study, number, seat))
 
+    def commitments(
+        self, study: StudyId, number: RoundNumber, seats: Iterable[Seat], block: BlockLike = None
+    ) -> dict[Seat, bytes]:
+        """The commitments of many seats for a round; zero for one that has not submitted."""
+        wanted = list(seats)
+        found = self._views(block, "updateOf", [(study, number, seat) for seat in wanted])
+        return {seat: bytes(value) for seat, value in zip(wanted, found, strict=True)}
+
     def carried_into(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
         """What a round pays on top of the study's reward."""
         return int(self._view(block, "carriedInto", study, number))
@@ -269,6 +277,10 @@ class Rounds(Contract):
     def hash_aggregate(self, study: StudyId, number: RoundNumber, aggregate: Aggregate) -> bytes:
         """The hash that attestations name."""
         return bytes(self._view(None, "hashAggregate", study, number, aggregate))
+
+    def slash_bps(self, block: BlockLike = None) -> int:
+        """The share of a stake that one absence costs, in 1/10,000."""
+        return int(self._view(block, "SLASH_BPS"))
 
     def is_paused(self, block: BlockLike = None) -> bool:
         """Whether new studies and enrolments are stopped."""
