@@ -123,6 +123,48 @@ def enrol(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = F
     )
 
 
+@app.command("hold")
+def hold(
+    study: Study,
+    hospital: File,
+    first: Annotated[int, typer.Option("--from-round", help="The first round that is held.", min=1)] = 1,
+    home: Home = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train no further in a study until `resume`; the daemon goes on publishing and attesting.
+
+    Rounds still wait for this hospital: it abstains shortly before their deadline.
+    """
+    from medfed.nodes.holds import HOLDS
+    from medfed.nodes.holds import hold as put
+    from medfed.nodes.journal import AuditLog
+    from medfed.nodes.site import AUDIT
+    from medfed.types import RoundNumber, StudyId
+
+    place = _home(hospital, home)
+    put(place / HOLDS, StudyId(study), RoundNumber(first))
+    AuditLog(place / AUDIT).write("held", study=study, round=first)
+    data = {"study": study, "held_from_round": first}
+    show(data, as_json=as_json, render=lambda: f"Study {study} is held here from round {first} on.")
+
+
+@app.command("resume")
+def resume(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
+    """Let a held study go on."""
+    from medfed.nodes.holds import HOLDS
+    from medfed.nodes.holds import resume as lift
+    from medfed.nodes.journal import AuditLog
+    from medfed.nodes.site import AUDIT
+    from medfed.types import StudyId
+
+    place = _home(hospital, home)
+    held = lift(place / HOLDS, StudyId(study))
+    if held:
+        AuditLog(place / AUDIT).write("resumed", study=study)
+    text = f"Study {study} goes on here." if held else f"Study {study} was not held here."
+    show({"study": study, "was_held": held}, as_json=as_json, render=lambda: text)
+
+
 @app.command("disclose")
 def disclose(
     study: Study,

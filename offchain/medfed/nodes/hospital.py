@@ -29,6 +29,7 @@ from medfed.errors import (
 from medfed.nodes.attesting import Attesting
 from medfed.nodes.enrolling import Enrolling
 from medfed.nodes.health import Health
+from medfed.nodes.holds import Held
 from medfed.nodes.publishing import Publishing
 from medfed.nodes.settling import Settling
 from medfed.nodes.site import Site
@@ -90,6 +91,7 @@ class Hospital:
         self._settled: set[StudyId] = set()
         self._phases: Counter[Phase] = Counter()
         self._faults = 0
+        self._held = False
 
     @property
     def id(self) -> HospitalId:
@@ -104,18 +106,21 @@ class Hospital:
     # -- one cycle ---------------------------------------------------------------------------------------------------
 
     def execute(self) -> bool:
-        """Do all that can be done at the newest final block; returns whether bytes of others are awaited."""
+        """Do all that can be done at the newest final block.
+
+        Returns whether something is awaited that no block announces: bytes of others, the end of a hold.
+        """
         head = self._site.clock.see(self._fed.sync())
         self._watching.look(head)
         self._phases, self._faults = Counter(self._closed.values()), 0
-        awaited = 0
+        self._held, awaited = False, 0
         for number in study_ids(self._site.index):
             if number not in self._settled:
                 with self._contained(number):
                     awaited += self._study(read_study(self._site.index, number), head)
         self._health.rounds(self._phases)
         self._health.counts(awaited=awaited, faults=self._faults)
-        return awaited > 0
+        return awaited > 0 or self._held
 
     def _study(self, study: StudyHistory, head: BlockStamp) -> int:
         """How many updates of others the study waits for."""
@@ -185,6 +190,7 @@ class Hospital:
             yield
             notes.clear("refused", study)
         except PolicyRefusal as exc:  # the hospital's own word is no fault
+            self._held |= isinstance(exc, Held)
             notes.tell("refused", study, str(exc))
         except _STUDY_FAULTS as exc:
             self._faults += 1

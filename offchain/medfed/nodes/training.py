@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from medfed.data.cohort import Cohort
 from medfed.errors import ContentMissing, DataError, IntegrityError, PolicyRefusal, ProtocolError
 from medfed.learning.models import Model
+from medfed.nodes.holds import HOLDS, Held, check_hold
 from medfed.nodes.site import Site
 from medfed.nodes.state import Work, WorkFolder
 from medfed.rounds.cohort import round_cohort
@@ -18,7 +19,7 @@ from medfed.rounds.recompute import RoundPlace
 
 __all__ = ["Training"]
 
-# A model that cannot be fetched, records that cannot be read: someone may mend it until then. Silence costs stake.
+# A model that cannot be fetched, records that cannot be read, a hold: someone may mend it until then. Silence costs stake.
 _ABSTAIN_AFTER = 0.75
 
 
@@ -33,12 +34,13 @@ class Training:
         """Submit or abstain. Raises what keeps it from both while there is time to mend it."""
         try:
             self._check_standing()
+            check_hold(self._site.home / HOLDS, study.study, history.number)
             work = self._work(study, entry, history)
-        except PolicyRefusal as exc:
-            self._abstain(entry, history, str(exc))
-        except (DataError, ProtocolError, IntegrityError, ContentMissing) as exc:
+        except (Held, DataError, ProtocolError, IntegrityError, ContentMissing) as exc:
             if now < history.opened_at + _ABSTAIN_AFTER * study.terms["training_seconds"]:
                 raise
+            self._abstain(entry, history, str(exc))
+        except PolicyRefusal as exc:
             self._abstain(entry, history, str(exc))
         else:
             call = self._site.contracts.rounds.submit_update(
