@@ -55,7 +55,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
     mapping(StudyId study => Study) private _studies;
     mapping(StudyId study => mapping(uint8 seat => Seat)) private _seats;
-    mapping(StudyId study => mapping(address hospital => uint8 seatPlusOne)) private _seatOf;
+    mapping(StudyId study => mapping(address hospital => uint256 seatPlusOne)) private _seatOf;
     mapping(StudyId study => mapping(uint16 round => Round)) private _rounds;
     mapping(StudyId study => mapping(uint16 round => Absence)) private _absences;
     mapping(StudyId study => mapping(uint16 round => mapping(bytes32 aggregateHash => Ballot))) private
@@ -130,12 +130,13 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         require(_seatOf[study][hospital] == 0, AlreadyEnrolled(study, hospital));
 
         s.members = seat + 1;
-        _seatOf[study][hospital] = seat + 1;
+        _seatOf[study][hospital] = uint256(seat) + 1;
 
         (uint16 version, uint32 records, uint32 uses, uint24 disease) = DATASETS.lock(dataset, hospital);
         require(Purposes.permitsStudy(uses, disease, s.purposes, s.disease), UseNotPermitted(study, dataset));
         // Written after the call, to the registry of this deployment, because only its answer has the pinned version and count.
-        _seats[study][seat] = Seat(hospital, dataset, version, records, 0, 0);
+        Seat storage place = _seats[study][seat];
+        (place.hospital, place.dataset, place.version, place.records) = (hospital, dataset, version, records);
 
         emit Enrolled(study, hospital, dataset, seat, version, records);
 
@@ -200,7 +201,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         _requireOperator(study, seat, _seats[study][seat].hospital);
         bytes32 aggregateHash = _propose(study, round, aggregate);
 
-        _attest(study, round, aggregateHash, _requireAttester(study, round, seat, 0));
+        _attest(study, round, aggregateHash, Seats.bit(seat));
     }
 
     /// @inheritdoc IFederatedRounds
@@ -211,7 +212,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
             AggregateUnknown(study, round, aggregateHash)
         );
 
-        _attest(study, round, aggregateHash, _requireAttester(study, round, seat, 0));
+        _attest(study, round, aggregateHash, Seats.bit(seat));
     }
 
     /// @inheritdoc IFederatedRounds
@@ -229,8 +230,10 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
         uint64 attesters;
         for (uint256 i = 0; i < seats.length; ++i) {
-            _requireSigned(study, seats[i], digest, signatures[i * 64:i * 64 + 64]);
-            attesters = _requireAttester(study, round, seats[i], attesters);
+            uint8 seat = seats[i];
+            _requireSigned(study, seat, digest, signatures[i * 64:i * 64 + 64]);
+            require(!attesters.has(seat), AlreadyAttested(study, round, seat));
+            attesters |= Seats.bit(seat);
         }
 
         _attest(study, round, aggregateHash, attesters);
@@ -353,8 +356,8 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
     /// @inheritdoc IFederatedRounds
     function seatOf(StudyId study, address hospital) external view returns (bool enrolled, uint8 seat) {
-        uint8 seatPlusOne = _seatOf[study][hospital];
-        return seatPlusOne == 0 ? (false, 0) : (true, seatPlusOne - 1);
+        uint256 seatPlusOne = _seatOf[study][hospital];
+        return seatPlusOne == 0 ? (false, 0) : (true, uint8(seatPlusOne - 1));
     }
 
     /// @inheritdoc IFederatedRounds
@@ -427,9 +430,8 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
     }
 
     function _requireActiveHospital(address operator) private view returns (address hospital) {
-        hospital = CONSORTIUM.hospitalOf(operator);
-        // slither-disable-next-line unused-return (hospitalOf has just said whose operator it is)
-        (, bool active) = CONSORTIUM.isOperator(hospital, operator);
+        bool active;
+        (hospital, active) = CONSORTIUM.servedBy(operator);
         require(active, NotAnActiveHospital(operator));
     }
 
@@ -468,16 +470,12 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         );
     }
 
-    /// @dev The bitmap `others` with `seat` added, which may attest in this round and has not yet.
-    function _requireAttester(StudyId study, uint16 round, uint8 seat, uint64 others)
-        private
-        view
-        returns (uint64)
-    {
-        Round storage r = _rounds[study][round];
-        require(r.submitted.has(seat), NotASubmitter(study, round, seat));
-        require(!(r.attested | others).has(seat), AlreadyAttested(study, round, seat));
-        return others | Seats.bit(seat);
+    /// @dev Those who submitted in this round and have not attested yet.
+    function _requireAttesters(StudyId study, uint16 round, uint64 seats, Round storage r) private view {
+        uint64 strangers = seats & ~r.submitted;
+        require(strangers == 0, NotASubmitter(study, round, strangers.lowest()));
+        uint64 again = seats & r.attested;
+        require(again == 0, AlreadyAttested(study, round, again.lowest()));
     }
 
     function _requireSettled(StudyId study, Study storage s) private view {
@@ -500,10 +498,10 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         s.disputeSeconds = t.disputeSeconds;
         s.maxWeight = t.maxWeight;
         s.attesterBps = t.attesterBps;
-        (s.token, s.rewardPerRound) = (t.token, t.rewardPerRound);
+        (s.token, s.stake) = (t.token, t.stake);
         (s.sponsor, s.enrolDeadline, s.purposes, s.disease) =
         (msg.sender, t.enrolDeadline, t.purposes, t.disease);
-        (s.rule, s.stake) = (t.rule, t.stake);
+        (s.rule, s.rewardPerRound) = (t.rule, t.rewardPerRound);
         s.spec = t.spec;
     }
 
@@ -575,6 +573,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         Study storage s = _studies[study];
         Round storage r = _rounds[study][round];
         Ballot storage ballot = _ballots[study][round][aggregateHash];
+        _requireAttesters(study, round, seats, r);
         _requireAttestable(study, round, s, r, ballot);
 
         r.attested |= seats;

@@ -73,14 +73,14 @@ interface IFederatedRounds {
         uint32 disputeSeconds;
         uint32 maxWeight;
         uint16 attesterBps;
-        address token; // second word
-        uint96 rewardPerRound;
+        address token; // second word: what enrolling needs
+        uint96 stake;
         address sponsor; // third word
         uint40 enrolDeadline;
         uint32 purposes;
         uint24 disease;
         IAggregationRule rule; // fourth word
-        uint96 stake;
+        uint96 rewardPerRound;
         bytes32 spec; // fifth word
         uint40 endedAt; // sixth word, written once: when the study completed or aborted
         bool refunded;
