@@ -1,25 +1,21 @@
-"""`medfed hospital`: the daemon, its policy, what would leave the site, what an auditor is shown, keys and backups."""
+"""`medfed hospital`: the daemon, its policy, what would leave the site, what an auditor is shown, backups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, note, show
 
 if TYPE_CHECKING:
-    from medfed.chain.calls import Call
-    from medfed.chain.contracts import Consortium
     from medfed.chain.sender import Sender
     from medfed.config import HospitalConfig
     from medfed.nodes.site import Site
     from medfed.rounds.federation import Federation
-    from medfed.types import Address, BlockStamp
+    from medfed.types import BlockStamp
 
 __all__ = ["app"]
 
@@ -33,9 +29,6 @@ File = Annotated[
 Home = Annotated[
     Path | None,
     typer.Option("--home", help="Where the daemon keeps its state (default: beside the hospital's file)."),
-]
-AdminKeystore = Annotated[
-    Path, typer.Option("--keystore", help="Keystore of the hospital's admin account, the cold one.")
 ]
 Study = Annotated[int, typer.Argument(help="The study's number.", min=1)]
 
@@ -243,40 +236,6 @@ def restore(
     show(asdict(found), as_json=as_json, render=lambda: "\n".join(lines))
 
 
-@app.command("rotate-operator")
-def rotate_operator(
-    operator: Annotated[str, typer.Argument(help="The daemon's new account: address or keystore file.")],
-    keystore: AdminKeystore,
-    password_file: PasswordFile = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Give the daemon another key: the old one is lost, stolen, or old. From then on the old one can do nothing."""
-    from medfed.cli.run import party
-
-    account = party(operator)
-    admin = _as_admin(keystore, password_file, lambda consortium: consortium.rotate_operator(account))
-    text = f"The operator of {admin} is {account} from now on; name its keystore in the hospital's file and send it gas money."
-    show({"hospital": admin, "operator": account}, as_json=as_json, render=lambda: text)
-
-
-@app.command("rotate-encryption-key")
-def rotate_encryption_key(
-    key: Annotated[str, typer.Argument(help="Hex digits, or the file of `medfed key encryption`.")],
-    keystore: AdminKeystore,
-    password_file: PasswordFile = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Publish another encryption key."""
-    from medfed.chain.encryption import published_key
-
-    public = published_key(key)
-    admin = _as_admin(keystore, password_file, lambda consortium: consortium.rotate_encryption_key(public))
-    text = (
-        f"Others encrypt for {admin} with {public.hex()} from now on; name its file in the hospital's file."
-    )
-    show({"hospital": admin, "encryption_key": public.hex()}, as_json=as_json, render=lambda: text)
-
-
 def _approve(home: Path, study: int, approver: str, ethics: str) -> None:
     from medfed.cli.run import open_federation
     from medfed.nodes.journal import AuditLog
@@ -287,16 +246,6 @@ def _approve(home: Path, study: int, approver: str, ethics: str) -> None:
 
     entry = approve(home / APPROVALS, read_study(open_federation().index, StudyId(study)), approver, ethics)
     AuditLog(home / AUDIT).write("approved", study=study, spec=entry.spec_cid, ethics=entry.ethics)
-
-
-def _as_admin(keystore: Path, password_file: Path | None, change: Callable[[Consortium], Call]) -> Address:
-    """Send a change of the hospital by its admin account."""
-    from medfed.cli.run import open_account, open_chain, open_sender
-
-    place = open_chain()
-    sender = open_sender(place, open_account(keystore, password_file))
-    sender.send(change(place.contracts.consortium))
-    return sender.address
 
 
 def _home(hospital: Path, home: Path | None) -> Path:

@@ -1,7 +1,7 @@
 """One file with all that a hospital cannot get again, and the way back from it.
 
 Kept: the hospital's file, its operator's keystore, its encryption key, its secret, its register of patients; from its home
-the send journals, the approvals, the audit log and the work folder. Not kept: the records and the keystore's password,
+the send journals, approvals and holds, the audit log and the work folder. Not kept: the records and the keystore's password,
 which have keepers of their own, and the event index, which is read anew from the chain.
 
 The daemon may run meanwhile. Send journals are read first and work after them, since work is stored before it is signed:
@@ -29,6 +29,7 @@ from typing import IO, Any, BinaryIO
 from medfed import __version__
 from medfed.config import HospitalConfig, load_hospital
 from medfed.errors import ConfigError, InputError, IntegrityError
+from medfed.nodes.holds import HOLDS
 from medfed.nodes.site import APPROVALS, AUDIT, SENT, WORK
 from medfed.nodes.state import PARTIAL
 
@@ -159,8 +160,9 @@ def _fill(archive: _Archive, config: HospitalConfig, config_file: Path, home: Pa
 
 
 def _add_home(archive: _Archive, home: Path) -> None:
-    if (home / APPROVALS).exists():
-        archive.add_file(f"{_STATE}/{APPROVALS}", home / APPROVALS)
+    for name in (APPROVALS, HOLDS):
+        if (home / name).exists():
+            archive.add_file(f"{_STATE}/{name}", home / name)
     if (home / AUDIT).exists():
         log = (home / AUDIT).read_bytes()
         archive.add_bytes(f"{_STATE}/{AUDIT}", log[: log.rfind(b"\n") + 1])

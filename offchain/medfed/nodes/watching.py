@@ -57,5 +57,5 @@ class Watching:
             self._site.notes.tell(
                 "encryption key",
                 str(file),
-                f"The consortium lists another encryption key than {file} holds; run `medfed hospital rotate-encryption-key`.",
+                f"The consortium lists another encryption key than {file} holds; publish the present one (`medfed consortium rotate-encryption-key`).",
             )
