@@ -16,6 +16,7 @@ from medfed.chain.contracts.rounds import StudyTerms
 from medfed.chain.contracts.vault import Permit
 from medfed.chain.keys import Account
 from medfed.chain.sender import Sender
+from medfed.cli.amounts import coin_of
 from medfed.data.commitments import records_root
 from medfed.data.csv_source import load_csv
 from medfed.data.patients import load_register
@@ -185,7 +186,10 @@ def permit(place: OnChain, owner: Account, token: Address, amount: int) -> Permi
 def _afford(place: OnChain, account: Address, token: Address, amount: int) -> None:
     held = place.contracts.token(token).balance(account)
     if held < amount:
-        raise InputError(f"{account} has {held} of token {token} and needs {amount}; send it some first.")
+        coin = coin_of(place, token)
+        raise InputError(
+            f"{account} has {coin.text(held)} and needs {coin.text(amount)}; send it some of {token} first."
+        )
 
 
 def claim(federation: Federation, sender: Sender, study: StudyId, seat: Seat) -> dict[RoundNumber, int]:
@@ -312,11 +316,8 @@ def create_study(
     spec_cid = federation.store.put(spec.to_bytes())
     contracts = federation.contracts
     total = offer.reward_per_round * spec.rounds
+    _afford(federation, sender.address, token, total)
     coin = contracts.token(token)
-    if coin.balance(sender.address) < total:
-        raise InputError(
-            f"The sponsor has {coin.balance(sender.address)} of the token, the rewards need {total}; fund {sender.address}."
-        )
     if coin.allowance(sender.address, contracts.vault.address) < total:
         sender.send(coin.approve(contracts.vault.address, total))
     terms = StudyTerms(

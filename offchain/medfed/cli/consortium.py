@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, printable, show, table
+from medfed.cli.output import JsonFlag, show, table
 
 __all__ = ["app"]
 
@@ -225,9 +225,12 @@ def list_hospitals(as_json: JsonFlag = False) -> None:
         for h in found
     ]
     rows = [
-        (printable(names[h.hospital]), h.hospital, h.operator, "active" if h.active else "suspended")
+        (names[h.hospital] + ("" if h.active else ", suspended"), f"{h.hospital}\n{h.operator} operates it")
         for h in found
     ]
     empty = "No hospital is admitted; `medfed consortium admit` admits one."
-    columns = ["Name", "Hospital", "Operator", "State"]
-    show(data, as_json=as_json, render=lambda: table("Hospitals", columns, rows) if rows else empty)
+    show(
+        data,
+        as_json=as_json,
+        render=lambda: table("Hospitals", ["Name", "Accounts"], rows) if rows else empty,
+    )

@@ -79,7 +79,7 @@ def _contracts() -> str:
             f"{wrong[0].subject} is wrong: {wrong[0].found or 'not as this version made it'}; "
             "ask the consortium for the right addresses, or use the version that was deployed."
         )
-    return f"{len(book.contracts)} contracts are as this version made them, {contracts.rounds.study_count()} studies"
+    return f"all {len(book.contracts)} are as this version made them; studies so far: {contracts.rounds.study_count()}"
 
 
 def _store() -> str:
@@ -231,4 +231,4 @@ def _stake(config: HospitalConfig) -> str:
                 f"Study {study.study} asks for a stake of {study.terms['stake']} and {hospital} has {free} free; "
                 "deposit more with `medfed vault deposit`."
             )
-    return f"enough for the {len(waiting)} studies that could be joined now"
+    return f"enough for what could be joined now; studies that wait: {len(waiting)}"

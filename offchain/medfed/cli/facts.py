@@ -21,6 +21,8 @@ __all__ = ["rendered", "sentence", "study_facts"]
 _NAMED = 6
 """More hospitals than this are counted in a table, not named."""
 
+_TITLE = 200
+
 
 def study_facts(federation: Federation, number: StudyId, now: int) -> dict[str, Any]:
     """All that people ask about a study at second `now`, as plain data. Raises `InputError` for an unknown one."""
@@ -87,7 +89,7 @@ def _named(seats: Iterable[Seat], names: Mapping[Seat, str]) -> list[str]:
 
 def _title(federation: Federation, study: StudyHistory) -> str:
     try:
-        return printable(fetch_spec(federation.store, study).title)
+        return printable(fetch_spec(federation.store, study).title, _TITLE)
     except MedFedError:
         return ""
 
@@ -139,7 +141,7 @@ def _running(facts: dict[str, Any], last: dict[str, Any], now: int) -> str:
         attested, needed = len(last["attested"]), quorum_of(len(last["submitted"]))
         if left <= 0:
             return f"{head} it can end only void; `medfed study advance {facts['study']}` goes on."
-        return f"{head} {attested} hospitals have attested, {needed} are needed; void in {in_words(left)} without them."
+        return f"{head} {attested} of {needed} attestations it needs; void in {in_words(left)} without them."
     return f"{head} the next one opens."
 
 

@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 _NO_END = 0xFFFF
-_LONGEST_NAME = 40
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
@@ -112,7 +111,7 @@ def in_words(seconds: float) -> str:
     return f"{left // 3600} h" if left < 172_800 else f"{left // 86_400} days"
 
 
-def printable(text: str) -> str:
+def printable(text: str, longest: int = 40) -> str:
     """A name that another party chose, without what could move a terminal's cursor, and not too long."""
     shown = "".join(letter for letter in text if letter.isprintable())
-    return shown if len(shown) <= _LONGEST_NAME else shown[: _LONGEST_NAME - 1] + "…"
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"

@@ -9,7 +9,7 @@ import typer
 
 from medfed.cli import study_round
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, in_words, printable, show, table
+from medfed.cli.output import JsonFlag, in_words, show, table
 
 if TYPE_CHECKING:
     from medfed.protocol.documents import Schema
@@ -105,7 +105,7 @@ def list_studies(as_json: JsonFlag = False) -> None:
     federation = open_federation()
     now = ChainClock(federation.client).estimate()
     data = [study_facts(federation, number, now) for number in study_ids(federation.index)]
-    rows = [(facts["study"], printable(facts["title"]), sentence(facts, now)) for facts in data]
+    rows = [(facts["study"], facts["title"], sentence(facts, now)) for facts in data]
     empty = "There is no study; `medfed study template` begins one."
     columns = ["Study#", "Title", "Where it stands"]
     show(data, as_json=as_json, render=lambda: table("Studies", columns, rows) if rows else empty)
