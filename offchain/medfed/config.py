@@ -36,6 +36,9 @@ class Settings(_Section):
     """The content store: local:DIRECTORY or kubo:URL."""
     state_dir: Path = Field(default_factory=lambda: user_state_path("medfed"))
     """Journals, event indexes, address books of development chains."""
+    addresses: Path | None = None
+    """Where the contracts are, as `medfed deploy` wrote it; needed for a deployment that somebody else made and that
+    is not shipped with this version."""
     chain_id: int | None = None
     """Refuse any other chain."""
     confirmations: Annotated[int, Field(ge=0)] | None = None
@@ -108,7 +111,7 @@ def load_settings(
 ) -> Settings:
     """Settings from a file, then the environment, then `overrides`; later ones win. Raises `ConfigError`.
 
-    A relative store or state directory of the file is relative to the file.
+    A relative store, state directory or address book of the file is relative to the file.
     """
     values: dict[str, Any] = _read(path) if path is not None else {}
     if path is not None:
@@ -146,8 +149,9 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
     store = values.get("store")
     if isinstance(store, str) and store.startswith("local:"):
         values["store"] = f"local:{base / store.removeprefix('local:')}"
-    if isinstance(values.get("state_dir"), str):
-        values["state_dir"] = base / values["state_dir"]
+    for name in ("state_dir", "addresses"):
+        if isinstance(values.get(name), str):
+            values[name] = base / values[name]
 
 
 def _build(model: type[_Model], values: Mapping[str, Any], path: Path | None) -> _Model:

@@ -52,4 +52,4 @@ def open_on_chain(settings: Settings, client: ChainClient | None = None) -> OnCh
     chain = client or connect(settings.rpc)
     if settings.chain_id is not None:
         chain.require_chain(settings.chain_id)
-    return OnChain(chain, load(chain, settings.state_dir))
+    return OnChain(chain, load(chain, settings.state_dir, settings.addresses))
