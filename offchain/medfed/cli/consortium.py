@@ -14,7 +14,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="consortium",
-    help="Admit, suspend and list hospitals; allow tokens; pause what is new; change a hospital's own keys.",
+    help="Admit and suspend hospitals. Allow tokens, pause what is new, change a hospital's own keys.",
     no_args_is_help=True,
 )
 
@@ -38,7 +38,7 @@ def admit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Admit a hospital: from now on it registers datasets and takes part in studies."""
+    """Admit a hospital. From now on it registers datasets and takes part in studies."""
     from medfed.chain.encryption import published_key
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender, party
@@ -60,7 +60,7 @@ def suspend(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Suspend a hospital: it neither enrols nor submits nor attests until it is reinstated."""
+    """Suspend a hospital. It neither enrols nor submits nor attests until it is reinstated."""
     _change("suspend", hospital, keystore, password_file, as_json)
 
 
@@ -98,7 +98,7 @@ def allow_token(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take a token for stakes and rewards, or no longer. What is in the vault can always be taken out."""
+    """Take a token for stakes and rewards. What is in the vault can always be taken out."""
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_chain, open_sender
 
@@ -116,7 +116,7 @@ def allow_token(
 
 @app.command("pause")
 def pause(keystore: Pauser, password_file: PasswordFile = None, as_json: JsonFlag = False) -> None:
-    """Stop what is new: studies, enrolments, deposits. Running rounds, claims, withdrawals and consent go on."""
+    """Stop new studies, enrolments, deposits. Running rounds, claims, withdrawals and consent go on."""
     _pause(True, keystore, password_file, as_json)
 
 
@@ -146,7 +146,7 @@ def rotate_operator(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Give a hospital's daemon another account, for a key that is lost or stolen; the old one counts no more."""
+    """Give a hospital another operator. For a key that is lost or stolen; the old one counts no more."""
     from medfed.cli.run import open_account, open_chain, open_sender, party
 
     place, account = open_chain(), party(operator)
@@ -168,7 +168,7 @@ def rotate_encryption_key(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Publish another encryption key of a hospital."""
+    """Publish a hospital's new encryption key."""
     from medfed.chain.encryption import published_key
     from medfed.cli.run import open_account, open_chain, open_sender
 

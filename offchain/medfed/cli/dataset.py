@@ -19,7 +19,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="dataset",
-    help="Register datasets, publish their next versions, and enter patients in the register.",
+    help="Register datasets and the patients behind their records.",
     no_args_is_help=True,
 )
 
@@ -42,7 +42,7 @@ def register(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Commit to the records that a hospital's file names, and register them. No record leaves the site.
+    """Commit to a hospital's records and register them. No record leaves the site.
 
     Sent with the operator's key that the file names. A register of patients that does not exist yet is begun.
     """
@@ -70,7 +70,7 @@ def publish(
     uses: Annotated[str, typer.Option(help="What the records may be used for (default: as before).")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Commit to the records as they are now: the next version of the hospital's dataset.
+    """Commit to the records as the next version.
 
     Studies that run keep the version they pinned; those that enrol later pin this one.
     """
@@ -96,7 +96,7 @@ def publish(
 def retire(
     dataset: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Take a dataset out of use: no study can enrol it any more. Studies that run are not touched."""
+    """Take a dataset out of use. No study can enrol it any more; studies that run are not touched."""
     from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.types import DatasetId
 
@@ -113,7 +113,7 @@ def enlist(
     card: Annotated[Path, typer.Argument(help="The patient's card (`medfed patient card`).")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Enter a patient's card in the hospital's own register, for one record. Nothing leaves the site.
+    """Enter a patient's card in the register, for one record. Nothing leaves the site.
 
     A patient with several records is enlisted once for each. A daemon that runs reads the register when it next starts.
     """
@@ -144,7 +144,7 @@ def revoke_for(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Revoke a consent for a patient: a lost key, a request on paper. No hospital can grant for a patient."""
+    """Revoke a consent for a patient. For a lost key, or a request on paper. No hospital can grant for a patient."""
     from medfed.cli.run import open_account, open_chain, open_sender, party
     from medfed.types import DatasetId
 
@@ -194,7 +194,7 @@ def list_datasets(as_json: JsonFlag = False) -> None:
 
 @app.command("show")
 def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
-    """Show what the chain says of one dataset: owner, version, uses, and the studies that hold it."""
+    """Show one dataset. Its owner, version, uses, and how many studies hold it."""
     from medfed.cli.run import open_chain
     from medfed.protocol import purposes as duo
     from medfed.types import DatasetId

@@ -14,7 +14,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="dev",
-    help="Sample data, ether, tokens and time travel, for development chains.",
+    help="Sample data, ether, tokens and time, for trials.",
     no_args_is_help=True,
 )
 
@@ -25,7 +25,7 @@ def fund(
     ether: Annotated[float, typer.Option(help="Ether for each account.", min=0)] = 10.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Give accounts ether for gas (Anvil, geth --dev and the embedded chain only)."""
+    """Give accounts ether for gas. On Anvil, geth --dev and the embedded chain only."""
     from medfed.cli.run import open_client, party
 
     client = open_client()
@@ -45,7 +45,7 @@ def travel(
     seconds: Annotated[int, typer.Argument(help="Seconds to move chain time forward.", min=1)],
     as_json: JsonFlag = False,
 ) -> None:
-    """Move chain time forward, so that a window or a delay need not be waited for."""
+    """Move chain time forward. So that a window or a delay need not be waited for."""
     from medfed.cli.run import open_client
 
     head = open_client().travel(seconds)
@@ -63,7 +63,7 @@ def mint(
     accounts: Annotated[list[str], typer.Argument(help="Addresses or keystore files.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Make development tokens, which are worth nothing, for accounts."""
+    """Make development tokens for accounts. They are worth nothing."""
     from medfed.chain.keys import development_account
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_chain, open_sender, party, settings
@@ -91,8 +91,9 @@ def sample(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write sample data to try everything by hand: for each hospital its records, its file, and its patients' wallet.
+    """Write sample data to try everything by hand.
 
+    For each hospital its records, its file, and its patients' wallet.
     The records are the 569 of the Wisconsin breast-cancer set. All patients of a hospital share one trial wallet, with
     an account for each; the first two records of each hospital have no patient yet, for you to enlist.
     """

@@ -25,8 +25,9 @@ def doctor(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Try chain, contracts and store; with --hospital also its data, keys, policy, dataset and stake.
+    """Try everything that is needed, say what is wrong.
 
+    Chain, contracts and store; with --hospital also its data, keys, policy, dataset and stake.
     One line for each, and what to do where something is wrong. Exit code 2 when something is.
     """
     checks: list[Check] = [("chain", _chain), ("contracts", _contracts), ("store", _store)]

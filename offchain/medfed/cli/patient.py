@@ -20,7 +20,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="patient",
-    help="Grant, narrow, revoke and look up consent; see what a record was used for.",
+    help="Give and revoke consent, and see what it was used for.",
     no_args_is_help=True,
 )
 app.add_typer(patient_sign.app)
@@ -54,8 +54,9 @@ def keygen(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a patient's wallet: one secret, with a fresh account for each dataset, so that hospitals cannot be linked.
+    """Make a patient's wallet.
 
+    It holds one secret, with a fresh account for each dataset, so that hospitals cannot be linked.
     Keep a copy of the file and of the password: nobody can restore them.
     """
     from medfed.chain.wallet import create_wallet
@@ -83,7 +84,9 @@ def card(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write what the hospital that holds your record enters in its register: your account and a shared secret.
+    """Write a card for the hospital with your record.
+
+    It says what the hospital enters in its register: your account for the dataset and a secret that you share.
 
     Give it to that hospital and to nobody else: with the secret your uses can be recognised in public data.
     """
@@ -113,7 +116,7 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Consent that studies use your record of one dataset, for some purposes and some time.
+    """Let studies use your record of one dataset.
 
     Your account pays the gas. Without ether, use `medfed patient sign grant`.
     """
@@ -133,9 +136,9 @@ def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take some of a consent back and keep the rest: fewer purposes, or an earlier end.
+    """Take some of a consent back, keep the rest.
 
-    What is not named stays as it is.
+    Fewer purposes, or an earlier end; what is not named stays as it is.
     """
     place, data, ids = _opened(dataset)
     account = _account(keystore, password_file, ids, number).address
@@ -160,7 +163,7 @@ def revoke(
 
 @app.command("revoke-all")
 def revoke_all(keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False) -> None:
-    """Take every consent back that the wallet's accounts gave. Each account pays the gas of its own revocation.
+    """Take every consent of the wallet back. Each account pays the gas of its own revocation.
 
     Accounts with numbers of their own (--account) are not known here: revoke theirs one by one.
     """
@@ -182,7 +185,7 @@ def status(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what a patient's consent for one dataset says now. An address needs no key."""
+    """Show what a consent says now. An address needs no key."""
     from medfed.cli.run import party
 
     place, data, ids = _opened(dataset)
@@ -204,8 +207,9 @@ def uses(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Find every round that used your record, in public data; only you and your hospital can.
+    """Find every round that used your record.
 
+    In public data, by the secret of your card: only you and your hospital can.
     Exit code 1 when a round used it without your consent.
     """
     from medfed.cli.run import open_federation, open_wallet

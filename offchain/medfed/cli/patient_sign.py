@@ -35,7 +35,7 @@ __all__ = [
 
 app = typer.Typer(
     name="sign",
-    help="Sign a consent into a file, without ether; anyone may `relay` it within a week.",
+    help="Sign a consent into a file, without ether. Anyone may `relay` it within a week.",
     no_args_is_help=True,
 )
 
@@ -84,7 +84,7 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign a consent that studies use your record of one dataset."""
+    """Sign that studies may use your record."""
     from medfed.cli import actions
     from medfed.cli.run import open_chain, open_wallet
 
@@ -110,7 +110,7 @@ def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign that some of a consent is taken back: fewer purposes, or an earlier end."""
+    """Sign that some of a consent is taken back. Fewer purposes, or an earlier end."""
     from medfed.cli import actions
     from medfed.cli.run import open_chain, open_wallet
 
@@ -135,7 +135,7 @@ def revoke(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign that the consent for one dataset is taken back."""
+    """Sign that a consent is taken back."""
     from medfed.cli import actions
     from medfed.cli.run import open_chain, open_wallet
 
@@ -179,7 +179,7 @@ def relay(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring patients' signed consents to the chain, in batches; anyone may.
+    """Bring signed consents to the chain. Anyone may.
 
     A consent that does not count stops no other. Exit code 7 when there is one, after all others are brought.
     """

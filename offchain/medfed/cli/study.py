@@ -18,7 +18,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="study",
-    help="Write, post, follow and settle studies; do by hand what a hospital's daemon does alone.",
+    help="Write, post, follow and settle studies. By hand, too, what a hospital's daemon does alone.",
     no_args_is_help=True,
 )
 
@@ -38,7 +38,7 @@ def template(
     rounds: Annotated[int, typer.Option(help="How many rounds.", min=1, max=65535)] = 5,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a study file in which every field is there and explained, to be edited."""
+    """Write a study file with every field explained."""
     from medfed.cli import study_file
     from medfed.errors import InputError
 
@@ -75,7 +75,7 @@ def create(
     ] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Publish a study's spec and initial model, and post it with the rewards of all its rounds."""
+    """Post a study. Its spec and initial model are published, the rewards of all its rounds are paid in."""
     from medfed.cli import actions
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_federation, open_sender
@@ -96,7 +96,7 @@ def create(
 
 @app.command("list")
 def list_studies(as_json: JsonFlag = False) -> None:
-    """List all studies, and where each of them stands."""
+    """List all studies and where they stand."""
     from medfed.chain.clock import ChainClock
     from medfed.cli.facts import sentence, study_facts
     from medfed.cli.run import open_federation
@@ -113,7 +113,7 @@ def list_studies(as_json: JsonFlag = False) -> None:
 
 @app.command("show")
 def show_study(study: Number, as_json: JsonFlag = False) -> None:
-    """Show one study: phase, deadline, hospitals, rounds, newest model."""
+    """Show one study. Its phase, deadline, hospitals, rounds, newest model."""
     from medfed.chain.clock import ChainClock
     from medfed.cli.facts import rendered, study_facts
     from medfed.cli.run import open_federation
@@ -131,9 +131,9 @@ def watch(
     seconds: Annotated[float, typer.Option(help="How often to look.", min=0.1)] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each change.")] = False,
 ) -> None:
-    """Follow a study until it ends: on a terminal a table that redraws, in a pipe a line for each change.
+    """Follow a study until it ends.
 
-    Ctrl-C stops watching, not the study.
+    On a terminal a table redraws, in a pipe there is a line for each change. Ctrl-C stops watching, not the study.
     """
     from medfed.cli.run import open_federation
     from medfed.cli.watch import follow
@@ -146,7 +146,7 @@ def watch(
 def open_study(
     study: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Open the first round before the enrolment deadline, once enough hospitals have enrolled."""
+    """Open the first round early. Possible once enough hospitals have enrolled."""
     _send("advance", "opened", study, (keystore, password_file), as_json)
 
 
@@ -154,7 +154,7 @@ def open_study(
 def advance(
     study: Number, keystore: Anyone, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Do what time allows: open or end a study whose enrolment is over, void a round that cannot end. Anyone may."""
+    """Do what time allows. Open or end a study whose enrolment is over, void a round that cannot end; anyone may."""
     _send("advance", "moved on", study, (keystore, password_file), as_json)
 
 
@@ -162,7 +162,7 @@ def advance(
 def cancel(
     study: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Take a study back while hospitals still enrol."""
+    """Take a study back before it opens."""
     _send("cancel", "cancelled", study, (keystore, password_file), as_json)
 
 
@@ -170,7 +170,7 @@ def cancel(
 def refund(
     study: Number, keystore: Anyone, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Bring what no hospital earned back to the sponsor's free balance, once the study has ended. Anyone may."""
+    """Give the sponsor back what nobody earned. Once the study has ended; anyone may."""
     _send("refund", "refunded", study, (keystore, password_file), as_json)
 
 
@@ -186,7 +186,6 @@ def _send(what: str, done: str, study: int, key: tuple[Path, Path | None], as_js
 
 
 for _command, _name in (
-    (study_round.enrol, "enrol"),
     (study_round.abstain, "abstain"),
     (study_round.attest, "attest"),
     (study_round.bring_attestations, "bring-attestations"),

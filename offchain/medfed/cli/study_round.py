@@ -24,7 +24,6 @@ __all__ = [
     "attest",
     "bring_attestations",
     "claim",
-    "enrol",
     "release",
 ]
 
@@ -38,30 +37,6 @@ _FORMAT = "medfed/attestation/1"
 _SIGNATURE_BYTES = 65
 
 
-def enrol(
-    study: Number,
-    dataset: Annotated[int, typer.Argument(help="Number of the hospital's dataset.", min=1)],
-    keystore: Operator,
-    password_file: PasswordFile = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Take a seat in a study, with a dataset and a stake from the hospital's free balance.
-
-    For hospitals whose policy says `enrol = false`; the daemon takes part in the rounds then.
-    """
-    from medfed.cli.run import open_account, open_chain, open_sender
-    from medfed.types import DatasetId, StudyId
-
-    place = open_chain()
-    sender, rounds = open_sender(place, open_account(keystore, password_file)), place.contracts.rounds
-    seat = rounds.enrolled(sender.send(rounds.enrol(StudyId(study), DatasetId(dataset))))
-    show(
-        {"study": study, "dataset": dataset, "seat": int(seat)},
-        as_json=as_json,
-        render=lambda: f"Dataset {dataset} has seat {seat} in study {study}.",
-    )
-
-
 def abstain(
     study: Number,
     number: Round,
@@ -72,7 +47,7 @@ def abstain(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Be present in a round without work and without pay. Anyone may do so for a suspended hospital."""
+    """Be present in a round without work. Without pay, too. Anyone may do so for a suspended hospital."""
     from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.types import RoundNumber, StudyId
 
@@ -98,9 +73,9 @@ def attest(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fetch every update of a round, check and add them, and attest to what they come to.
+    """Recompute a round and attest to it.
 
-    Updates whose bytes cannot be had or are wrong are left out, and said.
+    Every update is fetched, checked and added. Updates whose bytes cannot be had or are wrong are left out, and said.
     """
     from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.rounds.attest import recompute_round
@@ -131,7 +106,7 @@ def bring_attestations(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring operators' signed attestations to one round in one transaction. Anyone may."""
+    """Bring signed attestations. Those of one round, in one transaction; anyone may."""
     from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.errors import InputError
     from medfed.types import RoundNumber, Seat, StudyId
@@ -159,7 +134,7 @@ def absences(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Record who was silent in a round, or left out of its result: a warning, then a bounded slash. Anyone may."""
+    """Record who was silent in a round. Or left out of its result: a warning, then a bounded slash; anyone may."""
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.types import RoundNumber, StudyId
@@ -180,7 +155,7 @@ def claim(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring a hospital's pay for all rounds that are unlocked into its free balance in the vault. Anyone may."""
+    """Claim a hospital's unlocked pay. It goes to its free balance in the vault; anyone may."""
     from medfed.cli import actions
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_federation, open_sender
@@ -204,7 +179,7 @@ def release(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Give a hospital's stake and dataset free, once the study and its disputes are over. Anyone may."""
+    """Free a hospital's stake and dataset. Once the study and its disputes are over; anyone may."""
     from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.types import StudyId
 

@@ -19,7 +19,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="vault",
-    help="Deposit tokens for stakes, see balances and pay, and take tokens out.",
+    help="Deposit tokens, see balances, take tokens out.",
     no_args_is_help=True,
 )
 
@@ -44,7 +44,7 @@ def deposit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put tokens into the vault, as free balance: what stakes are locked from."""
+    """Put tokens into the vault. As free balance, which stakes are locked from."""
     from medfed.cli import actions
     from medfed.cli.run import open_sender, party
 
@@ -71,7 +71,7 @@ def balance(
     token: Token = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what an account has in the vault: free, locked as stake, and on its way out. Needs no key."""
+    """Show what an account has in the vault. Free, locked as stake, and on its way out; needs no key."""
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_chain, party
 
@@ -120,7 +120,7 @@ def exit_(
 def cancel_exit(
     keystore: Keystore, token: Token = "", password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Put tokens that are on their way out back into the free balance."""
+    """Keep tokens that are on their way out."""
     from medfed.cli.run import open_sender
 
     place, account, coin = _opened(keystore, password_file, token)

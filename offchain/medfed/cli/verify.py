@@ -24,7 +24,9 @@ def verify(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Recompute a study from public bytes: updates, sums, models, consents' count, payouts. Needs no key.
+    """Recompute a study from public bytes, with no key.
+
+    Updates, sums, models, the number of consents, payouts.
 
     Exit code 1 and the first difference when something is wrong, 75 when bytes that a verdict needs cannot be had.
     """

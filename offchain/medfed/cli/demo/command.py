@@ -47,7 +47,9 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
         typer.Option(help="Keep chain, store and settings in this directory (needs --chain anvil)."),
     ] = None,
 ) -> None:
-    """Run a whole federated study on real data: deploy, consent, train, attest, pay, verify.
+    """Run a whole federated study on real data.
+
+    Deploy, consent, train, attest, pay, verify.
 
     The data are the 569 patients of the Wisconsin breast-cancer set, split unevenly over the hospitals.
     """
