@@ -61,14 +61,17 @@ class PatientStore(ContentStore):
     def close(self) -> None:
         self._store.close()
 
-    def _put(self, cid: Cid, data: bytes | Path) -> Cid:
-        return self._store._put(cid, data)
+    def _put(self, cid: Cid, data: bytes | Path, pin: bool) -> Cid:
+        return self._store._put(cid, data, pin)
 
     def _read(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
         return self._store._read(cid, max_bytes, wait)
 
     def _has(self, cid: Cid) -> bool:
         return self._store._has(cid)
+
+    def _size(self, cid: Cid) -> int:
+        return self._store._size(cid)
 
     def _pin(self, cid: Cid) -> None:
         self._store._pin(cid)
