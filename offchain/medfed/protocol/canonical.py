@@ -19,7 +19,7 @@ def canonical_json(value: Any) -> bytes:
     """The canonical bytes of plain JSON values. Raises `ProtocolError` for what JSON cannot hold."""
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, RecursionError) as exc:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as exc:
         raise ProtocolError(f"This value has no canonical JSON: {exc}.") from exc
 
 
