@@ -14,7 +14,20 @@ from typing import NoReturn
 import typer
 
 from medfed import __version__
-from medfed.cli import consortium, dataset, deploy, dev, doctor, hospital, key, patient, study, vault, verify
+from medfed.cli import (
+    consortium,
+    dataset,
+    deploy,
+    dev,
+    doctor,
+    hospital,
+    key,
+    patient,
+    store,
+    study,
+    vault,
+    verify,
+)
 from medfed.cli.demo import command as demo
 from medfed.errors import MedFedError
 
@@ -80,7 +93,7 @@ app.command("demo")(demo.demo)
 app.command("deploy")(deploy.deploy)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
-for group in (consortium, dataset, patient, study, hospital, vault, key, dev):
+for group in (consortium, dataset, patient, study, hospital, vault, store, key, dev):
     app.add_typer(group.app)
 
 
