@@ -7,6 +7,7 @@
 | memory | peak memory of both, each in a process of its own |
 | daemon | memory of a hospital's daemon before it trains (needs Anvil) |
 | help | `medfed --help` |
+| rounds | a warm round of four hospitals' processes (needs Anvil) |
 | index | events read, decoded and stored per second (needs Anvil) |
 
 Limits are for two cores with nothing else to do. The multiples beside a figure are of what this machine, as busy as
@@ -26,7 +27,7 @@ from rich.table import Table
 
 from bench.figure import Figure
 
-BENCHES = ("seal", "check", "memory", "daemon", "help", "index")
+BENCHES = ("seal", "check", "memory", "daemon", "help", "rounds", "index")
 
 
 def main() -> int:
