@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medfed.cli.output import JsonFlag, note, show
+from medfed.cli.output import JsonFlag, show
 
 if TYPE_CHECKING:
     from medfed.chain.sender import Sender
@@ -58,7 +58,10 @@ def run(hospital: File, home: Home = None) -> None:
 
 @app.command("preview")
 def preview(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
-    """Show what would leave the site in a study's next round, and whether the policy allows it."""
+    """Show what would leave the site in a study's next round.
+
+    And whether the policy allows it.
+    """
     from medfed.nodes.previewing import Previewing
     from medfed.types import StudyId
 
@@ -100,7 +103,10 @@ def policy(
 
 @app.command("enrol")
 def enrol(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
-    """Take a seat in a study by hand, where the policy does not enrol by itself; it still has to allow the study."""
+    """Take a seat in a study by hand.
+
+    For a policy that does not enrol by itself; it still has to allow the study.
+    """
     from medfed.nodes.enrolling import Enrolling
     from medfed.rounds.history import read_study
     from medfed.types import StudyId
@@ -124,7 +130,9 @@ def hold(
     home: Home = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train no further in a study until `resume`; the daemon goes on publishing and attesting.
+    """Train no further in a study until `resume`.
+
+    The daemon goes on publishing and attesting.
 
     Rounds still wait for this hospital: it abstains shortly before their deadline.
     """
@@ -164,8 +172,12 @@ def disclose(
     hospital: File,
     out: Annotated[Path, typer.Option(help="File to write, readable by you alone.")],
     home: Home = None,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Write what proves to an auditor whose consent stands behind each cohort. It names patients: keep it safe."""
+    """Show an auditor whose consent stands behind each cohort.
+
+    The file names patients: keep it safe.
+    """
     from medfed.data.private_file import write_private
     from medfed.errors import InputError
     from medfed.rounds.disclose import disclosure
@@ -179,12 +191,16 @@ def disclose(
     if entry is None:
         raise InputError(f"This hospital has no seat in study {study}, so there is nothing to disclose.")
     write_private(out, disclosure(federation, history, entry, site.holdings).to_bytes())
-    note(f"Written to {out}. It holds patients' accounts: give it to the auditor only.")
+    show(
+        {"file": str(out), "study": study},
+        as_json=as_json,
+        render=lambda: f"Written to {out}. It holds patients' accounts: give it to the auditor only.",
+    )
 
 
 @app.command("log")
 def log(hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
-    """Check the audit log: each line carries the hash of the one before. Keep the last hash elsewhere."""
+    """Check the audit log. Each line carries the hash of the one before; keep the last hash elsewhere."""
     from medfed.errors import InputError
     from medfed.nodes.journal import check_log
     from medfed.nodes.site import AUDIT

@@ -24,7 +24,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(patient_sign.app)
-app.command("relay")(patient_sign.relay)
 
 Keystore = patient_sign.Keystore
 Dataset = patient_sign.Dataset
@@ -239,6 +238,9 @@ def uses(
     show(data, as_json=as_json, render=lambda: [*([table(title, columns, rows)] if rows else []), verdict])
     if any(use.wrongful for use in found):
         raise typer.Exit(1)
+
+
+app.command("relay")(patient_sign.relay)
 
 
 def _opened(dataset: int) -> tuple[OnChain, dict[str, Any], DatasetId]:

@@ -35,7 +35,7 @@ def export(
     max_gib: LargestOption = 64,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write every file that an audit of a study needs into one CAR file."""
+    """Write what an audit of a study needs into one CAR file."""
     from medfed.cli.run import open_federation
 
     done = export_study(open_federation(), study, file, (max_gib << 30, wait), skip_missing=skip_missing)
@@ -91,7 +91,7 @@ def import_(
     max_gib: LargestOption = 64,
     as_json: JsonFlag = False,
 ) -> None:
-    """Store and pin the files of a CAR file: all of them or, when one is wrong, none. Needs no chain."""
+    """Store and pin the files of a CAR file. All of them or, when one is wrong, none. Needs no chain."""
     from medfed.cli.run import settings
     from medfed.storage import open_store
     from medfed.storage.car import import_car

@@ -129,6 +129,9 @@ def show_study(study: Number, as_json: JsonFlag = False) -> None:
 def watch(
     study: Number,
     seconds: Annotated[float, typer.Option(help="How often to look.", min=0.1)] = 1.0,
+    until: Annotated[
+        str, typer.Option(help="Stop at: ready (enough hospitals have a seat), running, or ended.")
+    ] = "ended",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each change.")] = False,
 ) -> None:
     """Follow a study until it ends.
@@ -137,9 +140,12 @@ def watch(
     """
     from medfed.cli.run import open_federation
     from medfed.cli.watch import follow
+    from medfed.errors import InputError
     from medfed.types import StudyId
 
-    follow(open_federation(), StudyId(study), seconds, as_json=as_json)
+    if until not in ("ready", "running", "ended"):
+        raise InputError(f"--until is ready, running or ended, not {until}.")
+    follow(open_federation(), StudyId(study), (seconds, until), as_json=as_json)
 
 
 @app.command("open")

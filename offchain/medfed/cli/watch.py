@@ -21,13 +21,17 @@ from medfed.types import StudyId
 __all__ = ["follow"]
 
 _ENDED = ("completed", "aborted")
+_STARTED = ("running", *_ENDED)
 
 Look = Iterator[tuple[dict[str, Any], int]]
 
 
-def follow(federation: Federation, number: StudyId, seconds: float, *, as_json: bool) -> None:
-    """Tell of a study until it has ended. A chain that does not answer for a while is said once and waited for."""
-    looks = _looks(federation, number, seconds)
+def follow(federation: Federation, number: StudyId, pace: tuple[float, str], *, as_json: bool) -> None:
+    """Tell of a study, with `pace` = (seconds between looks, "ready", "running" or "ended" to stop at).
+
+    A chain that does not answer for a while is said once and waited for.
+    """
+    looks = _looks(federation, number, pace)
     out = console()
     if as_json:
         _lines(looks, lambda facts, _now: json.dumps(plain(facts), ensure_ascii=False))
@@ -48,7 +52,15 @@ def _lines(looks: Look, line: Callable[[dict[str, Any], int], str]) -> None:
             typer.echo(line(facts, now))
 
 
-def _looks(federation: Federation, number: StudyId, seconds: float) -> Look:
+def _reached(facts: dict[str, Any], until: str) -> bool:
+    if until == "ended":
+        return facts["state"] in _ENDED
+    ready = until == "ready" and len(facts["hospitals"]) >= facts["min_hospitals"]
+    return ready or facts["state"] in _STARTED
+
+
+def _looks(federation: Federation, number: StudyId, pace: tuple[float, str]) -> Look:
+    seconds, until = pace
     clock, silent = ChainClock(federation.client), False
     while True:
         try:
@@ -61,6 +73,6 @@ def _looks(federation: Federation, number: StudyId, seconds: float) -> Look:
         else:
             silent = False
             yield facts, now
-            if facts["state"] in _ENDED:
+            if _reached(facts, until):
                 return
         time.sleep(seconds)
