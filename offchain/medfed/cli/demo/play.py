@@ -291,6 +291,7 @@ def result_of(stage: Stage, watch: Watch, kinds: tuple[str, str]) -> dict[str, A
         "calibration": {
             "predicted": [part.predicted for part in metrics.calibration],
             "observed": [part.observed for part in metrics.calibration],
+            "count": [part.count for part in metrics.calibration],
         },
         "rounds": rounds,
         "consents": _consents(stage),
