@@ -177,9 +177,10 @@ class Evidence:
             and stored.dataset == (0 if released else entry.dataset),
             f"seat {place} on chain is not what the events say",
         )
+        left = self.study.terms["stake"] - self._sum("AbsenceSlashed", seat=place)
         self.expect(
-            all(event["amount"] == self.study.terms["stake"] for event in released),
-            f"the stake that seat {place} got back is not the study's",
+            all(event["amount"] == left for event in released),
+            f"seat {place} did not get back what was left of its stake",
         )
 
     def _check_pot(self) -> None:
@@ -198,14 +199,21 @@ class Evidence:
             and (not history.final_at or history.final_hash in history.proposals),
             "somebody attested to an aggregate that nobody gave in full",
         )
+        told_apart = sum(event["seats"] for event in self._events("Attested", round=history.number))
+        self.expect(told_apart == history.attested, "somebody attested twice in one round")
         claimed = bitmap([Seat(event["seat"]) for event in self._events("Claimed", round=history.number)])
         for digest, aggregate in history.proposals.items():
             final = digest == history.final_hash
+            paid = [
+                update.weight
+                for seat, update in history.updates.items()
+                if final and (claimed & aggregate.included) >> seat & 1
+            ]
             told = {
                 "attesters": history.attesters.get(digest, 0),
                 "claimed": claimed if final else 0,
                 "final_at": history.final_at if final else 0,
-                "weight": aggregate.weight,
+                "weight": max(0, aggregate.weight - sum(paid)),
             }
             stored = asdict(rounds.ballot(history.study, history.number, digest, self.block))
             self.expect(
@@ -228,8 +236,8 @@ class Evidence:
     def _events(self, name: str, **filters: Any) -> list[Event]:
         return self.federation.index.events(name, study=self.study.study, **filters)
 
-    def _sum(self, name: str) -> int:
-        return sum(event["amount"] for event in self._events(name))
+    def _sum(self, name: str, **filters: Any) -> int:
+        return sum(event["amount"] for event in self._events(name, **filters))
 
 
 def _course_of(history: RoundHistory) -> dict[str, Any]:
