@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -84,14 +85,45 @@ def test_what_json_cannot_hold_is_refused(value):
 
 
 def test_deep_values_are_refused_in_one_sentence():
-    """However deep: no crash, on the way out or in."""
+    """On the way out: no crash, however deep."""
     deep = []
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(ProtocolError, match="no canonical JSON"):
         canonical_json(deep)
+
+
+@pytest.mark.parametrize("pair", [b"[]", b'{"a":}'], ids=["lists", "objects"])
+def test_deep_documents_are_refused_unread(pair):
+    """64 levels are read, one more is not; a library that lifts the recursion limit changes nothing."""
+    opening, closing = pair[:-1], pair[-1:]
+
+    def nested(levels):
+        return opening * levels + (b"[]" if pair == b"[]" else b"1") + closing * levels
+
+    inner = 1 if pair == b"[]" else 0
+    assert parse_canonical(nested(64 - inner), max_bytes=MOST)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        for levels in (65 - inner, 100_000):
+            with pytest.raises(ProtocolError, match="deeper than 64 levels"):
+                parse_canonical(nested(levels), max_bytes=MOST)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize("text", ["[" * 100, "{[" * 50, '"[' * 100, "\\[" * 100, "]" * 5 + "[" * 100])
+def test_brackets_in_a_string_are_no_levels(text):
+    assert parse_canonical(canonical_json([text]), max_bytes=MOST) == [text]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("data", [b'"' + b'\\"' * 500_000, b'"' * 999_999, b"\\" * 999_999, b'"[' * 400_000])
+def test_no_document_takes_long(data):
+    """A MiB of the worst text is refused in moments, not in the square of its length."""
     with pytest.raises(ProtocolError):
-        parse_canonical(b"[" * 100_000 + b"]" * 100_000, max_bytes=MOST)
+        parse_canonical(data, max_bytes=MOST)
 
 
 @pytest.mark.parametrize(

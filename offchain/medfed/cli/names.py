@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from medfed.chain.history import hospitals
 from medfed.cli.output import printable
 from medfed.errors import MedFedError
+from medfed.protocol.canonical import parse_canonical
 from medfed.protocol.cid import cid_from_digest
 from medfed.rounds.federation import Federation
 from medfed.storage import ContentStore
@@ -26,8 +25,9 @@ def hospital_names(federation: Federation) -> dict[str, str]:
 
 def _name(store: ContentStore, digest: bytes) -> str:
     try:
-        said = json.loads(store.get(cid_from_digest(digest), _MOST_BYTES))
-    except (MedFedError, ValueError):
+        found = store.get(cid_from_digest(digest), _MOST_BYTES)
+        said = parse_canonical(found, max_bytes=_MOST_BYTES)
+    except MedFedError:
         return ""
     return printable(str(said.get("name", ""))) if isinstance(said, dict) else ""
 
