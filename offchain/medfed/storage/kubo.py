@@ -31,6 +31,7 @@ _ADD = {
     "hash": "sha2-256",
     "progress": "false",
 }
+_LARGEST_BLOCK = 2 << 20
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 1.0
 """Others get this long to begin, and to go on, before a `get` that does not wait gives up."""
@@ -88,10 +89,15 @@ class KuboStore(ContentStore):
     def _block(self, cid: Cid, digest: bytes, goes_on: Callable[[], bool]) -> bytes:
         while True:
             try:
-                return self._rpc.ask("/block/get", cid_from_digest(digest), cid=cid, **self._offline)
+                return self._stored_block(cid, digest)
             except ContentMissing:
                 if not goes_on():
                     raise
+
+    def _stored_block(self, cid: Cid, digest: bytes) -> bytes:
+        """One block of `cid`, if the daemon itself holds it."""
+        block = cid_from_digest(digest)
+        return self._rpc.ask("/block/get", block, cid=cid, limit=_LARGEST_BLOCK, **self._offline)
 
     def _has(self, cid: Cid) -> bool:
         """All of it: a daemon that was interrupted holds the first blocks of a file only. What is no file is not held."""
@@ -103,8 +109,8 @@ class KuboStore(ContentStore):
         return found.get("Local") is True
 
     def _size(self, cid: Cid) -> int:
-        block = self._rpc.ask("/block/get", cid, cid=cid, **self._offline)
-        return parse_block(digest_of(cid), block).size
+        digest = digest_of(cid)
+        return parse_block(digest, self._stored_block(cid, digest)).size
 
     def _pin(self, cid: Cid) -> None:
         if not self._has(cid):

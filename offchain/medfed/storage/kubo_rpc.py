@@ -60,9 +60,11 @@ class KuboRpc:
             self._version = self._checked_version()
         return self._version
 
-    def ask(self, path: str, *arguments: str, cid: Cid | None = None, **options: str) -> bytes:
-        """The whole answer to one request. `cid` is the file it is about: a failure to find something names it."""
-        return b"".join(self.stream(path, arguments, options, cid=cid))
+    def ask(
+        self, path: str, *arguments: str, cid: Cid | None = None, limit: int = _LARGEST_ANSWER, **options: str
+    ) -> bytes:
+        """The whole answer to one request, at most `limit` bytes. `cid` is the file it is about: a failure names it."""
+        return b"".join(self.stream(path, arguments, options, cid=cid, limit=limit))
 
     def upload(self, path: str, pieces: Iterator[bytes], **options: str) -> bytes:
         """The answer to a request that carries a file."""
