@@ -65,10 +65,9 @@ contract Consortium is IConsortium, AccessManaged {
 
     /// @inheritdoc IConsortium
     function rotateOperator(address operator) external {
-        Hospital memory hospital = _requireHospital(msg.sender);
-        address previous = hospital.operator;
+        address previous = _requireHospital(msg.sender).operator;
 
-        _appoint(msg.sender, operator, hospital.status == Status.Active);
+        _appoint(msg.sender, operator, _services[previous].active);
         delete _services[previous];
         _hospitals[msg.sender].operator = operator;
 

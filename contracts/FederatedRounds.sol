@@ -5,6 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IConsortium} from "./interfaces/IConsortium.sol";
@@ -25,7 +26,7 @@ uint256 constant SLASHED_FROM_MISS = 2;
 uint256 constant SLASHED_FROM_LEFT_OUT = 3;
 /// @dev A sum of words stays below 2^31 in size, so a sum of weights does.
 uint256 constant WEIGHT_SUM_LIMIT = 1 << 31;
-/// @dev Longest Training or Aggregating phase.
+/// @dev Longest time to enrol, Training or Aggregating phase: a stake waits for nobody longer.
 uint256 constant PHASE_LIMIT = 90 days;
 
 bytes32 constant ATTESTATION_TYPEHASH =
@@ -67,6 +68,9 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
 
     /// @inheritdoc IFederatedRounds
     mapping(StudyId study => mapping(uint16 round => uint96 amount)) public carriedInto;
+
+    /// @inheritdoc IFederatedRounds
+    mapping(StudyId study => mapping(uint8 seat => uint96 amount)) public slashedOf;
 
     // Constructor
 
@@ -223,7 +227,10 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         uint8[] calldata seats,
         bytes calldata signatures
     ) external {
-        require(signatures.length == seats.length * 64, SignatureCount(seats.length, signatures.length / 64));
+        require(
+            seats.length != 0 && signatures.length == seats.length * 64,
+            SignatureCount(seats.length, signatures.length / 64)
+        );
         bytes32 aggregateHash = _propose(study, round, aggregate);
         bytes32 digest =
             _hashTypedDataV4(keccak256(abi.encode(ATTESTATION_TYPEHASH, study, round, aggregateHash)));
@@ -252,13 +259,13 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         require(block.timestamp >= until, NothingToAdvance(study, until));
 
         r.outcome = Outcome.Void;
-        uint8 voids = s.voids + 1;
-        s.voids = voids;
+        bool tooMany = s.voids == s.maxVoids;
+        s.voids = _saturatingIncrement(s.voids);
         _carry(study, round, carriedInto[study][round]);
 
         emit RoundVoid(study, round);
 
-        if (voids > s.maxVoids) _end(study, s, State.Aborted);
+        if (tooMany) _end(study, s, State.Aborted);
         else _open(study, s, round + 1);
     }
 
@@ -268,7 +275,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         Round storage r = _rounds[study][round];
         Phase now_ = _phase(s, r);
         require(now_ != Phase.None && now_ != Phase.Training, WrongPhase(study, round, now_));
-        require(!s.refunded, AlreadyRefunded(study));
+        _requireUnsettled(study, s);
         Absence storage absence = _absences[study][round];
         bool isFinal = _ballots[study][round][_hash(study, round, aggregate)].finalAt != 0;
         uint64 silent = Seats.first(s.members) & ~(r.submitted | absence.abstained);
@@ -302,8 +309,10 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         require(!b.claimed.has(seat), AlreadyClaimed(study, round, seat));
         require(updateOf[study][round][seat] == _commitment(update), UpdateMismatch(study, round, seat));
 
-        ballot.claimed = b.claimed | Seats.bit(seat);
-        uint256 amount = _payOf(study, s, round, seat, aggregate.included, b, update.weight);
+        // A quorum that is in league can understate the included weight. What it named is all that is paid for: the rest was carried on.
+        uint32 weight = aggregate.included.has(seat) ? uint32(Math.min(update.weight, b.weight)) : 0;
+        (ballot.claimed, ballot.weight) = (b.claimed | Seats.bit(seat), b.weight - weight);
+        uint256 amount = _payOf(study, s, round, seat, b.attesters, weight);
         require(amount != 0, NothingToClaim(study, round, seat));
         address hospital = _seats[study][seat].hospital;
 
@@ -321,11 +330,12 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         require(DatasetId.unwrap(dataset) != 0, AlreadyReleased(study, seat));
 
         place.dataset = DatasetId.wrap(0);
+        uint256 left = s.stake - slashedOf[study][seat];
 
-        emit StakeReleased(study, seat, s.stake);
+        emit StakeReleased(study, seat, left);
 
         DATASETS.unlock(dataset);
-        VAULT.unlock(place.hospital, s.token, s.stake);
+        VAULT.unlock(place.hospital, s.token, left);
     }
 
     /// @inheritdoc IFederatedRounds
@@ -398,6 +408,8 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
     function _requireTimes(StudyTerms calldata t) private view {
         uint256 most = VAULT.exitDelay();
         require(block.timestamp < t.enrolDeadline, DeadlinePassed(t.enrolDeadline, block.timestamp));
+        uint256 enrolling = t.enrolDeadline - block.timestamp;
+        require(enrolling <= PHASE_LIMIT, PhaseLengthOutOfRange(enrolling, 0, PHASE_LIMIT));
         _requirePhase(t.trainingSeconds);
         _requirePhase(t.aggregatingSeconds);
         require(
@@ -479,9 +491,13 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
     }
 
     function _requireSettled(StudyId study, Study storage s) private view {
-        require(s.state == State.Completed || s.state == State.Aborted, NotEnded(study, s.state));
-        uint256 until = uint256(s.endedAt) + (s.finals == 0 ? 0 : s.disputeSeconds);
+        require(_hasEnded(s), NotEnded(study, s.state));
+        uint256 until = _settledAt(s);
         require(block.timestamp >= until, StakeLocked(study, until));
+    }
+
+    function _requireUnsettled(StudyId study, Study storage s) private view {
+        require(!_hasEnded(s) || block.timestamp < _settledAt(s), RecordingClosed(study, _settledAt(s)));
     }
 
     // Internal: steps
@@ -647,7 +663,10 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
             return;
         }
 
-        uint256 taken = VAULT.slash(place.hospital, s.token, uint256(s.stake) * SLASH_BPS / BPS, study);
+        uint96 before = slashedOf[study][seat];
+        uint256 most = Math.min(uint256(s.stake) * SLASH_BPS / BPS, s.stake - before);
+        slashedOf[study][seat] = before + most.toUint96();
+        uint256 taken = VAULT.slash(place.hospital, s.token, most, study);
         // Into the newest round that nobody can have claimed from yet; after the last one it is the sponsor's.
         _carry(study, s.state == State.Running ? s.round - 1 : s.round, taken);
 
@@ -679,26 +698,33 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712 {
         return r.submitted.count() < s.minHospitals ? closed : closed + s.aggregatingSeconds;
     }
 
+    function _hasEnded(Study storage s) private view returns (bool) {
+        return s.state == State.Completed || s.state == State.Aborted;
+    }
+
+    /// @dev From when on absences of an ended study are no longer recorded, and stakes and the rest of the pot are given back. Where
+    /// a round was opened there is time to record, or a silent hospital could void, abort and release at one stroke.
+    function _settledAt(Study storage s) private view returns (uint256) {
+        return uint256(s.endedAt) + (s.round == 0 ? 0 : s.disputeSeconds);
+    }
+
     function _reward(StudyId study, Study storage s, uint16 round) private view returns (uint256) {
         return uint256(s.rewardPerRound) + carriedInto[study][round];
     }
 
-    /// @dev Rounded down, always in the vault's favour.
-    function _payOf(
-        StudyId study,
-        Study storage s,
-        uint16 round,
-        uint8 seat,
-        uint64 included,
-        Ballot memory ballot,
-        uint32 weight
-    ) private view returns (uint256 amount) {
+    /// @dev Rounded down once, in the vault's favour: both parts are brought over one denominator.
+    function _payOf(StudyId study, Study storage s, uint16 round, uint8 seat, uint64 attesters, uint32 weight)
+        private
+        view
+        returns (uint256)
+    {
         uint256 reward = _reward(study, s, round);
         uint256 attesterPool = reward * s.attesterBps / BPS;
-        if (included.has(seat)) {
-            amount = (reward - attesterPool) * weight / _rounds[study][round].totalWeight;
-        }
-        if (ballot.attesters.has(seat)) amount += attesterPool / ballot.attesters.count();
+        uint256 total = _rounds[study][round].totalWeight;
+        uint256 among = attesters.count();
+        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays with the updates' share)
+        uint256 share = attesters.has(seat) ? attesterPool * total : 0;
+        return ((reward - attesterPool) * weight * among + share) / (total * among);
     }
 
     /// @dev What the submitters that are left out would have had, rounded down.

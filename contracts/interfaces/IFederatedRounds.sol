@@ -112,7 +112,7 @@ interface IFederatedRounds {
         uint64 attesters; // bitmap of seats
         uint64 claimed; // bitmap of seats
         uint40 finalAt; // Unix seconds; 0 unless this aggregate is the round's result
-        uint32 weight; // of the updates it includes
+        uint32 weight; // of the updates it includes, less what was claimed for already
     }
 
     /// @notice One word, only for rounds in which somebody did not submit.
@@ -200,6 +200,7 @@ interface IFederatedRounds {
     error BadSignature(uint8 seat, address recovered);
     error NothingToAdvance(StudyId study, uint256 until);
     error NothingToRecord(StudyId study, uint16 round);
+    error RecordingClosed(StudyId study, uint256 closedAt);
     error ClaimLocked(StudyId study, uint16 round, uint256 until);
     error NotFinal(StudyId study, uint16 round, bytes32 aggregateHash);
     error AlreadyClaimed(StudyId study, uint16 round, uint8 seat);
@@ -255,7 +256,8 @@ interface IFederatedRounds {
 
     /// @notice Warns or slashes the hospitals that were silent in a round whose Training has closed, and those that a final
     /// aggregate left out. A first miss warns (one in the first round slashes, as the hospital never took part), later ones slash; being
-    /// left out slashes from the third time. Slashed tokens join a later round's reward.
+    /// left out slashes from the third time. Slashed tokens join a later round's reward. A study never takes more than its stake from
+    /// a seat, and nothing once its stakes may be released.
     /// @param aggregate The round's final aggregate; one that is not final (all zero will do) leaves only silence to record.
     function recordAbsences(StudyId study, uint16 round, Aggregate calldata aggregate) external;
 
@@ -268,10 +270,11 @@ interface IFederatedRounds {
         Update calldata update
     ) external;
 
-    /// @notice Gives a seat's stake and dataset free, once the study has ended and its disputes are over.
+    /// @notice Gives free what is left of a seat's stake, and its dataset: `disputeSeconds` after the study has ended, or as soon as
+    /// it has when no round was ever opened.
     function release(StudyId study, uint8 seat) external;
 
-    /// @notice Gives the sponsor what no round will pay out, once the study has ended.
+    /// @notice Gives the sponsor what no round will pay out, when stakes may be released.
     function refund(StudyId study) external;
 
     /// @notice How many studies there are; ids count from 1.
@@ -303,6 +306,9 @@ interface IFederatedRounds {
 
     /// @notice What a round pays on top of the study's reward: left over from earlier rounds, or slashed.
     function carriedInto(StudyId study, uint16 round) external view returns (uint96 amount);
+
+    /// @notice What a study took from a seat's stake, smallest units. No more than that is ever taken, and the rest is released.
+    function slashedOf(StudyId study, uint8 seat) external view returns (uint96 amount);
 
     /// @notice The phase of a round now.
     function phase(StudyId study, uint16 round) external view returns (Phase);

@@ -29,18 +29,16 @@ BPS = 10_000
 
 def pay_of(terms: Mapping[str, Any], history: RoundHistory, reward: int, seat: Seat) -> int:
     """What `claim` pays a seat for a final round, in smallest units; the twin of `FederatedRounds`. Rounded down
-    twice."""
+    once. Of a result whose weight is that of the updates it includes: the audit checks that first."""
     result = history.result
     if result is None or seat not in history.updates:
         return 0
-    pool = reward * terms["attester_bps"] // BPS
+    pool: int = reward * terms["attester_bps"] // BPS
     attesters = history.attesters.get(history.final_hash, 0)
-    amount = 0
-    if result.included >> seat & 1:
-        amount = (reward - pool) * history.updates[seat].weight // history.weight
-    if attesters >> seat & 1:
-        amount += pool // attesters.bit_count()
-    return amount
+    total, among = history.weight, attesters.bit_count()
+    weight = history.updates[seat].weight if result.included >> seat & 1 else 0
+    share = pool * total if attesters >> seat & 1 else 0
+    return ((reward - pool) * weight * among + share) // (total * among)
 
 
 def left_out_pay(terms: Mapping[str, Any], history: RoundHistory, reward: int, result: Aggregate) -> int:
@@ -116,6 +114,5 @@ def due_release(index: EventIndex, rounds: Rounds, study: StudyHistory, seat: Se
     """The release of a seat's stake and dataset, when it is due at `now`."""
     if not study.ended or index.events("StakeReleased", study=study.study, seat=seat):
         return None
-    finals = len(index.events("RoundFinal", study=study.study))
-    ready = study.ended_at + (study.terms["dispute_seconds"] if finals else 0)
+    ready = study.ended_at + (study.terms["dispute_seconds"] if study.rounds else 0)
     return rounds.release(study.study, seat) if now >= ready else None

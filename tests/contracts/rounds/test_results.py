@@ -114,6 +114,9 @@ def test_one_void_round_too_many_aborts_the_study(evm, world):
     study = world.submitted(maxVoids=0)
     evm.travel(PHASE)
     assert world.rounds.advance(study).named("StudyAborted")
+    with evm.reverts("StakeLocked", study, evm.now + DISPUTE):
+        world.rounds.refund(study)
+    evm.travel(DISPUTE)
     world.rounds.refund(study)
     assert world.free(world.sponsor) == 2 * REWARD
 
@@ -126,7 +129,7 @@ def test_claims_wait_and_come_once(evm, world):
     evm.travel(DISPUTE)
     before = world.free(world.hospitals[0])
     world.rounds.claim(*claim, sender=world.stranger)
-    assert world.free(world.hospitals[0]) - before == (REWARD - 90) // 3 + 90 // 2
+    assert world.free(world.hospitals[0]) - before == (REWARD - 90) // 3 + 90 // 2  # both divide evenly
     with evm.reverts("AlreadyClaimed", study, 1, 0):
         world.rounds.claim(*claim)
 
