@@ -81,6 +81,7 @@ class World:
     consortium: Account
     sponsor: Account
     folder: Path
+    patients: int = PATIENTS
     members: list[Member] = field(default_factory=list)
 
     def __post_init__(self):
@@ -104,7 +105,7 @@ class World:
         folder.mkdir()
         wallet = Wallet(hashlib.sha256(label.encode()).digest())
         member = Member(f"hospital-{number}", *keys, folder, wallet, self.store)
-        data = studies.dataset(PATIENTS, seed=number)
+        data = studies.dataset(self.patients, seed=number)
         write_csv(folder / "records.csv", data)
         entries = [
             Entry(record, wallet.account(index).address, wallet.link_secret(index))
@@ -141,12 +142,12 @@ class World:
             f'purposes = "GRU"\nsmallest_cohort = 16\nlargest_stake = {STAKE}\n'
         )
 
-    def consent(self, member: Member, patients=range(PATIENTS), purposes=Purpose.HMB) -> None:
+    def consent(self, member: Member, purposes=Purpose.HMB) -> None:
         now = self.client.head().timestamp
         terms = member.dataset, int(purposes), now // DAY + 365
         signed = [
             actions.sign_grant(self.federation(), member.wallet.account(number), *terms, now=now)
-            for number in patients
+            for number in range(self.patients)
         ]
         receipt = self.send(self.sponsor, self.contracts.consents.grant_batch(signed))
         assert not self.contracts.consents.skipped(receipt)
@@ -213,19 +214,19 @@ class Ground:
     contracts: object
     consortium: Account
 
-    def world(self, folder: Path, hospitals: int) -> World:
+    def world(self, folder: Path, hospitals: int, patients: int = PATIENTS) -> World:
         """Fresh hospitals and a fresh sponsor: the studies of other tests are strangers' to them."""
         sponsor = account("sponsor", next(_numbers))
         self.client.set_balance(sponsor.address, ETHER)
-        world = World(self.client, self.contracts, self.consortium, sponsor, folder)
+        world = World(self.client, self.contracts, self.consortium, sponsor, folder, patients)
         for number in range(1, hospitals + 1):
             world.consent(world.admit(number))
         return world
 
 
-def deploy(folder: Path) -> Ground:
-    """The contracts on an embedded chain of their own."""
-    client, consortium = connect("embedded:"), account("consortium")
+def deploy(folder: Path, rpc: str = "embedded:") -> Ground:
+    """The contracts on a chain of their own."""
+    client, consortium = connect(rpc), account("consortium")
     client.set_balance(consortium.address, 100 * ETHER)
     Deployer(Order(parameters_for(client), folder), Sender(client, consortium)).run()
     return Ground(client, load(client, folder), consortium)

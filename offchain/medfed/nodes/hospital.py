@@ -45,7 +45,8 @@ from medfed.types import BlockStamp, HospitalId, RoundNumber, StudyId
 __all__ = ["Hospital"]
 
 _GRACE_SECONDS = 2
-# What another participant's transaction in the same block can turn a call into; the next cycle sees it.
+# What another participant's transaction in the same block, or a chain whose clock is a little behind the wall's, can
+# turn a call into; a later cycle sees it.
 _OVERTAKEN = frozenset(
     {
         "AlreadyActed",
@@ -58,6 +59,7 @@ _OVERTAKEN = frozenset(
         "NothingToRecord",
         "NotRunning",
         "NotEnrolling",
+        "StakeLocked",
         "WrongPhase",
     }
 )

@@ -41,25 +41,24 @@ class PatientStore(ContentStore):
         self._monotonic = monotonic
         self._searches: dict[Cid, _Search] = {}
 
-    def get(self, cid: Cid, max_bytes: int, *, wait: float = 0.0) -> bytes:
-        search = self._searches.get(cid)
-        if search is not None and self._monotonic() < search.next_look:
-            raise missing(cid)
-        look = search.wait if search else 0.0
-        try:
-            found = self._store.get(cid, max_bytes, wait=max(wait, look))
-        except ContentMissing:
-            following = min(_LONGEST, max(_FIRST, 2 * look))
-            self._searches[cid] = _Search(following, self._monotonic() + look)
-            raise
-        self._searches.pop(cid, None)
-        return found
-
     def pins(self) -> set[Cid]:
         return self._store.pins()
 
     def close(self) -> None:
         self._store.close()
+
+    def _fetch(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
+        search = self._searches.get(cid)
+        if search is not None and self._monotonic() < search.next_look:
+            raise missing(cid)
+        look = search.wait if search else 0.0
+        try:
+            yield from self._store._fetch(cid, max_bytes, max(wait, look))
+        except ContentMissing:
+            following = min(_LONGEST, max(_FIRST, 2 * look))
+            self._searches[cid] = _Search(following, self._monotonic() + look)
+            raise
+        self._searches.pop(cid, None)
 
     def _put(self, cid: Cid, data: bytes | Path, pin: bool) -> Cid:
         return self._store._put(cid, data, pin)

@@ -57,5 +57,6 @@ class Watching:
             self._site.notes.tell(
                 "encryption key",
                 str(file),
-                f"The consortium lists another encryption key than {file} holds; publish the present one (`medfed consortium rotate-encryption-key`).",
+                f"The consortium lists another encryption key than {file} holds; "
+                "`medfed consortium rotate-encryption-key` publishes the present one.",
             )
