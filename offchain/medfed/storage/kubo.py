@@ -68,7 +68,7 @@ class KuboStore(ContentStore):
         return self._rpc.version()
 
     def pins(self) -> set[Cid]:
-        answer = self._rpc.ask("/pin/ls", type="recursive", stream="true")
+        answer = self._rpc.ask("/pin/ls", options={"type": "recursive", "stream": "true"})
         found = (self._rpc.object_of(line).get("Cid") for line in answer.splitlines())
         return set(_ours(found))
 
@@ -76,7 +76,7 @@ class KuboStore(ContentStore):
         self._rpc.close()
 
     def _put(self, cid: Cid, data: bytes | Path, pin: bool) -> Cid:
-        answer = self._rpc.upload("/add", _pieces(data), pin=json.dumps(pin), **_ADD)
+        answer = self._rpc.upload("/add", _pieces(data), {"pin": json.dumps(pin), **_ADD})
         stored = Cid(str(self._rpc.object_of(answer).get("Hash")))
         if pin and stored != cid:
             self._rpc.ask("/pin/rm", stored)
@@ -97,13 +97,15 @@ class KuboStore(ContentStore):
     def _stored_block(self, cid: Cid, digest: bytes) -> bytes:
         """One block of `cid`, if the daemon itself holds it."""
         block = cid_from_digest(digest)
-        return self._rpc.ask("/block/get", block, cid=cid, limit=_LARGEST_BLOCK, **self._offline)
+        return self._rpc.ask("/block/get", block, cid=cid, limit=_LARGEST_BLOCK, options=self._offline)
 
     def _has(self, cid: Cid) -> bool:
         """All of it: a daemon that was interrupted holds the first blocks of a file only. What is no file is not held."""
         try:
             options = {"with-local": "true", **self._offline}
-            found = self._rpc.object_of(self._rpc.ask("/files/stat", f"/ipfs/{cid}", cid=cid, **options))
+            found = self._rpc.object_of(
+                self._rpc.ask("/files/stat", f"/ipfs/{cid}", cid=cid, options=options)
+            )
         except (ContentMissing, KuboRefusal):
             return False
         return found.get("Local") is True
@@ -115,7 +117,7 @@ class KuboStore(ContentStore):
     def _pin(self, cid: Cid) -> None:
         if not self._has(cid):
             raise missing(cid)
-        self._rpc.ask("/pin/add", cid, cid=cid, **self._offline)
+        self._rpc.ask("/pin/add", cid, cid=cid, options=self._offline)
 
     def _unpin(self, cid: Cid) -> None:
         try:

@@ -61,12 +61,17 @@ class KuboRpc:
         return self._version
 
     def ask(
-        self, path: str, *arguments: str, cid: Cid | None = None, limit: int = _LARGEST_ANSWER, **options: str
+        self,
+        path: str,
+        *arguments: str,
+        options: Mapping[str, str] | None = None,
+        cid: Cid | None = None,
+        limit: int = _LARGEST_ANSWER,
     ) -> bytes:
         """The whole answer to one request, at most `limit` bytes. `cid` is the file it is about: a failure names it."""
-        return b"".join(self.stream(path, arguments, options, cid=cid, limit=limit))
+        return b"".join(self.stream(path, arguments, options or {}, cid=cid, limit=limit))
 
-    def upload(self, path: str, pieces: Iterator[bytes], **options: str) -> bytes:
+    def upload(self, path: str, pieces: Iterator[bytes], options: Mapping[str, str]) -> bytes:
         """The answer to a request that carries a file."""
         body, headers = multipart.stream_bytes(pieces, chunk_size=1 << 20)
         return b"".join(self.stream(path, (), options, extra={"data": body, "headers": headers}))
