@@ -41,7 +41,8 @@ def test_every_command_and_option_is_explained(path):
     command, widest = COMMANDS[path]
     assert command.help
     line = command.get_short_help_str(78 - 6 - widest)
-    assert line.endswith(".") and not line.endswith("..."), f"{line!r} is cut off or no sentence"
+    assert line.endswith("."), f"{line!r} is no sentence"
+    assert not line.endswith("..."), f"{line!r} is cut off"
     unexplained = [parameter.name for parameter in command.params if not getattr(parameter, "help", None)]
     assert not unexplained
 
