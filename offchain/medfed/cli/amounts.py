@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Coin", "coin_of"]
 
 _DIGITS = 30
+_MOST = Decimal(10) ** _DIGITS
 
 
 class Coin:
@@ -30,8 +31,8 @@ class Coin:
             amount = Decimal(text)
         except InvalidOperation:
             raise InputError(f"{text!r} is no amount; write a number such as 12.5.") from None
-        if not amount.is_finite() or len(amount.as_tuple().digits) > _DIGITS or amount <= 0:
-            raise InputError(f"An amount is a number above zero, not {text}.")
+        if not amount.is_finite() or len(amount.as_tuple().digits) > _DIGITS or not 0 < amount < _MOST:
+            raise InputError(f"An amount is a number above zero, of at most {_DIGITS} digits, not {text}.")
         units = amount * self._unit
         if units != units.to_integral_value():
             raise InputError(f"{text} has more decimal places than {self.symbol} knows; round it.")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from medfed.chain.contracts.consents import SignedMessage
     from medfed.chain.keys import Account
     from medfed.chain.wallet import Wallet
+    from medfed.protocol.consent import Word
     from medfed.rounds.federation import OnChain
     from medfed.types import Address, DatasetId
 
@@ -221,8 +222,8 @@ def narrowed(
     purposes, days = kept
     if not purposes and days is None:
         raise InputError("Name what to keep: --purposes, --days, or both; `revoke` takes all of it back.")
-    word = place.contracts.consents.word(account, dataset)
-    if not word.purposes or word.revoked_at:
+    word = _standing(place, account, dataset)
+    if word is None:
         raise InputError(f"Account {account} has no consent for dataset {dataset} that could be narrowed.")
     allowed, expiry = terms(place, purposes or _names(word.purposes), days or 1)
     return allowed, word.expiry_day if days is None else expiry
@@ -242,13 +243,20 @@ def consenting(place: OnChain, wallet: Wallet) -> list[Account]:
     """The wallet's accounts with a consent that is not revoked, among those that go with a dataset's number."""
     from medfed.types import DatasetId
 
-    consents, found = place.contracts.consents, {}
+    found = {}
     for number in range(1, place.contracts.datasets.count() + 1):
         account = wallet.account(number)
-        word = consents.word(account.address, DatasetId(number))
-        if word.purposes and not word.revoked_at:
+        if _standing(place, account.address, DatasetId(number)) is not None:
             found[account.address] = account
     return list(found.values())
+
+
+def _standing(place: OnChain, account: Address, dataset: DatasetId) -> Word | None:
+    """The consent that neither its own revocation nor a later revoke-all has ended."""
+    consents = place.contracts.consents
+    word = consents.word(account, dataset)
+    revoked = word.revoked_at or consents.revoke_all_word(account).moment >= word.granted_at
+    return word if word.purposes and not revoked else None
 
 
 def _names(purposes: int) -> str:
