@@ -232,7 +232,8 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> dic
     if source is None or name.is_absolute() or ".." in name.parts or (folder / name).exists():
         raise tarfile.TarError(f"{member.name} has no place in a backup")
     place = folder / name
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for parent in reversed(place.relative_to(folder).parents):
+        (folder / parent).mkdir(mode=0o700, exist_ok=True)
     digest, size = hashlib.sha256(), 0
     with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         while data := source.read(_BLOCK):
