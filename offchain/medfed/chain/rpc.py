@@ -22,7 +22,7 @@ from urllib3 import exceptions
 from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
 from medfed.chain.errors import RangeRefused, RpcError, revert_from
-from medfed.errors import ChainUnavailable, MedFedError
+from medfed.errors import ChainUnavailable, ConfigError, MedFedError
 from medfed.types import Address, BlockStamp
 
 __all__ = ["HttpChain"]
@@ -48,6 +48,7 @@ class HttpChain(ChainClient):
         self._chain_id: int | None = None
         self._genesis: bytes | None = None
         self._node: str | None = None
+        self._block_gas: int | None = None
         parts = urlsplit(url)
         self._headers = _headers(parts.username, parts.password)
         self._pool = _new_pool(parts.scheme, parts.hostname or "")
@@ -102,7 +103,8 @@ class HttpChain(ChainClient):
     # -- state ---------------------------------------------------------------------------------------------------
 
     def read(self, call: Call, *, sender: Address | None = None, block: BlockLike = None) -> bytes:
-        answer: str = self.request("eth_call", _fields(call, sender), _tag(block), label=call.label)
+        tag = _tag(block) if block is not None or sender is None else self._upcoming()
+        answer: str = self.request("eth_call", _fields(call, sender), tag, label=call.label)
         return bytes.fromhex(answer[2:])
 
     def read_all(self, calls: Sequence[Call], *, block: BlockLike = None) -> list[bytes]:
@@ -112,8 +114,26 @@ class HttpChain(ChainClient):
             answers += self.batch(part)
         return [bytes.fromhex(answer[2:]) for answer in answers]
 
+    @property
+    def gas_limit(self) -> int:
+        """A transaction may have no more than a block takes: geth --dev makes small ones."""
+        if self._block_gas is None:
+            self._block_gas = int(self.request("eth_getBlockByNumber", "latest", False)["gasLimit"], 16)
+        return min(super().gas_limit, self._block_gas)
+
     def estimate(self, call: Call, sender: Address) -> int:
-        return int(self.request("eth_estimateGas", _fields(call, sender), label=call.label), 16)
+        answer: str = self.request(
+            "eth_estimateGas", _fields(call, sender), self._upcoming(), label=call.label
+        )
+        return int(answer, 16)
+
+    def _upcoming(self) -> str:
+        """The state on which a call is tried before it is sent. geth --dev mines only what is sent, and its newest block
+        keeps its old time: a deadline that has passed by the wall has passed in its pending block alone."""
+        return "pending" if self.is_development and self._is_geth() else "latest"
+
+    def _is_geth(self) -> bool:
+        return self._node is not None and self._node.startswith("geth")
 
     def code(self, address: Address, block: BlockLike = None) -> bytes:
         return bytes.fromhex(self.request("eth_getCode", address, _tag(block))[2:])
@@ -178,6 +198,8 @@ class HttpChain(ChainClient):
     def travel(self, seconds: int) -> BlockStamp:
         if not self.is_development:
             return super().travel(seconds)
+        if self._is_geth():
+            raise ConfigError(f"{self.label} is geth, whose time cannot be moved: wait {seconds} s.")
         # Not evm_increaseTime: it counts from the wall clock, which blocks a second apart may have left behind.
         self._once("evm_setNextBlockTimestamp", self.head().timestamp + seconds)
         return self.mine()
@@ -185,7 +207,7 @@ class HttpChain(ChainClient):
     def set_balance(self, address: Address, wei: int) -> None:
         if not self.is_development:
             return super().set_balance(address, wei)
-        if self._node is not None and self._node.startswith("geth"):
+        if self._is_geth():
             return self._send_unlocked(address, wei)
         self.request("anvil_setBalance", address, hex(wei))
         return None

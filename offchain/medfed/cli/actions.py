@@ -300,7 +300,8 @@ def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> 
     except ContractRevert as exc:
         if exc.name != "InsufficientGas":
             raise
-        receipt = sender.send(replace(call, gas=_GAS_PER_BATCH + _GAS_PER_WALLET * len(batch)))
+        most = min(place.client.gas_limit, _GAS_PER_BATCH + _GAS_PER_WALLET * len(batch))
+        receipt = sender.send(replace(call, gas=most))
     return consents.skipped(receipt)
 
 
