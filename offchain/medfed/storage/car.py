@@ -31,8 +31,7 @@ from medfed.types import Cid
 __all__ = ["export_car", "import_car"]
 
 _PREFIX = b"\x01\x70\x12\x20"
-_MOST_ROOTS = 1 << 16
-_MOST_BLOCKS = 1 << 20
+_MOST_ROOTS = _MOST_BLOCKS = 1 << 20
 _NO_LIMIT = 1 << 63
 _LARGEST_NODE = MAX_LINKS * 64 + 4096
 
@@ -50,26 +49,33 @@ def export_car(
     """
     roots = list(dict.fromkeys(cids))
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    seen: set[bytes] = set()
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder, partial.open("wb") as car:
-            _write_section(car, _header(roots))
-            for root in roots:
-                copy = Path(folder) / root
-                store.get_to(root, copy, max_bytes, wait=wait)
-                max_bytes -= copy.stat().st_size
-                for digest, block in _from_the_top(copy, digest_of(root)):
-                    if digest not in seen:
-                        seen.add(digest)
-                        _write_section(car, _PREFIX + digest + block)
-                copy.unlink()
-            car.flush()
-            os.fsync(car.fileno())
-        partial.replace(path)
+        try:
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder, partial.open("wb") as car:
+                count = _write_all(car, store, roots, Path(folder) / "file", (max_bytes, wait))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as exc:
         raise InputError(f"{path} cannot be written: {exc.strerror}.") from exc
-    finally:
-        partial.unlink(missing_ok=True)
+    return count
+
+
+def _write_all(
+    car: BinaryIO, store: ContentStore, roots: list[Cid], copy: Path, limits: tuple[int, float]
+) -> int:
+    most, wait = limits
+    seen: set[bytes] = set()
+    _write_section(car, _header(roots))
+    for root in roots:
+        store.get_to(root, copy, most, wait=wait)
+        most -= copy.stat().st_size
+        for digest, block in _from_the_top(copy, digest_of(root)):
+            if digest not in seen:
+                seen.add(digest)
+                _write_section(car, _PREFIX + digest + block)
+    car.flush()
+    os.fsync(car.fileno())
     return len(seen)
 
 
@@ -82,7 +88,7 @@ def import_car(store: ContentStore, path: Path, *, max_bytes: int) -> list[Cid]:
     cut short.
     """
     try:
-        with path.open("rb") as car, tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        with path.open("rb") as car, tempfile.TemporaryDirectory() as folder:
             roots = _roots(_read_section(car, 64 + 48 * _MOST_ROOTS) or b"")
             places = _places(car)
             for root in roots:
@@ -141,7 +147,8 @@ def _store_all(store: ContentStore, roots: list[Cid], file_of: Callable[[Cid], P
     before = store.pins()
     try:
         for root in roots:
-            store.put(file_of(root))
+            if store.put(file_of(root)) != root:
+                raise IntegrityError(f"The CAR file changed while {root} was read.", cid=root)
     except BaseException:
         for root in roots:
             if root not in before:
@@ -213,7 +220,9 @@ def _header(roots: list[Cid]) -> bytes:
 def _array_head(count: int) -> bytes:
     if count < 24:
         return bytes([0x80 | count])
-    return b"\x98" + bytes([count]) if count < 256 else b"\x99" + count.to_bytes(2, "big")
+    if count < 1 << 8:
+        return b"\x98" + bytes([count])
+    return b"\x99" + count.to_bytes(2, "big") if count < 1 << 16 else b"\x9a" + count.to_bytes(4, "big")
 
 
 def _roots(header: bytes) -> list[Cid]:
