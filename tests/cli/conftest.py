@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,3 +163,64 @@ def new_study(medfed, study_text):
         return medfed.data("study", "create", "posted.toml", "--keystore", "sponsor.json")["study"]
 
     return post
+
+
+@pytest.fixture
+def course(medfed, hospitals, new_study):
+    """A study of one round, which is open; nobody has acted."""
+    from tests.cli.course import Course
+
+    number = new_study(replace={'stake = "500"': "stake = 0", "rounds = 5": "rounds = 1"})
+    for place in range(1, len(hospitals) + 1):
+        medfed.ok("hospital", "enrol", number, "--hospital", f"hospital-{place}/hospital.toml")
+    medfed.ok("study", "open", number, "--keystore", "sponsor.json")
+    return Course(medfed, number)
+
+
+@pytest.fixture(scope="session")
+def finished(medfed, hospitals, study_text) -> int:
+    """A study of two rounds that three daemons, each a process of its own, have run to its end; nobody claimed yet."""
+    for number in (1, 2, 3):
+        medfed.ok(
+            *(
+                "patient",
+                "sign",
+                "grant",
+                hospitals[number - 1],
+                "--purposes",
+                "HMB",
+                "--keystore",
+                "patients.json",
+            ),
+            *("--out", "all.consent", "--accounts", f"{100 * number}-{100 * number + PATIENTS - 2}"),
+        )
+        medfed.ok("patient", "relay", "all.consent", "--keystore", "relayer.json")
+    (medfed.folder / "finished.toml").write_text(study_text.replace("rounds = 5", "rounds = 2"))
+    study = medfed.data("study", "create", "finished.toml", "--keystore", "sponsor.json")["study"]
+    with contextlib.ExitStack() as stack:
+        for number in (1, 2, 3):
+            stack.enter_context(_daemon(medfed.folder, number))
+        medfed.ok("study", "watch", study, "--until", "ready", "--seconds", "0.1")
+        medfed.ok("study", "open", study, "--keystore", "sponsor.json")
+        medfed.ok("study", "watch", study, "--seconds", "0.1")
+    return study
+
+
+@contextlib.contextmanager
+def _daemon(folder, number):
+    command = [
+        sys.executable,
+        "-m",
+        "medfed",
+        "hospital",
+        "run",
+        "--hospital",
+        f"hospital-{number}/hospital.toml",
+    ]
+    with (folder / f"hospital-{number}.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)

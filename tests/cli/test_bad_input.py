@@ -5,21 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-import tomllib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from medfed.chain.client import connect
-from medfed.chain.deployment import load
 from medfed.chain.keys import load_keystore
-from medfed.chain.sender import Sender
 from medfed.errors import MedFedError
-from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.header import Header
 from medfed.protocol.vector import check_vector, vector_bytes
 from tests.cli.conftest import PASSWORD
+from tests.cli.course import AGGREGATE, on_chain
 
 pytestmark = pytest.mark.anvil
 
@@ -340,52 +336,6 @@ def test_an_undefined_purpose_bit_in_a_signed_consent(medfed, hospitals):
 
 # -- rounds ------------------------------------------------------------------------------------------------------------
 
-AGGREGATE = Aggregate(b"\x01" * 32, b"\x02" * 32, b"\x03" * 32, 0b111, 48)
-
-
-def update(seat: int, weight: int = 16) -> Update:
-    return Update(bytes([seat]) * 32, b"\x04" * 32, b"\x05" * 32, b"\x06" * 32, weight)
-
-
-def on_chain(medfed):
-    rpc = tomllib.loads((medfed.folder / "medfed.toml").read_text())["rpc"]
-    return load(connect(rpc), medfed.folder / "state")
-
-
-class Course:
-    """A study with three hospitals, moved on by raw calls: what daemons never send can be sent here."""
-
-    def __init__(self, medfed, number):
-        self.medfed, self.study = medfed, number
-        self.at = on_chain(medfed)
-
-    def sender(self, name) -> Sender:
-        account = load_keystore(self.medfed.folder / f"{name}.json", PASSWORD)
-        return Sender(self.at.client, account, self.medfed.folder / "state" / "sent")
-
-    def submit(self, seat, weight=16, by=None):
-        call = self.at.rounds.submit_update(self.study, 1, seat, update(seat, weight))
-        return self.sender(by or f"operator-{seat + 1}").send(call)
-
-    def attest(self, seat, aggregate=AGGREGATE, by=None):
-        call = self.at.rounds.attest(self.study, 1, seat, aggregate)
-        return self.sender(by or f"operator-{seat + 1}").send(call)
-
-    def claim(self, seat, aggregate=AGGREGATE):
-        call = self.at.rounds.claim(self.study, 1, seat, (aggregate, update(seat)))
-        return self.sender("relayer").send(call)
-
-
-@pytest.fixture
-def course(medfed, hospitals, new_study):
-    """Round 1 is open, nobody has acted."""
-    number = new_study(replace={'stake = "500"': "stake = 0", "rounds = 5": "rounds = 1"})
-    for place, dataset in enumerate(hospitals, 1):
-        medfed.ok("hospital", "enrol", number, "--hospital", f"hospital-{place}/hospital.toml")
-        assert dataset
-    medfed.ok("study", "open", number, "--keystore", "sponsor.json")
-    return Course(medfed, number)
-
 
 def all_submit(course):
     for seat in (0, 1, 2):
@@ -398,17 +348,13 @@ def all_final(course):
         course.attest(seat)
 
 
-def travel(course, seconds):
-    course.medfed.ok("dev", "travel", seconds)
-
-
 ROUNDS = {
     "submit twice": (
         (lambda c: c.submit(0)),
         (lambda c: c.submit(0)),
         "has submitted or abstained in round 1",
     ),
-    "submit late": ((lambda c: travel(c, 3601)), (lambda c: c.submit(0)), "is not in the phase for this"),
+    "submit late": ((lambda c: c.travel(3601)), (lambda c: c.submit(0)), "is not in the phase for this"),
     "submit as a stranger": (None, (lambda c: c.submit(0, by="stranger")), "is not the operator of seat 0"),
     "a weight above the pinned count": (
         None,
@@ -444,7 +390,7 @@ ROUNDS = {
     ),
     "claim too early": (all_final, (lambda c: c.claim(0)), "unlock after second"),
     "claim twice": (
-        (lambda c: [all_final(c), travel(c, 601), c.claim(0)]),
+        (lambda c: [all_final(c), c.travel(601), c.claim(0)]),
         (lambda c: c.claim(0)),
         "was paid for round 1",
     ),

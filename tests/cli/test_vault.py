@@ -6,6 +6,7 @@ import pytest
 
 from medfed.cli.amounts import Coin
 from medfed.errors import InputError
+from tests.cli.course import on_chain
 
 COIN = Coin("0x" + "11" * 20, "MFT", 6)
 
@@ -36,8 +37,6 @@ def balance(medfed, account):
 
 def test_a_deposit_by_permit_takes_one_transaction(medfed, hospitals):
     """The permission is signed, not sent: the depositor's nonce grows by one."""
-    from tests.cli.test_bad_input import on_chain
-
     medfed.ok("dev", "mint", "7", "stranger.json")
     client = on_chain(medfed).client
     address = medfed.data("key", "address", "stranger.json")["stranger.json"]
