@@ -28,6 +28,8 @@ class ChainClient(ABC):
 
     simulates = False
     label = "the chain"
+    first_range = 512
+    """For how many blocks to ask at first when events are read on; what a node refuses is asked for in parts."""
 
     @property
     @abstractmethod
@@ -121,6 +123,14 @@ class ChainClient(ABC):
 
         Raises `RangeRefused` when the node wants a smaller range.
         """
+
+    def headers(self, numbers: Sequence[int]) -> list[bytes]:
+        """The RLP of blocks' headers, whose keccak256 is the block's hash. Raises `ConfigError` where none are kept."""
+        raise ConfigError(f"{self.label} cannot show {len(numbers)} block headers.")
+
+    def block_receipts(self, number: int) -> list[bytes]:
+        """All receipts of a block as they stand in its tree (EIP-2718). Raises `ConfigError` where none are kept."""
+        raise ConfigError(f"{self.label} cannot show the receipts of block {number}.")
 
     def require_chain(self, chain_id: int) -> None:
         """Raise `WrongChain` unless this is chain `chain_id`."""

@@ -22,6 +22,7 @@ from urllib3 import exceptions
 from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
 from medfed.chain.errors import RangeRefused, RpcError, revert_from
+from medfed.chain.sealed import header_from_json, receipt_from_json
 from medfed.errors import ChainUnavailable, ConfigError, MedFedError
 from medfed.types import Address, BlockStamp
 
@@ -186,6 +187,22 @@ class HttpChain(ChainClient):
                 raise RangeRefused(f"{self.label} will not list blocks {first} to {last} at once.") from exc
             raise
         return [_log(item) for item in found]
+
+    def headers(self, numbers: Sequence[int]) -> list[bytes]:
+        found = []
+        for start in range(0, len(numbers), _BATCH):
+            part = numbers[start : start + _BATCH]
+            asked = self.batch([("eth_getBlockByNumber", [hex(number), False]) for number in part])
+            if None in asked:
+                raise missing_block(self.label, part[asked.index(None)])
+            found += [header_from_json(block) for block in asked]
+        return found
+
+    def block_receipts(self, number: int) -> list[bytes]:
+        found = self.request("eth_getBlockReceipts", hex(number))
+        if found is None:
+            raise missing_block(self.label, number)
+        return [receipt_from_json(receipt) for receipt in found]
 
     # -- development chains --------------------------------------------------------------------------------------
 
