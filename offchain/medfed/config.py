@@ -46,7 +46,9 @@ class Settings(_Section):
     max_fee_gwei: Annotated[float, Field(gt=0)] | None = None
     """Never pay more per gas."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What a daemon's log leaves out: all below this."""
     log_format: Literal["console", "json"] = "console"
+    """console for people, json for programs."""
 
 
 class PolicySettings(_Section):
@@ -57,7 +59,9 @@ class PolicySettings(_Section):
     purposes: str = ""
     """What studies may ask for, as for a consent, e.g. "HMB" or "GRU,NPU"."""
     disease: Annotated[int, Field(ge=0, lt=1 << 24)] = 0
+    """The disease that disease specific studies (DS) may be about; 0 for none."""
     models: tuple[str, ...] = ("logistic", "mlp")
+    """Kinds of models."""
     smallest_cohort: Annotated[int, Field(ge=1)] = 16
     """Patients; a smaller cohort abstains even where the study would take it."""
     largest_stake: Annotated[int, Field(ge=0)] = 0
@@ -87,6 +91,7 @@ class HospitalConfig(_Section):
     """One hospital's own file: its data, its key, its policy. Paths are relative to that file."""
 
     name: str
+    """What its log lines call the hospital."""
     records: Path
     """The dataset as CSV."""
     patients: Path
@@ -100,6 +105,7 @@ class HospitalConfig(_Section):
     encryption_key: Path | None = None
     """The private half of the key that the consortium lists, encrypted (`medfed key encryption`)."""
     label: str = "label"
+    """The column of the records to predict, 0 or 1."""
     dataset: int | None = None
     """Its number on chain, once it is registered."""
     policy: PolicySettings = PolicySettings()
