@@ -265,7 +265,7 @@ contract Disputes is IDisputes, Guarded {
 
         (bool open, bool slashable) = ROUNDS.strikeUpdate(study, round, seat, update.weight);
         if (open) _beginAnew(_contests[study][round], t.claimSeconds);
-        if (slashable) _share(study, VAULT.slash(hospital, t.token, t.stake, study));
+        if (slashable) _share(study, _slashStake(study, seat));
     }
 
     // Absences
@@ -278,13 +278,14 @@ contract Disputes is IDisputes, Guarded {
         IFederatedRounds.Round memory r = ROUNDS.getRound(study, round);
         IFederatedRounds.Phase now_ = ROUNDS.phase(study, round);
         require(_hasTrained(round, s, r), IFederatedRounds.WrongPhase(study, round, now_));
-        require(!s.refunded, IFederatedRounds.AlreadyRefunded(study));
+        uint256 closes = uint256(s.endedAt) + s.disputeSeconds;
+        require(s.endedAt == 0 || block.timestamp < closes, RecordingClosed(study, closes));
         bool isFinal = ROUNDS.getBallot(study, round, _hash(study, round, aggregate)).finalAt != 0;
         IFederatedRounds.Absence memory absence = ROUNDS.getAbsence(study, round);
-        // A struck seat may not submit any more, and has lost its stake.
-        uint64 silent = Seats.first(s.members) & ~(r.submitted | absence.abstained | s.struck);
+        uint64 silent = Seats.first(s.members) & ~(r.submitted | absence.abstained);
         uint64 leftOut = isFinal ? r.submitted & ~aggregate.included : 0;
-        uint64 found = (silent | leftOut) & ~absencesRecorded[study][round];
+        // A struck seat may not submit any more, and has lost its stake.
+        uint64 found = (silent | leftOut) & ~(s.struck | absencesRecorded[study][round]);
         require(found != 0, NothingToRecord(study, round));
 
         absencesRecorded[study][round] |= found;
@@ -546,10 +547,15 @@ contract Disputes is IDisputes, Guarded {
     }
 
     function _slashSeats(StudyId study, uint64 seats) private returns (uint256 taken) {
-        (address token, uint256 stake) = (_terms[study].token, _terms[study].stake);
         for (uint8 seat = 0; seat < Seats.LIMIT; ++seat) {
-            if (seats.has(seat)) taken += VAULT.slash(_hospitalOf(study, seat), token, stake, study);
+            if (seats.has(seat)) taken += _slashStake(study, seat);
         }
+    }
+
+    /// @dev All that is left of a seat's stake in the study; more may be locked for others. The seat is struck then, and slashed no more.
+    function _slashStake(StudyId study, uint8 seat) private returns (uint256) {
+        (address token, uint256 stake) = (_terms[study].token, _terms[study].stake);
+        return VAULT.slash(_hospitalOf(study, seat), token, stake - _records[study][seat].slashed, study);
     }
 
     /// @dev Of what was slashed, the caller has a share for its proof; the rest is the study's.
@@ -594,7 +600,10 @@ contract Disputes is IDisputes, Guarded {
             return;
         }
 
-        uint256 amount = uint256(_terms[study].stake) * SLASH_BPS / BPS;
+        uint256 stake = _terms[study].stake;
+        uint256 amount = Math.min(stake * SLASH_BPS / BPS, stake - record.slashed);
+        // The cast is safe: the minimum is at most the stake, a uint96.
+        record.slashed += uint96(amount);
         uint256 taken = VAULT.slash(_hospitalOf(study, seat), _terms[study].token, amount, study);
 
         emit AbsenceSlashed(study, round, seat, taken);

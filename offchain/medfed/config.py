@@ -36,6 +36,9 @@ class Settings(_Section):
     """The content store: local:DIRECTORY or kubo:URL."""
     state_dir: Path = Field(default_factory=lambda: user_state_path("medfed"))
     """Journals, event indexes, address books of development chains."""
+    addresses: Path | None = None
+    """Where the contracts are, as `medfed deploy` wrote it; needed for a deployment that somebody else made and that
+    is not shipped with this version."""
     chain_id: int | None = None
     """Refuse any other chain."""
     confirmations: Annotated[int, Field(ge=0)] | None = None
@@ -43,7 +46,9 @@ class Settings(_Section):
     max_fee_gwei: Annotated[float, Field(gt=0)] | None = None
     """Never pay more per gas."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What a daemon's log leaves out: all below this."""
     log_format: Literal["console", "json"] = "console"
+    """console for people, json for programs."""
 
 
 class PolicySettings(_Section):
@@ -54,7 +59,9 @@ class PolicySettings(_Section):
     purposes: str = ""
     """What studies may ask for, as for a consent, e.g. "HMB" or "GRU,NPU"."""
     disease: Annotated[int, Field(ge=0, lt=1 << 24)] = 0
+    """The disease that disease specific studies (DS) may be about; 0 for none."""
     models: tuple[str, ...] = ("logistic", "mlp")
+    """Kinds of models."""
     smallest_cohort: Annotated[int, Field(ge=1)] = 16
     """Patients; a smaller cohort abstains even where the study would take it."""
     largest_stake: Annotated[int, Field(ge=0)] = 0
@@ -70,6 +77,8 @@ class DaemonSettings(_Section):
 
     metrics: str = ""
     """host:port of /healthz and /metrics; empty for none. Keep it on loopback."""
+    healthy_seconds: Annotated[float, Field(gt=0)] = 600.0
+    """/healthz says no when the last successful cycle is older; longer than your longest training."""
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """How often a real network is asked for its newest block; development chains are asked every 20 ms."""
     low_ether: Annotated[float, Field(ge=0)] = 0.05
@@ -82,6 +91,7 @@ class HospitalConfig(_Section):
     """One hospital's own file: its data, its key, its policy. Paths are relative to that file."""
 
     name: str
+    """What its log lines call the hospital."""
     records: Path
     """The dataset as CSV."""
     patients: Path
@@ -89,8 +99,13 @@ class HospitalConfig(_Section):
     secret: Path
     """32 bytes in hex, mode 0600: hides record commitments and fillers."""
     keystore: Path
+    """The operator's key, encrypted."""
     password_file: Path
+    """Its first line opens the keystore and the encryption key."""
+    encryption_key: Path | None = None
+    """The private half of the key that the consortium lists, encrypted (`medfed key encryption`)."""
     label: str = "label"
+    """The column of the records to predict, 0 or 1."""
     dataset: int | None = None
     """Its number on chain, once it is registered."""
     policy: PolicySettings = PolicySettings()
@@ -102,7 +117,7 @@ def load_settings(
 ) -> Settings:
     """Settings from a file, then the environment, then `overrides`; later ones win. Raises `ConfigError`.
 
-    A relative store or state directory of the file is relative to the file.
+    A relative store, state directory or address book of the file is relative to the file.
     """
     values: dict[str, Any] = _read(path) if path is not None else {}
     if path is not None:
@@ -121,7 +136,8 @@ def load_hospital(path: Path) -> HospitalConfig:
     base = path.resolve().parent
     places = {
         name: base / getattr(config, name)
-        for name in ("records", "patients", "secret", "keystore", "password_file")
+        for name in ("records", "patients", "secret", "keystore", "password_file", "encryption_key")
+        if getattr(config, name) is not None
     }
     return config.model_copy(update=places)
 
@@ -139,8 +155,9 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
     store = values.get("store")
     if isinstance(store, str) and store.startswith("local:"):
         values["store"] = f"local:{base / store.removeprefix('local:')}"
-    if isinstance(values.get("state_dir"), str):
-        values["state_dir"] = base / values["state_dir"]
+    for name in ("state_dir", "addresses"):
+        if isinstance(values.get(name), str):
+            values[name] = base / values[name]
 
 
 def _build(model: type[_Model], values: Mapping[str, Any], path: Path | None) -> _Model:

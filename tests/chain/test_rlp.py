@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import rlp as reference
 from eth_account import Account as Reference
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from medfed.chain import rlp
 from medfed.chain.calls import Call, Transaction
 from medfed.chain.keys import account_from_key
+from medfed.errors import ProtocolError
 
 ITEMS = st.recursive(st.binary(max_size=300), lambda inner: st.lists(inner, max_size=6), max_leaves=40)
 AMOUNTS = st.integers(0, 2**80)
@@ -21,10 +23,45 @@ def test_equals_reference(item):
     assert rlp.encode(item) == reference.encode(item)
 
 
+@given(st.lists(ITEMS, max_size=4))
+def test_what_was_written_is_read(found):
+    """One item, or several in a row, each with its own bytes."""
+    written = [rlp.encode(item) for item in found]
+    assert [rlp.decode(data) for data in written] == found
+    assert list(rlp.items(b"".join(written))) == list(zip(found, written, strict=True))
+
+
+@given(st.one_of(st.binary(max_size=80), ITEMS.map(rlp.encode)), st.integers(0, 2000), st.integers(0, 255))
+def test_only_the_shortest_form_is_read(data, place, value):
+    """Whatever is read is written back to the same bytes, so that nothing has two forms; all else is refused."""
+    changed = data[:place] + bytes([value]) + data[place + 1 :]
+    try:
+        item = rlp.decode(changed)
+    except ProtocolError:
+        return
+    assert rlp.encode(item) == changed
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xb8", b"\xbf" + b"\xff" * 8, b"\xf8\x01", b"\xc2\x81", b"\xc1" * 60 + b"\xc0"]
+)
+def test_what_is_no_rlp_is_refused(data):
+    """Nothing, a length without bytes, a length beyond the data, a long form of a short one, a list cut in an item."""
+    with pytest.raises(ProtocolError):
+        rlp.decode(data)
+
+
 @given(st.integers(0, 2**256 - 1))
 def test_numbers(value):
     """Numbers without leading zeros; zero is nothing."""
     assert rlp.encode(rlp.number(value)) == reference.encode(value)
+    assert rlp.to_number(rlp.number(value)) == value
+
+
+@pytest.mark.parametrize("item", [b"\0\1", bytes([1] * 33), []])
+def test_what_is_no_number_is_refused(item):
+    with pytest.raises(ProtocolError, match="not the number"):
+        rlp.to_number(item)
 
 
 @given(

@@ -47,6 +47,7 @@ def test_help_of_groups_loads_nothing_heavy():
         "doctor",
         "key",
         "dev",
+        "store",
     ):
         assert loaded(group, "--help") == "LOADED []", group
 

@@ -28,11 +28,15 @@ messages = st.one_of(
     st.builds(typed.RevokeMessage, st.just(HERE), uint(32), uint(40), uint(40)),
     st.builds(typed.RevokeAllMessage, st.just(HERE), uint(40), uint(40)),
     st.builds(typed.AttestationMessage, uint(64), uint(16), st.binary(min_size=32, max_size=32)),
+    st.builds(typed.PermitMessage, st.just(HERE), st.just(CONTRACT), uint(256), uint(256), uint(256)),
 )
-domains = st.builds(
-    lambda make, chain_id: make(chain_id, CONTRACT),
-    st.sampled_from([typed.consent_domain, typed.rounds_domain]),
-    uint(64),
+domains = st.one_of(
+    st.builds(
+        lambda make, chain_id: make(chain_id, CONTRACT),
+        st.sampled_from([typed.consent_domain, typed.rounds_domain]),
+        uint(64),
+    ),
+    st.builds(typed.Domain, st.just("A token"), uint(64), st.just(CONTRACT), st.sampled_from(["1", "2"])),
 )
 
 

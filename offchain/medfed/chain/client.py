@@ -28,6 +28,8 @@ class ChainClient(ABC):
 
     simulates = False
     label = "the chain"
+    first_range = 512
+    """For how many blocks to ask at first when events are read on; what a node refuses is asked for in parts."""
 
     @property
     @abstractmethod
@@ -65,6 +67,10 @@ class ChainClient(ABC):
     @abstractmethod
     def read(self, call: Call, *, sender: Address | None = None, block: BlockLike = None) -> bytes:
         """What `call` returns at `block`, without a transaction; raises `ContractRevert`."""
+
+    def read_all(self, calls: Sequence[Call], *, block: BlockLike = None) -> list[bytes]:
+        """`read` of many calls, in few exchanges where the chain is behind a network."""
+        return [self.read(call, block=block) for call in calls]
 
     def call(self, to: Address, data: bytes, block: BlockLike = None) -> bytes:
         """`read` of plain calldata."""
@@ -117,6 +123,14 @@ class ChainClient(ABC):
 
         Raises `RangeRefused` when the node wants a smaller range.
         """
+
+    def headers(self, numbers: Sequence[int]) -> list[bytes]:
+        """The RLP of blocks' headers, whose keccak256 is the block's hash. Raises `ConfigError` where none are kept."""
+        raise ConfigError(f"{self.label} cannot show {len(numbers)} block headers.")
+
+    def block_receipts(self, number: int) -> list[bytes]:
+        """All receipts of a block as they stand in its tree (EIP-2718). Raises `ConfigError` where none are kept."""
+        raise ConfigError(f"{self.label} cannot show the receipts of block {number}.")
 
     def require_chain(self, chain_id: int) -> None:
         """Raise `WrongChain` unless this is chain `chain_id`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from medfed.chain.addresses import AddressBook, find_book
+from medfed.chain.addresses import AddressBook, find_book, read_book
 from medfed.chain.artifacts import artifact
 from medfed.chain.client import ChainClient
 from medfed.chain.contracts import (
@@ -69,14 +69,15 @@ class Deployment:
         return [Source(placed[name].address, events_of(name), placed[name].block) for name in _INDEXED]
 
 
-def load(client: ChainClient, state: Path) -> Deployment:
-    """The deployment on the client's chain; raises `WrongChain` when there is none, or no code at its addresses."""
-    found = find_book(client, state)
+def load(client: ChainClient, state: Path, addresses: Path | None = None) -> Deployment:
+    """The deployment on the client's chain, by the address book `addresses` or the one that is found; raises
+    `WrongChain` when there is none, or no code at its addresses."""
+    found = find_book(client, state) if addresses is None else _given(client, addresses)
     if found is None:
         raise WrongChain(
             f"Nothing is known of MedFed contracts on chain {client.chain_id} "
             f"(genesis 0x{client.genesis_hash.hex()[:8]}…); "
-            "deploy them, or point the settings at the right RPC."
+            "deploy them, point the settings at the right RPC, or name the address book with MEDFED_ADDRESSES."
         )
     path, book = found
     for name, placed in book.contracts.items():
@@ -86,6 +87,16 @@ def load(client: ChainClient, state: Path) -> Deployment:
                 "the RPC may lag behind or serve another chain."
             )
     return deployment_of(client, book)
+
+
+def _given(client: ChainClient, path: Path) -> tuple[Path, AddressBook]:
+    book = read_book(path)
+    if (book.chain_id, book.genesis) != (client.chain_id, "0x" + client.genesis_hash.hex()):
+        raise WrongChain(
+            f"The address book {path} is for chain {book.chain_id} with genesis {book.genesis[:10]}…, "
+            f"{client.label} is chain {client.chain_id} with 0x{client.genesis_hash.hex()[:8]}…; correct one of them."
+        )
+    return path, book
 
 
 def deployment_of(client: ChainClient, book: AddressBook) -> Deployment:

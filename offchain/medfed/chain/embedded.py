@@ -20,6 +20,7 @@ from eth_tester import PyEVMBackend
 from eth_typing import Address as RawAddress
 from eth_utils.exceptions import ValidationError
 
+from medfed.chain import rlp
 from medfed.chain.calls import Call, Fees, Log, Receipt, checksum, create_address
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
 from medfed.chain.errors import RpcError, revert_from
@@ -118,6 +119,15 @@ class EmbeddedChain(ChainClient):
     def logs(self, first: int, last: int, addresses: Sequence[Address]) -> list[Log]:
         wanted = {_raw(address) for address in addresses}
         return [log for log in self._logs if first <= log.block <= last and log.address in wanted]
+
+    def headers(self, numbers: Sequence[int]) -> list[bytes]:
+        found = (self._header(number) for number in numbers)
+        return [rlp.encode(type(header).serialize(header)) for header in found]
+
+    def block_receipts(self, number: int) -> list[bytes]:
+        self._header(number)
+        block = self._chain.get_canonical_block_by_number(number)
+        return [bytes(receipt.encode()) for receipt in block.get_receipts(self._chain.chaindb)]
 
     # -- development ---------------------------------------------------------------------------------------------
 

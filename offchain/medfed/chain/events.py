@@ -51,23 +51,28 @@ class EventSpec:
         self.static = all(_is_static(item) for item in self._plain) and all(
             _is_word(item) for item in self._indexed
         )
+        cut = [*self._indexed, *self._plain] if self.static else self._indexed
         self.leaves: tuple[Leaf, ...] = tuple(
-            leaf for item in [*self._indexed, *self._plain] for leaf in _leaves(item, (snake(item["name"]),))
+            leaf for item in cut if _is_static(item) for leaf in _leaves(item, (snake(item["name"]),))
         )
-        self._struct = (
-            struct.Struct(">" + "".join(_layout(leaf.kind) for leaf in self.leaves)) if self.static else None
-        )
+        """What has a fixed size: all of a static event, the indexed values of another."""
+        self._struct = struct.Struct(">" + "".join(map(self._cut, cut)))
         self._raise: tuple[Convert, ...] = tuple(_raiser(leaf.kind) for leaf in self.leaves)
 
+    @staticmethod
+    def _cut(item: Parameter) -> str:
+        if not _is_static(item):
+            return "32x"  # the hash of an indexed text or list
+        return "".join(_layout(leaf.kind) for leaf in _leaves(item, ()))
+
     def row(self, log: Log) -> tuple[Any, ...]:
-        """The leaves in the form in which they are stored, cut from the log in one go. Static events only.
+        """The leaves in the form in which they are stored, cut from the log in one go.
 
         Numbers up to 64 bits become signed integers (a bitmap may use the top bit, SQLite has no unsigned numbers),
         wider ones keep their 32 bytes; addresses are 20 bytes, `bytesN` N bytes.
         """
-        assert self._struct is not None
         try:
-            return self._struct.unpack(b"".join(log.topics[1:]) + log.data)
+            return self._struct.unpack(b"".join(log.topics[1:]) + (log.data if self.static else b""))
         except struct.error:
             raise ProtocolError(
                 f"Event {self.name} in block {log.block} has not the shape that its ABI says."

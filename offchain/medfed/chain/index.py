@@ -30,7 +30,6 @@ from medfed.types import Address, BlockStamp
 __all__ = ["EventIndex", "Source"]
 
 _FORM = 1
-_FIRST_RANGE = 512
 _LARGEST_RANGE = 1 << 20
 _QUICK_SECONDS = 0.5
 _SLOW_SECONDS = 4.0
@@ -76,7 +75,7 @@ class EventIndex:
             for source in sources
             for topic, spec in source.events.by_topic.items()
         }
-        self._range = _FIRST_RANGE
+        self._range = client.first_range
         self._lock = threading.RLock()
         self._db = _open(path)
         self._prepare()

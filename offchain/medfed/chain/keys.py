@@ -29,8 +29,11 @@ __all__ = [
     "load_keystore",
     "new_account",
     "patient_account",
+    "read_keystore",
     "read_password",
     "save_keystore",
+    "unlock",
+    "write_keystore",
 ]
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -100,10 +103,20 @@ def save_keystore(path: Path, account: Account, password: str, *, trial: bool = 
 
     `trial` makes a file that opens in milliseconds, for keys that hold nothing of value (demo, tests).
     """
+    write_keystore(path, account, password, trial=trial)
+
+
+def write_keystore(
+    path: Path, account: Account, password: str, *, trial: bool, shown: dict[str, str] | None = None
+) -> None:
+    """As `save_keystore`; `shown` stands in the file in place of the address, for what is no account's key."""
     if not password:
         raise KeystoreError("A keystore needs a password that is not empty.")
     work = _SCRYPT_WORK_TRIAL if trial else _SCRYPT_WORK
     record = account.encrypted(password, work)
+    if shown is not None:
+        del record["address"]
+        record |= shown
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -117,11 +130,16 @@ def save_keystore(path: Path, account: Account, password: str, *, trial: bool = 
 
 def load_keystore(path: Path, password: str) -> Account:
     """Open an encrypted keystore; raises `KeystoreError` when it is missing, damaged, or the password is wrong."""
+    return account_from_key(unlock(path, password))
+
+
+def unlock(path: Path, password: str) -> bytes:
+    """The 32 bytes that a keystore holds. Raises as `load_keystore`."""
     from eth_account import Account as EthAccount  # half a second that only keystores need
 
-    record = _read_record(path)
+    record = read_keystore(path)
     try:
-        return account_from_key(bytes(EthAccount.decrypt(record, password)))
+        return bytes(EthAccount.decrypt(record, password))
     except (KeyError, TypeError, NotImplementedError) as exc:
         raise KeystoreError(
             f"The keystore {path} is damaged or of an unknown kind; restore it from a backup."
@@ -132,7 +150,8 @@ def load_keystore(path: Path, password: str) -> Account:
         ) from exc
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def read_keystore(path: Path) -> dict[str, Any]:
+    """A keystore's record, its secret still encrypted. Raises `KeystoreError` when it is missing or damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

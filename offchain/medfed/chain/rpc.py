@@ -22,7 +22,8 @@ from urllib3 import exceptions
 from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
 from medfed.chain.errors import RangeRefused, RpcError, revert_from
-from medfed.errors import ChainUnavailable, MedFedError
+from medfed.chain.sealed import header_from_json, receipt_from_json
+from medfed.errors import ChainUnavailable, ConfigError, MedFedError
 from medfed.types import Address, BlockStamp
 
 __all__ = ["HttpChain"]
@@ -34,6 +35,8 @@ _BUSY_WORDS = ("indexing is in progress", "rate limit", "too many requests")
 _DEVELOPMENT_NODES = ("anvil/", "hardhat", "ethereumjs testrpc", "ganache")
 _DEVELOPMENT_IDS = frozenset({1337, 31337})
 _DEFAULT_TIP = 1_000_000_000
+_BATCH = 100
+"""Requests in one exchange; public nodes take a hundred, many no more."""
 
 
 class HttpChain(ChainClient):
@@ -46,6 +49,7 @@ class HttpChain(ChainClient):
         self._chain_id: int | None = None
         self._genesis: bytes | None = None
         self._node: str | None = None
+        self._block_gas: int | None = None
         parts = urlsplit(url)
         self._headers = _headers(parts.username, parts.password)
         self._pool = _new_pool(parts.scheme, parts.hostname or "")
@@ -100,11 +104,37 @@ class HttpChain(ChainClient):
     # -- state ---------------------------------------------------------------------------------------------------
 
     def read(self, call: Call, *, sender: Address | None = None, block: BlockLike = None) -> bytes:
-        answer: str = self.request("eth_call", _fields(call, sender), _tag(block), label=call.label)
+        tag = _tag(block) if block is not None or sender is None else self._upcoming()
+        answer: str = self.request("eth_call", _fields(call, sender), tag, label=call.label)
         return bytes.fromhex(answer[2:])
 
+    def read_all(self, calls: Sequence[Call], *, block: BlockLike = None) -> list[bytes]:
+        tag, answers = _tag(block), []
+        for start in range(0, len(calls), _BATCH):
+            part = [("eth_call", [_fields(call, None), tag]) for call in calls[start : start + _BATCH]]
+            answers += self.batch(part)
+        return [bytes.fromhex(answer[2:]) for answer in answers]
+
+    @property
+    def gas_limit(self) -> int:
+        """A transaction may have no more than a block takes: geth --dev makes small ones."""
+        if self._block_gas is None:
+            self._block_gas = int(self.request("eth_getBlockByNumber", "latest", False)["gasLimit"], 16)
+        return min(super().gas_limit, self._block_gas)
+
     def estimate(self, call: Call, sender: Address) -> int:
-        return int(self.request("eth_estimateGas", _fields(call, sender), label=call.label), 16)
+        answer: str = self.request(
+            "eth_estimateGas", _fields(call, sender), self._upcoming(), label=call.label
+        )
+        return int(answer, 16)
+
+    def _upcoming(self) -> str:
+        """The state on which a call is tried before it is sent. geth --dev mines only what is sent, and its newest block
+        keeps its old time: a deadline that has passed by the wall has passed in its pending block alone."""
+        return "pending" if self.is_development and self._is_geth() else "latest"
+
+    def _is_geth(self) -> bool:
+        return self._node is not None and self._node.startswith("geth")
 
     def code(self, address: Address, block: BlockLike = None) -> bytes:
         return bytes.fromhex(self.request("eth_getCode", address, _tag(block))[2:])
@@ -158,6 +188,22 @@ class HttpChain(ChainClient):
             raise
         return [_log(item) for item in found]
 
+    def headers(self, numbers: Sequence[int]) -> list[bytes]:
+        found = []
+        for start in range(0, len(numbers), _BATCH):
+            part = numbers[start : start + _BATCH]
+            asked = self.batch([("eth_getBlockByNumber", [hex(number), False]) for number in part])
+            if None in asked:
+                raise missing_block(self.label, part[asked.index(None)])
+            found += [header_from_json(block) for block in asked]
+        return found
+
+    def block_receipts(self, number: int) -> list[bytes]:
+        found = self.request("eth_getBlockReceipts", hex(number))
+        if found is None:
+            raise missing_block(self.label, number)
+        return [receipt_from_json(receipt) for receipt in found]
+
     # -- development chains --------------------------------------------------------------------------------------
 
     def mine(self, blocks: int = 1) -> BlockStamp:
@@ -169,6 +215,8 @@ class HttpChain(ChainClient):
     def travel(self, seconds: int) -> BlockStamp:
         if not self.is_development:
             return super().travel(seconds)
+        if self._is_geth():
+            raise ConfigError(f"{self.label} is geth, whose time cannot be moved: wait {seconds} s.")
         # Not evm_increaseTime: it counts from the wall clock, which blocks a second apart may have left behind.
         self._once("evm_setNextBlockTimestamp", self.head().timestamp + seconds)
         return self.mine()
@@ -176,7 +224,7 @@ class HttpChain(ChainClient):
     def set_balance(self, address: Address, wei: int) -> None:
         if not self.is_development:
             return super().set_balance(address, wei)
-        if self._node is not None and self._node.startswith("geth"):
+        if self._is_geth():
             return self._send_unlocked(address, wei)
         self.request("anvil_setBalance", address, hex(wei))
         return None

@@ -100,6 +100,7 @@ _ROUNDS = {
     "SignatureCount": "{signatures} signatures were given for {seats} seats.",
     "BadSignature": "The signature for seat {seat} is by {recovered}, who is not its operator.",
     "NothingToRecord": "No absence in round {round} of study {study} is left to record.",
+    "RecordingClosed": "Absences in study {study} were recorded until second {closed_at}; its stakes are free since.",
     "ClaimLocked": "Claims of round {round} of study {study} unlock after second {until}.",
     "NotFinal": "Aggregate {aggregate_hash} is not the result of round {round} of study {study}.",
     "AlreadyClaimed": "Seat {seat} was paid for round {round} of study {study} already.",

@@ -1,6 +1,7 @@
 """How events lie in SQLite: one table per event with one column per value, structs taken apart.
 
-Values have the stored form of `EventSpec.row`. Events with text, bytes or lists keep topics and data as they came.
+Values have the stored form of `EventSpec.row`. Events with text, bytes or lists keep topics and data as they came, and columns for
+their indexed values.
 """
 
 from __future__ import annotations
@@ -21,26 +22,27 @@ class Table:
     def __init__(self, spec: EventSpec) -> None:
         self.spec = spec
         self.name = f"{spec.contract}_{spec.name}"
-        self._leaves = {leaf.name: leaf for leaf in spec.leaves} if spec.static else {}
-        columns = 3 + (len(self._leaves) if spec.static else 2)
+        self._leaves = {leaf.name: leaf for leaf in spec.leaves}
+        columns = 3 + len(self._leaves) + (0 if spec.static else 2)
         self.insert = f'INSERT INTO "{self.name}" VALUES ({", ".join("?" * columns)})'  # noqa: S608 - names from the ABI
 
     def create(self) -> list[str]:
         """The statements that make the table, and an index over its indexed arguments."""
         values = "".join(f', "v_{name}" {_affinity(leaf.kind)}' for name, leaf in self._leaves.items())
         key = "PRIMARY KEY (block, place)"
-        columns = f"block INTEGER, place INTEGER, tx BLOB{values or ', topics BLOB, data BLOB'}"
+        raw = "" if self.spec.static else ", topics BLOB, data BLOB"
+        columns = f"block INTEGER, place INTEGER, tx BLOB{values}{raw}"
         made = [f'CREATE TABLE "{self.name}" ({columns}, {key}) WITHOUT ROWID']
-        if self.spec.static and self.spec.indexed:
-            by = ", ".join(f'"v_{name}"' for name in self.spec.indexed)
+        keys = [name for name in self.spec.indexed if name in self._leaves]
+        if keys:
+            by = ", ".join(f'"v_{name}"' for name in keys)
             made.append(f'CREATE INDEX "by_{self.name}" ON "{self.name}" ({by})')
         return made
 
     def row(self, log: Log) -> tuple[Any, ...]:
         """One log as a row."""
-        if self.spec.static:
-            return log.block, log.log_index, log.tx_hash, *self.spec.row(log)
-        return log.block, log.log_index, log.tx_hash, b"".join(log.topics), log.data
+        raw = () if self.spec.static else (b"".join(log.topics), log.data)
+        return log.block, log.log_index, log.tx_hash, *self.spec.row(log), *raw
 
     def event(self, row: tuple[Any, ...], time: int | None) -> Event:
         """The event in a row."""
@@ -67,5 +69,6 @@ def _affinity(kind: str) -> str:
 
 
 def _as_log(row: tuple[Any, ...], time: int | None) -> Log:
-    topics = tuple(row[3][at : at + 32] for at in range(0, len(row[3]), 32))
-    return Log(b"", topics, row[4], row[0], b"", row[1], row[2], time)
+    *_, joined, data = row
+    topics = tuple(joined[at : at + 32] for at in range(0, len(joined), 32))
+    return Log(b"", topics, data, row[0], b"", row[1], row[2], time)

@@ -2,12 +2,6 @@
 
 One module per command group; each command builds its objects through `run`, calls one action, and hands plain data to
 `output`. Modules here import nothing slow: web3, torch and pydantic are loaded by the command that needs them.
-
-Exit codes: 0 done; 1 an audit found a difference; 2 wrong usage, settings or input; 3 bytes or an artefact of
-another party
-break the protocol; 4 refused by the hospital's policy; 5 wrong chain or no contracts there; 6 keystore or password;
-7 a contract
-refused; 75 something is unreachable at the moment, try again; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -15,15 +9,50 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
 from medfed import __version__
-from medfed.cli import consortium, dataset, deploy, dev, doctor, hospital, key, patient, study, verify
+from medfed.cli import (
+    consortium,
+    dataset,
+    deploy,
+    dev,
+    doctor,
+    hospital,
+    key,
+    patient,
+    store,
+    study,
+    vault,
+    verify,
+)
 from medfed.cli.demo import command as demo
 from medfed.errors import MedFedError
 
-__all__ = ["app", "main"]
+__all__ = ["EXIT_CODES", "app", "main"]
+
+EXIT_CODES = {
+    0: "done",
+    1: "an audit found a difference",
+    2: "wrong usage, settings, files or input",
+    3: "bytes or an artefact of another party break the protocol",
+    4: "the hospital's policy refuses",
+    5: "another chain than expected, or no contracts there",
+    6: "a keystore is missing or damaged, or the password is wrong",
+    7: "a contract refuses",
+    75: "something does not answer or lacks money now: try again",
+    130: "stopped by Ctrl-C",
+}
+"""What the exit code of every command says."""
+
+_START = (
+    "Start with `medfed demo`. Settings: medfed.toml here, MEDFED_* variables, or --config; "
+    "what each means is in docs/cli.md."
+)
+# The mark keeps lines as they are.
+_EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code:<4}{text}" for code, text in EXIT_CODES.items())
 
 app = typer.Typer(
     name="medfed",
@@ -32,7 +61,7 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    epilog="Start with `medfed demo`. Settings: medfed.toml, MEDFED_* variables, or the options of a command.",
+    epilog=f"{_START}\n\n{_EXIT_CODES}",
 )
 
 
@@ -64,7 +93,7 @@ app.command("demo")(demo.demo)
 app.command("deploy")(deploy.deploy)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
-for group in (consortium, dataset, patient, study, hospital, key, dev):
+for group in (consortium, dataset, patient, study, hospital, vault, store, key, dev):
     app.add_typer(group.app)
 
 
@@ -73,19 +102,17 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except MedFedError as error:
-        _report(error)
-        sys.exit(error.exit_code)
+        _report(type(error).__name__, str(error), error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("Stopped.", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _report("Stopped", "Stopped.", 130)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _report("OSError", f"{place}{error.strerror or error}; check the path and its rights.", 2)
 
 
-def _report(error: MedFedError) -> None:
+def _report(kind: str, message: str, code: int) -> NoReturn:
     if "--json" in sys.argv[1:]:
-        kind = type(error).__name__
-        typer.echo(json.dumps({"error": kind, "message": str(error), "exit_code": error.exit_code}), err=True)
+        typer.echo(json.dumps({"error": kind, "message": message, "exit_code": code}), err=True)
     else:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(message if code == 130 else f"Error: {message}", err=True)
+    sys.exit(code)

@@ -5,49 +5,75 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medfed.chain.calls import Receipt
+from medfed.chain.calls import Call, Receipt
+from medfed.chain.clock import ChainClock
 from medfed.chain.contracts import rule_creation
-from medfed.chain.contracts.consents import SignedMessage
+from medfed.chain.contracts.consents import SignedMessage, Skipped
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.rounds import ScoreMode, StudyTerms
+from medfed.chain.contracts.vault import Permit
 from medfed.chain.deployment import Deployment
 from medfed.chain.keys import Account
 from medfed.chain.sender import Sender
+from medfed.cli.amounts import coin_of
 from medfed.data.commitments import records_root
 from medfed.data.csv_source import load_csv
 from medfed.data.patients import load_register
 from medfed.data.private_file import load_or_create_secret
 from medfed.data.quality import quality_report
-from medfed.errors import InputError
+from medfed.errors import ContractRevert, InputError
 from medfed.learning.models import complete_study
 from medfed.protocol import purposes as duo
 from medfed.protocol.canonical import canonical_json
 from medfed.protocol.cid import digest_of
+from medfed.protocol.commitments import Aggregate
 from medfed.protocol.documents import RuleSpec, StudyDraft
-from medfed.protocol.typed import GrantMessage, consent_domain, digest
-from medfed.rounds.federation import Federation
-from medfed.types import Address, Cid, DatasetId, HospitalId, StudyId
+from medfed.protocol.typed import (
+    GrantMessage,
+    NarrowMessage,
+    PermitMessage,
+    RevokeAllMessage,
+    RevokeMessage,
+    consent_domain,
+    digest,
+)
+from medfed.rounds.federation import Federation, OnChain
+from medfed.rounds.history import read_round, read_study
+from medfed.rounds.settle import due_claims
+from medfed.types import Address, Cid, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
 __all__ = [
     "BATCH",
     "Offer",
     "admit",
+    "claim",
     "create_study",
     "deposit",
+    "describe_hospital",
+    "permit",
+    "publish_dataset",
+    "record_absences",
     "register_dataset",
     "relay",
     "sign_grant",
+    "sign_narrow",
+    "sign_revoke",
+    "sign_revoke_all",
+    "signing_moment",
 ]
 
 BATCH = 64
 """Consents in one transaction."""
 
 _GAS_PER_GRANT = 60_000
+_GAS_PER_WALLET = 230_000
 _GAS_PER_BATCH = 400_000
 _SIGNATURE_DAYS = 7
+_PERMIT_SECONDS = 3600
+_NOTHING = Aggregate(bytes(32), bytes(32), bytes(32), 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +111,14 @@ def admit(
     metadata: Mapping[str, str],
 ) -> Cid:
     """Admit a hospital; its public description goes to the store. Returns that file's CID."""
-    cid = federation.store.put(canonical_json(dict(metadata)))
+    cid = describe_hospital(federation, metadata)
     sender.send(federation.contracts.consortium.admit(hospital, operator, key, digest_of(cid)))
     return cid
+
+
+def describe_hospital(federation: Federation, metadata: Mapping[str, str]) -> Cid:
+    """Put a hospital's public description into the store."""
+    return federation.store.put(canonical_json(dict(metadata)))
 
 
 def register_dataset(
@@ -101,61 +132,192 @@ def register_dataset(
 ) -> DatasetId:
     """Commit to the records in `files` (records, register, secret) and register them. Publishes the quality report,
     no record."""
-    records, patients, secret = files
-    dataset, register = load_csv(records, label=label), load_register(patients)
-    report = quality_report(dataset, register)
-    cid = federation.store.put(report.to_bytes())
-    info = DatasetInfo(
-        records_root=records_root(dataset, load_or_create_secret(secret)),
-        schema_hash=dataset.columns.schema_hash(),
-        report=digest_of(cid),
-        records=len(dataset),
-        uses=duo.parse(uses),
-        disease=disease,
-        quality=report.score,
-    )
+    info = _described(federation, files, uses=uses, disease=disease, label=label)
     datasets = federation.contracts.datasets
     return datasets.registered(sender.send(datasets.register(info)))
 
 
-def deposit(federation: Federation, sender: Sender, token: Address, amount: int, account: Address) -> None:
+def publish_dataset(
+    federation: Federation,
+    sender: Sender,
+    dataset: DatasetId,
+    files: tuple[Path, Path, Path],
+    *,
+    uses: str = "",
+    label: str = "label",
+) -> int:
+    """Commit to the present records as the dataset's next version, for the uses it has unless others are named.
+    Returns its number."""
+    datasets = federation.contracts.datasets
+    before = datasets.dataset(dataset)
+    allowed = uses or ",".join(duo.names(before.uses))
+    info = _described(federation, files, uses=allowed, disease=before.disease, label=label)
+    sender.send(datasets.publish(dataset, info))
+    return datasets.dataset(dataset).version
+
+
+def _described(
+    federation: Federation, files: tuple[Path, Path, Path], *, uses: str, disease: int, label: str
+) -> DatasetInfo:
+    records, patients, secret = files
+    allowed = duo.parse(uses)
+    dataset, register = load_csv(records, label=label), load_register(patients)
+    report = quality_report(dataset, register)
+    return DatasetInfo(
+        records_root=records_root(dataset, load_or_create_secret(secret)),
+        schema_hash=dataset.columns.schema_hash(),
+        report=digest_of(federation.store.put(report.to_bytes())),
+        records=len(dataset),
+        uses=allowed,
+        disease=disease,
+        quality=report.score,
+    )
+
+
+# -- money -----------------------------------------------------------------------------------------------------------
+
+
+def deposit(place: OnChain, sender: Sender, token: Address, amount: int, account: Address) -> None:
     """Put the sender's tokens into `account`'s free balance in the vault."""
-    coin, vault = federation.contracts.token(token), federation.contracts.vault
+    coin, vault = place.contracts.token(token), place.contracts.vault
+    _afford(place, sender.address, token, amount)
     if coin.allowance(sender.address, vault.address) < amount:
         sender.send(coin.approve(vault.address, amount))
     sender.send(vault.deposit(token, amount, account))
 
 
+def permit(place: OnChain, owner: Account, token: Address, amount: int) -> Permit:
+    """The owner's signed permission (ERC-2612) that the vault draws `amount`, good for an hour: saves a transaction."""
+    coin, vault = place.contracts.token(token), place.contracts.vault
+    _afford(place, owner.address, token, amount)
+    deadline = ChainClock(place.client).estimate() + _PERMIT_SECONDS
+    message = PermitMessage(owner.address, vault.address, amount, coin.nonce(owner.address), deadline)
+    return Permit(deadline, owner.sign_digest(digest(coin.domain(), message)))
+
+
+def _afford(place: OnChain, account: Address, token: Address, amount: int) -> None:
+    held = place.contracts.token(token).balance(account)
+    if held < amount:
+        coin = coin_of(place, token)
+        raise InputError(
+            f"{account} has {coin.text(held)} and needs {coin.text(amount)}; send it some of {token} first."
+        )
+
+
+def claim(federation: Federation, sender: Sender, study: StudyId, seat: Seat) -> dict[RoundNumber, int]:
+    """Claim all that a seat has earned and that is unlocked; returns the amount by round."""
+    federation.sync()
+    history, rounds = read_study(federation.index, study), federation.contracts.rounds
+    now = ChainClock(federation.client).estimate()
+    paid: dict[RoundNumber, int] = {}
+    for call in due_claims(federation.index, rounds, history, seat, now):
+        for event in rounds.events(sender.send(call)):
+            if event.name == "Claimed":
+                paid[RoundNumber(event["round"])] = event["amount"]
+    return paid
+
+
+def record_absences(federation: Federation, sender: Sender, study: StudyId, number: RoundNumber) -> Receipt:
+    """Warn or slash those that were silent in a round, or that its result left out."""
+    result = read_round(federation.index, study, number).result
+    return sender.send(federation.contracts.disputes.record_absences(study, number, result or _NOTHING))
+
+
+# -- consent by signature --------------------------------------------------------------------------------------------
+
+
+def signing_moment(place: OnChain, patient: Address, dataset: DatasetId | None = None) -> int:
+    """The second to sign at: now, or the one after the patient's latest change, which a signature has to be newer
+    than. Without `dataset`, for a revoke-all."""
+    consents = place.contracts.consents
+    latest = [consents.revoke_all_word(patient).moment]
+    if dataset is not None:
+        word = consents.word(patient, dataset)
+        latest += [word.granted_at, word.revoked_at]
+    return max(ChainClock(place.client).estimate(), *(moment + 1 for moment in latest))
+
+
 def sign_grant(
-    federation: Federation, patient: Account, dataset: DatasetId, purposes: int, expiry_day: int, *, now: int
+    place: OnChain, patient: Account, dataset: DatasetId, purposes: int, expiry_day: int, *, now: int
 ) -> SignedMessage:
     """A patient's consent as a signed message, good for a week, that anyone may bring to the chain."""
-    deadline = now + _SIGNATURE_DAYS * 86_400
-    message = GrantMessage(patient.address, dataset, purposes, expiry_day, now, deadline)
-    domain = consent_domain(federation.client.chain_id, federation.contracts.consents.address)
+    return _signed(
+        place, patient, GrantMessage(patient.address, dataset, purposes, expiry_day, now, _until(now))
+    )
+
+
+def sign_narrow(
+    place: OnChain, patient: Account, dataset: DatasetId, purposes: int, expiry_day: int, *, now: int
+) -> SignedMessage:
+    """A reduced consent as a signed message."""
+    return _signed(
+        place, patient, NarrowMessage(patient.address, dataset, purposes, expiry_day, now, _until(now))
+    )
+
+
+def sign_revoke(place: OnChain, patient: Account, dataset: DatasetId, *, now: int) -> SignedMessage:
+    """A revocation as a signed message."""
+    return _signed(place, patient, RevokeMessage(patient.address, dataset, now, _until(now)))
+
+
+def sign_revoke_all(place: OnChain, patient: Account, *, now: int) -> SignedMessage:
+    """The revocation of all of an account's consents as a signed message."""
+    return _signed(place, patient, RevokeAllMessage(patient.address, now, _until(now)))
+
+
+def _until(now: int) -> int:
+    return now + _SIGNATURE_DAYS * 86_400
+
+
+def _signed(
+    place: OnChain,
+    patient: Account,
+    message: GrantMessage | NarrowMessage | RevokeMessage | RevokeAllMessage,
+) -> SignedMessage:
+    domain = consent_domain(place.client.chain_id, place.contracts.consents.address)
     return SignedMessage(message, patient.sign_digest(digest(domain, message)))
 
 
 def relay(
-    federation: Federation,
+    place: OnChain,
     sender: Sender,
-    grants: Sequence[SignedMessage],
+    items: Sequence[SignedMessage],
     tell: Callable[[int], object] = lambda _: None,
-) -> list[tuple[Address, str]]:
-    """Bring signed grants in batches; returns patient and reason for each that did not count."""
-    consents = federation.contracts.consents
-    skipped: list[tuple[Address, str]] = []
-    for start in range(0, len(grants), BATCH):
-        batch = grants[start : start + BATCH]
-        call = consents.grant_batch(batch)
-        # Told instead of estimated: a wallet's check may take more gas in the block than it took in the estimate.
-        limited = type(call)(
-            call.to, call.data, call.value, _GAS_PER_BATCH + _GAS_PER_GRANT * len(batch), call.label
-        )
-        receipt = sender.send(limited)
-        skipped += [(item.patient, item.reason) for item in consents.skipped(receipt)]
-        tell(len(batch))
-    return skipped
+) -> list[Skipped]:
+    """Bring signed consents in batches; returns those that did not count, each with its place among `items`."""
+    skipped: list[Skipped] = []
+    for kind in (GrantMessage, NarrowMessage, RevokeMessage, RevokeAllMessage):
+        chosen = [number for number, item in enumerate(items) if type(item.message) is kind]
+        for start in range(0, len(chosen), BATCH):
+            numbers = chosen[start : start + BATCH]
+            found = _relay_batch(place, sender, [items[number] for number in numbers])
+            skipped += [replace(item, index=numbers[item.index]) for item in found]
+            tell(len(numbers))
+    return sorted(skipped, key=lambda item: item.index)
+
+
+def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> list[Skipped]:
+    """One batch of one kind. Contract wallets may take four times the gas of plain accounts."""
+    consents = place.contracts.consents
+    build: dict[type, Callable[[Sequence[SignedMessage]], Call]] = {
+        GrantMessage: consents.grant_batch,
+        NarrowMessage: consents.narrow_batch,
+        RevokeMessage: consents.revoke_batch,
+        RevokeAllMessage: consents.revoke_all_batch,
+    }
+    call = build[type(batch[0].message)](batch)
+    # Told instead of estimated: a wallet's check may take more gas in the block than it took in the estimate.
+    try:
+        receipt = sender.send(replace(call, gas=_GAS_PER_BATCH + _GAS_PER_GRANT * len(batch)))
+    except ContractRevert as exc:
+        if exc.name != "InsufficientGas":
+            raise
+        most = min(place.client.gas_limit, _GAS_PER_BATCH + _GAS_PER_WALLET * len(batch))
+        receipt = sender.send(replace(call, gas=most))
+    return consents.skipped(receipt)
+
+
+# -- studies ---------------------------------------------------------------------------------------------------------
 
 
 def create_study(
@@ -167,11 +329,8 @@ def create_study(
     spec_cid = federation.store.put(spec.to_bytes())
     contracts = federation.contracts
     total = offer.reward_per_round * spec.rounds
+    _afford(federation, sender.address, token, total)
     coin = contracts.token(token)
-    if coin.balance(sender.address) < total:
-        raise InputError(
-            f"The sponsor has {coin.balance(sender.address)} of the token, the rewards need {total}; fund {sender.address}."
-        )
     if coin.allowance(sender.address, contracts.vault.address) < total:
         sender.send(coin.approve(contracts.vault.address, total))
     terms = StudyTerms(

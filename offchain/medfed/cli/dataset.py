@@ -1,29 +1,51 @@
-"""`medfed dataset`: commit to records and register them."""
+"""`medfed dataset`: commit to records and register them, and keep the register of patients."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medfed.cli.output import JsonFlag, show, table
+from medfed.cli.key import PasswordFile
+from medfed.cli.output import JsonFlag, show, table, when
+
+if TYPE_CHECKING:
+    from medfed.config import HospitalConfig
+    from medfed.types import DatasetId
 
 __all__ = ["app"]
 
-app = typer.Typer(name="dataset", help="Register and list datasets.", no_args_is_help=True)
+app = typer.Typer(
+    name="dataset",
+    help="Register datasets and the patients behind their records.",
+    no_args_is_help=True,
+)
+
+File = Annotated[Path, typer.Argument(help="The hospital's file (TOML).", exists=True, dir_okay=False)]
+Number = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
+Keystore = Annotated[
+    Path, typer.Option("--keystore", help="Keystore of the operator of the hospital that owns the dataset.")
+]
+_TABLE = re.compile(r"^\s*\[", re.MULTILINE)
+_LINE = re.compile(r"^dataset\s*=.*\n?", re.MULTILINE)
 
 
 @app.command("register")
 def register(
-    hospital: Annotated[
-        Path, typer.Argument(help="The hospital's file (TOML).", exists=True, dir_okay=False)
-    ],
+    hospital: File,
     uses: Annotated[str, typer.Option(help="What the records may be used for, e.g. GRU or HMB,NPU.")],
     disease: Annotated[int, typer.Option(help="Disease code, 0 for none.", min=0)] = 0,
+    save: Annotated[
+        bool, typer.Option("--save", help="Write the dataset's number into the hospital's file.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Commit to the records that a hospital's file names, and register them. No record leaves the site."""
+    """Commit to a hospital's records and register them. No record leaves the site.
+
+    Sent with the operator's key that the file names. A register of patients that does not exist yet is begun.
+    """
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.config import load_hospital
@@ -31,14 +53,108 @@ def register(
     config = load_hospital(hospital)
     federation = open_federation()
     sender = open_sender(federation, open_account(config.keystore, config.password_file))
-    files = (config.records, config.patients, config.secret)
     number = actions.register_dataset(
-        federation, sender, files, uses=uses, disease=disease, label=config.label
+        federation, sender, _files(config), uses=uses, disease=disease, label=config.label
+    )
+    if save:
+        _save(hospital, number)
+    text = f"Dataset {number} is registered" + (
+        f", and named in {hospital}." if save else f"; write `dataset = {number}` into {hospital}."
+    )
+    show({"dataset": int(number), "saved": save}, as_json=as_json, render=lambda: text)
+
+
+@app.command("publish")
+def publish(
+    hospital: File,
+    uses: Annotated[str, typer.Option(help="What the records may be used for (default: as before).")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Commit to the records as the next version.
+
+    Studies that run keep the version they pinned; those that enrol later pin this one.
+    """
+    from medfed.cli import actions
+    from medfed.cli.run import open_account, open_federation, open_sender
+    from medfed.config import load_hospital
+
+    config = load_hospital(hospital)
+    number = _number(config, hospital)
+    federation = open_federation()
+    sender = open_sender(federation, open_account(config.keystore, config.password_file))
+    version = actions.publish_dataset(
+        federation, sender, number, _files(config), uses=uses, label=config.label
     )
     show(
-        {"dataset": int(number)},
+        {"dataset": int(number), "version": version},
         as_json=as_json,
-        render=lambda: f"Dataset {number} is registered; write `dataset = {number}` into {hospital}.",
+        render=lambda: f"Dataset {number} has version {version} now.",
+    )
+
+
+@app.command("retire")
+def retire(
+    dataset: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
+) -> None:
+    """Take a dataset out of use. No study can enrol it any more; studies that run are not touched."""
+    from medfed.cli.run import open_account, open_chain, open_sender
+    from medfed.types import DatasetId
+
+    place = open_chain()
+    sender = open_sender(place, open_account(keystore, password_file))
+    sender.send(place.contracts.datasets.retire(DatasetId(dataset)))
+    show({"dataset": dataset}, as_json=as_json, render=lambda: f"Dataset {dataset} is retired.")
+
+
+@app.command("enlist")
+def enlist(
+    hospital: File,
+    record: Annotated[str, typer.Argument(help="The record's id in the hospital's CSV file.")],
+    card: Annotated[Path, typer.Argument(help="The patient's card (`medfed patient card`).")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Enter a patient's card in the register, for one record. Nothing leaves the site.
+
+    A patient with several records is enlisted once for each. A daemon that runs reads the register when it next starts.
+    """
+    from medfed.cli.cards import read_card
+    from medfed.config import load_hospital
+    from medfed.data.csv_source import load_csv
+    from medfed.data.patients import Entry, add_entry
+    from medfed.errors import InputError
+
+    config, shown = load_hospital(hospital), read_card(card)
+    if record not in load_csv(config.records, label=config.label).record_ids:
+        raise InputError(f"The records of {hospital} have no such record_id; look it up in {config.records}.")
+    count = add_entry(config.patients, Entry(record, shown.patient, shown.link_secret))
+    show(
+        {"register": count},
+        as_json=as_json,
+        render=lambda: f"Entered; the register has {count} records with a patient now.",
+    )
+
+
+@app.command("revoke-for")
+def revoke_for(
+    patient: Annotated[str, typer.Argument(help="The patient's address.")],
+    dataset: Number,
+    keystore: Annotated[
+        Path, typer.Option("--keystore", help="Keystore of the admin account of the hospital that owns it.")
+    ],
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Revoke a consent for a patient. For a lost key, or a request on paper. No hospital can grant for a patient."""
+    from medfed.cli.run import open_account, open_chain, open_sender, party
+    from medfed.types import DatasetId
+
+    place, account = open_chain(), party(patient)
+    sender = open_sender(place, open_account(keystore, password_file))
+    sender.send(place.contracts.consents.revoke_for(account, DatasetId(dataset)))
+    show(
+        {"patient": account, "dataset": dataset},
+        as_json=as_json,
+        render=lambda: f"Revoked for {account}; rounds that open from now on will not use the record.",
     )
 
 
@@ -55,16 +171,81 @@ def list_datasets(as_json: JsonFlag = False) -> None:
             "dataset": int(d.dataset),
             "version": d.version,
             "records": d.info.records,
+            "quality": d.info.quality,
             "uses": duo.names(d.info.uses),
+            "disease": d.info.disease,
         }
         for d in found
     ]
     rows = [
-        (entry["dataset"], entry["version"], entry["records"], ", ".join(duo.names(d.info.uses)))
-        for entry, d in zip(data, found, strict=True)
+        (
+            d.dataset,
+            d.version,
+            d.info.records,
+            f"{d.info.quality / 100:.0f} %",
+            ", ".join(duo.names(d.info.uses)),
+        )
+        for d in found
     ]
-    show(
-        data,
-        as_json=as_json,
-        render=lambda: table("Datasets", ["Dataset#", "Version#", "Records#", "Uses"], rows),
+    columns = ["Dataset#", "Version#", "Records#", "Quality#", "Uses"]
+    empty = "No dataset is registered; `medfed dataset register` registers one."
+    show(data, as_json=as_json, render=lambda: table("Datasets", columns, rows) if rows else empty)
+
+
+@app.command("show")
+def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
+    """Show one dataset. Its owner, version, uses, and how many studies hold it."""
+    from medfed.cli.run import open_chain
+    from medfed.protocol import purposes as duo
+    from medfed.types import DatasetId
+
+    datasets, number = open_chain().contracts.datasets, DatasetId(dataset)
+    found, owner = datasets.dataset(number), datasets.owner(number)
+    data = {
+        "dataset": dataset,
+        "owner": owner,
+        "version": found.version,
+        "records": found.records,
+        "records_root": found.records_root,
+        "uses": duo.names(found.uses),
+        "disease": found.disease,
+        "quality": found.quality,
+        "studies": found.enrolments,
+        "updated_at": found.updated_at,
+        "retired": found.retired,
+    }
+    text = (
+        f"Dataset {dataset} of {owner}{', retired' if found.retired else ''}\n"
+        f"version {found.version} of {when(found.updated_at)} UTC: {found.records} records, "
+        f"quality {found.quality / 100:.0f} %\n"
+        f"may be used for: {duo.describe(found.uses)}\n"
+        f"held by {found.enrolments} running studies"
     )
+    show(data, as_json=as_json, render=lambda: text)
+
+
+def _files(config: HospitalConfig) -> tuple[Path, Path, Path]:
+    """Records, register and secret; the register is begun when there is none."""
+    from medfed.data.patients import write_register
+
+    if not config.patients.exists():
+        write_register(config.patients, [])
+    return config.records, config.patients, config.secret
+
+
+def _number(config: HospitalConfig, file: Path) -> DatasetId:
+    from medfed.errors import ConfigError
+    from medfed.types import DatasetId
+
+    if config.dataset is None:
+        raise ConfigError(f"{file} names no dataset; register one, or write `dataset = NUMBER` into it.")
+    return DatasetId(config.dataset)
+
+
+def _save(file: Path, number: DatasetId) -> None:
+    """Put the number before the first table of a TOML file, in place of an earlier one."""
+    text = file.read_text(encoding="utf-8")
+    first = _TABLE.search(text)
+    head, tables = (text, "") if first is None else (text[: first.start()], text[first.start() :])
+    head = _LINE.sub("", head).rstrip("\n")
+    file.write_text(f"{head}\ndataset = {number}\n\n{tables}".rstrip("\n") + "\n", encoding="utf-8")

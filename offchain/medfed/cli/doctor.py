@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medfed.cli.output import JsonFlag, show
+from medfed.cli.output import JsonFlag, in_words, show
+
+if TYPE_CHECKING:
+    from medfed.config import HospitalConfig
+    from medfed.types import HospitalId
 
 __all__ = ["doctor"]
+
+Check = tuple[str, Callable[[], str]]
 
 
 def doctor(
     hospital: Annotated[
-        Path | None, typer.Option(help="Try a hospital's data and key too.", exists=True)
+        Path | None, typer.Option(help="Try a hospital's file, data, keys and standing too.", exists=True)
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Try chain, contracts, store, and a hospital's data and keys; exit code 2 when something fails."""
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("chain", _chain),
-        ("contracts", _contracts),
-        ("store", _store),
-    ]
+    """Try everything that is needed, say what is wrong.
+
+    Chain, contracts and store; with --hospital also its data, keys, policy, dataset and stake.
+    One line for each, and what to do where something is wrong. Exit code 2 when something is.
+    """
+    checks: list[Check] = [("chain", _chain), ("contracts", _contracts), ("store", _store)]
     if hospital is not None:
-        checks += [("data", lambda: _data(hospital)), ("key", lambda: _key(hospital))]
+        checks += _hospital_checks(hospital)
     found = [_try(name, check) for name, check in checks]
     lines = "\n".join(
         f"{'ok  ' if entry['ok'] else 'FAIL'} {entry['check']}: {entry['found']}" for entry in found
@@ -45,19 +51,36 @@ def _try(name: str, check: Callable[[], str]) -> dict[str, object]:
         return {"check": name, "ok": False, "found": str(exc)}
 
 
+# -- the federation --------------------------------------------------------------------------------------------------
+
+
 def _chain() -> str:
+    from medfed.chain.clock import ChainClock
     from medfed.cli.run import open_client
 
     client = open_client()
     head = client.head()
-    return f"chain {client.chain_id} answers, block {head.number}"
+    drift = round(abs(ChainClock(client).drift(head)))
+    text = f"chain {client.chain_id} answers, block {head.number}"
+    return text + (f", its time is {in_words(drift)} from this machine's" if drift > 60 else "")
 
 
 def _contracts() -> str:
-    from medfed.cli.run import open_federation
+    from medfed.chain.params import Parameters
+    from medfed.chain.verification import verify
+    from medfed.cli.run import open_chain
+    from medfed.errors import WrongChain
 
-    federation = open_federation()
-    return f"found, {federation.contracts.rounds.study_count()} studies"
+    contracts = open_chain().contracts
+    book = contracts.book
+    checks = list(verify(contracts, Parameters(**{**book.parameters, "network": book.network})))
+    wrong = [check for check in checks if not check.ok]
+    if wrong:
+        raise WrongChain(
+            f"{wrong[0].subject} is wrong: {wrong[0].found or 'not as this version made it'}; "
+            "ask the consortium for the right addresses, or use the version that was deployed."
+        )
+    return f"all {len(book.contracts)} are as this version made them; studies so far: {contracts.rounds.study_count()}"
 
 
 def _store() -> str:
@@ -65,24 +88,148 @@ def _store() -> str:
     from medfed.storage import open_store
 
     store = open_store(settings().store)
-    cid = store.put(b"medfed doctor")
-    store.get(cid, 64)
+    store.get(store.put(b"medfed doctor"), 64)
     return f"{settings().store} gives back what was put"
 
 
-def _data(hospital: Path) -> str:
-    from medfed.config import load_hospital
+# -- one hospital ----------------------------------------------------------------------------------------------------
+
+
+def _hospital_checks(file: Path) -> list[Check]:
+    checks = {
+        "data": _data,
+        "key": _key,
+        "policy": _policy,
+        "admission": _admission,
+        "dataset": _dataset,
+        "stake": _stake,
+    }
+    return [(name, _with_config(file, check)) for name, check in checks.items()]
+
+
+def _with_config(file: Path, check: Callable[[HospitalConfig], str]) -> Callable[[], str]:
+    def run() -> str:
+        from medfed.config import load_hospital
+
+        return check(load_hospital(file))
+
+    return run
+
+
+def _data(config: HospitalConfig) -> str:
     from medfed.data.csv_source import load_csv
     from medfed.data.patients import load_register
 
-    config = load_hospital(hospital)
     records, register = load_csv(config.records, label=config.label), load_register(config.patients)
-    return f"{len(records)} records, {len(register)} entries in the register"
+    known = len(register.rows(records))
+    return f"{len(records)} records; {known} patients with a record are in the register"
 
 
-def _key(hospital: Path) -> str:
-    from medfed.cli.run import open_account
-    from medfed.config import load_hospital
+def _key(config: HospitalConfig) -> str:
+    from medfed.cli.run import open_account, open_client
+    from medfed.errors import OutOfFunds
 
-    config = load_hospital(hospital)
-    return f"the operator is {open_account(config.keystore, config.password_file).address}"
+    operator = open_account(config.keystore, config.password_file).address
+    ether = open_client().balance(operator) / 10**18
+    if ether < config.daemon.low_ether:
+        raise OutOfFunds(
+            f"The operator {operator} has {ether:g} ether for gas, less than {config.daemon.low_ether:g}; send it some."
+        )
+    return f"the operator is {operator} with {ether:g} ether for gas"
+
+
+def _policy(config: HospitalConfig) -> str:
+    from medfed.errors import ConfigError
+    from medfed.protocol import purposes as duo
+
+    policy = config.policy
+    for name in ("sponsors", "purposes", "models"):
+        if not getattr(policy, name):
+            raise ConfigError(f"The policy names no {name}, so that every study is refused; name some.")
+    allowed = duo.parse(policy.purposes)
+    for sponsor in policy.sponsors:
+        _check_sponsor(sponsor)
+    how = "after a person's approval" if policy.approval else "without a person's approval"
+    return f"allows {duo.describe(allowed)}, {how}"
+
+
+def _check_sponsor(sponsor: str) -> None:
+    from medfed.chain.calls import parse_address
+
+    if sponsor != "*":
+        parse_address(sponsor)
+
+
+def _admission(config: HospitalConfig) -> str:
+    return f"the hospital is {_hospital(config)}, active"
+
+
+def _hospital(config: HospitalConfig) -> HospitalId:
+    from medfed.chain.contracts.consortium import HospitalStatus
+    from medfed.cli.run import keystore_address, open_chain
+    from medfed.errors import PolicyRefusal
+
+    consortium, operator = open_chain().contracts.consortium, keystore_address(config.keystore)
+    hospital = consortium.hospital_of(operator)
+    if hospital is None:
+        raise PolicyRefusal(
+            f"{operator} is the operator of no hospital here; the consortium admits one with `medfed consortium admit`."
+        )
+    if consortium.hospital(hospital).status is not HospitalStatus.ACTIVE:
+        raise PolicyRefusal(f"Hospital {hospital} is suspended; ask the consortium to reinstate it.")
+    return hospital
+
+
+def _dataset(config: HospitalConfig) -> str:
+    from medfed.cli.run import open_chain
+    from medfed.data.commitments import records_root
+    from medfed.data.csv_source import load_csv
+    from medfed.data.private_file import load_or_create_secret
+    from medfed.errors import ConfigError, DataError
+    from medfed.types import DatasetId
+
+    if config.dataset is None:
+        raise ConfigError(
+            "The hospital's file names no dataset; `medfed dataset register --save` registers one."
+        )
+    datasets, number = open_chain().contracts.datasets, DatasetId(config.dataset)
+    found = datasets.dataset(number)
+    if datasets.owner(number) != _hospital(config):
+        raise ConfigError(f"Dataset {number} belongs to another hospital; correct `dataset` in the file.")
+    if found.retired:
+        raise ConfigError(f"Dataset {number} is retired; register another one.")
+    if not config.secret.exists():
+        raise DataError(f"The secret {config.secret} is missing; restore it from the backup.")
+    records = load_csv(config.records, label=config.label)
+    if records_root(records, load_or_create_secret(config.secret)) != found.records_root:
+        raise DataError(
+            f"The records are not those of dataset {number}, version {found.version}; restore them, "
+            "or publish them as the next version with `medfed dataset publish`."
+        )
+    return f"dataset {number}, version {found.version}, is these records"
+
+
+def _stake(config: HospitalConfig) -> str:
+    from medfed.cli.run import open_federation
+    from medfed.errors import OutOfFunds
+    from medfed.rounds.history import read_study, study_ids
+    from medfed.types import Address
+
+    federation, hospital = open_federation(), _hospital(config)
+    studies = [read_study(federation.index, number) for number in study_ids(federation.index)]
+    waiting = [
+        study
+        for study in studies
+        if not study.rounds
+        and not study.ended
+        and study.enrolment(hospital) is None
+        and study.terms["stake"] <= config.policy.largest_stake
+    ]
+    for study in waiting:
+        free = federation.contracts.vault.balance(Address(hospital), study.terms["token"]).free
+        if free < study.terms["stake"]:
+            raise OutOfFunds(
+                f"Study {study.study} asks for a stake of {study.terms['stake']} and {hospital} has {free} free; "
+                "deposit more with `medfed vault deposit`."
+            )
+    return f"enough for what could be joined now; studies that wait: {len(waiting)}"

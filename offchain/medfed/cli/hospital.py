@@ -1,4 +1,4 @@
-"""`medfed hospital`: the daemon, its policy, what would leave the site, and what an auditor is shown."""
+"""`medfed hospital`: the daemon, its policy, what would leave the site, what an auditor is shown, backups."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medfed.cli.output import JsonFlag, note, show
+from medfed.cli.output import JsonFlag, show
 
 if TYPE_CHECKING:
     from medfed.chain.sender import Sender
     from medfed.config import HospitalConfig
-    from medfed.nodes.hospital import Hospital
+    from medfed.nodes.site import Site
     from medfed.rounds.federation import Federation
+    from medfed.types import BlockStamp
 
 __all__ = ["app"]
 
@@ -37,23 +38,35 @@ def run(hospital: File, home: Home = None) -> None:
     """Run the daemon until it is stopped. Kill and start it whenever you like: it goes on where it was."""
     from medfed.cli.run import settings
     from medfed.log import configure
+    from medfed.nodes.health import Health, serve
+    from medfed.nodes.hospital import Hospital
+    from medfed.nodes.lock import sole
     from medfed.nodes.loop import Loop, stop_on_signals
 
     chosen = settings()
     configure(chosen.log_level, chosen.log_format)
     stop = stop_on_signals()
-    config, federation, sender, place = _parts(hospital, home)
-    sender.recover()
-    daemon = _daemon(config, federation, sender, place)
-    Loop(federation.client, daemon, stop, poll=config.daemon.poll_seconds).run()
+    with sole(_home(hospital, home)):
+        config, federation, sender, place = _parts(hospital, home)
+        health = Health(oldest=config.daemon.healthy_seconds)
+        with serve(health, config.daemon.metrics):
+            sender.recover()
+            daemon = Hospital(federation, sender, config, place, health)
+            poll = config.daemon.poll_seconds
+            Loop(federation.client, daemon, stop, poll=poll, health=health).run()
 
 
 @app.command("preview")
 def preview(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
-    """Show what would leave the site in a study's next round, and whether the policy allows it."""
+    """Show what would leave the site in a study's next round.
+
+    And whether the policy allows it.
+    """
+    from medfed.nodes.previewing import Previewing
     from medfed.types import StudyId
 
-    found = asdict(_hospital(hospital, home).preview(StudyId(study)))
+    site, head = _site(hospital, home)
+    found = asdict(Previewing(site).preview(StudyId(study), head))
     lines = "\n".join(
         f"{name.replace('_', ' ')}: {value}" for name, value in found.items() if name != "refused"
     )
@@ -72,15 +85,13 @@ def policy(
 ) -> None:
     """Show the policy, or approve a study in a person's name."""
     from medfed.config import load_hospital
-    from medfed.nodes.policy import approve, read_approvals
+    from medfed.nodes.policy import read_approvals
+    from medfed.nodes.site import APPROVALS
 
-    config, path = load_hospital(hospital), _home(hospital, home) / "approvals.json"
+    config, place = load_hospital(hospital), _home(hospital, home)
+    path = place / APPROVALS
     if study:
-        from medfed.cli.run import open_federation
-        from medfed.rounds.history import read_study
-        from medfed.types import StudyId
-
-        approve(path, read_study(open_federation().index, StudyId(study)), approver, ethics)
+        _approve(place, study, approver, ethics)
     approvals = [asdict(entry) for entry in read_approvals(path)]
     rules = config.policy.model_dump(mode="json")
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in rules.items()]
@@ -90,14 +101,83 @@ def policy(
     show({"policy": rules, "approvals": approvals}, as_json=as_json, render=lambda: "\n".join(lines))
 
 
+@app.command("enrol")
+def enrol(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
+    """Take a seat in a study by hand.
+
+    For a policy that does not enrol by itself; it still has to allow the study.
+    """
+    from medfed.nodes.enrolling import Enrolling
+    from medfed.rounds.history import read_study
+    from medfed.types import StudyId
+
+    site, head = _site(hospital, home)
+    Enrolling(site).by_hand(read_study(site.index, StudyId(study)), head)
+    show(
+        {"study": study, "hospital": site.id},
+        as_json=as_json,
+        render=lambda: (
+            f"The hospital has a seat in study {study}; its stake is locked until the study is over."
+        ),
+    )
+
+
+@app.command("hold")
+def hold(
+    study: Study,
+    hospital: File,
+    first: Annotated[int, typer.Option("--from-round", help="The first round that is held.", min=1)] = 1,
+    home: Home = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train no further in a study until `resume`.
+
+    The daemon goes on publishing and attesting.
+
+    Rounds still wait for this hospital: it abstains shortly before their deadline.
+    """
+    from medfed.nodes.holds import HOLDS
+    from medfed.nodes.holds import hold as put
+    from medfed.nodes.journal import AuditLog
+    from medfed.nodes.site import AUDIT
+    from medfed.types import RoundNumber, StudyId
+
+    place = _home(hospital, home)
+    put(place / HOLDS, StudyId(study), RoundNumber(first))
+    AuditLog(place / AUDIT).write("held", study=study, round=first)
+    data = {"study": study, "held_from_round": first}
+    show(data, as_json=as_json, render=lambda: f"Study {study} is held here from round {first} on.")
+
+
+@app.command("resume")
+def resume(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
+    """Let a held study go on."""
+    from medfed.nodes.holds import HOLDS
+    from medfed.nodes.holds import resume as lift
+    from medfed.nodes.journal import AuditLog
+    from medfed.nodes.site import AUDIT
+    from medfed.types import StudyId
+
+    place = _home(hospital, home)
+    held = lift(place / HOLDS, StudyId(study))
+    if held:
+        AuditLog(place / AUDIT).write("resumed", study=study)
+    text = f"Study {study} goes on here." if held else f"Study {study} was not held here."
+    show({"study": study, "was_held": held}, as_json=as_json, render=lambda: text)
+
+
 @app.command("disclose")
 def disclose(
     study: Study,
     hospital: File,
     out: Annotated[Path, typer.Option(help="File to write, readable by you alone.")],
     home: Home = None,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Write what proves to an auditor whose consent stands behind each cohort. It names patients: keep it safe."""
+    """Show an auditor whose consent stands behind each cohort.
+
+    The file names patients: keep it safe.
+    """
     from medfed.data.private_file import write_private
     from medfed.errors import InputError
     from medfed.rounds.disclose import disclosure
@@ -105,13 +185,83 @@ def disclose(
     from medfed.types import StudyId
 
     config, federation, sender, place = _parts(hospital, home)
-    daemon = _daemon(config, federation, sender, place)
+    site = _open_site(config, federation, sender, place)
     history = read_study(federation.index, StudyId(study))
-    entry = history.enrolment(daemon.id)
+    entry = history.enrolment(site.id)
     if entry is None:
         raise InputError(f"This hospital has no seat in study {study}, so there is nothing to disclose.")
-    write_private(out, disclosure(federation, history, entry, daemon.holdings).to_bytes())
-    note(f"Written to {out}. It holds patients' accounts: give it to the auditor only.")
+    write_private(out, disclosure(federation, history, entry, site.holdings).to_bytes())
+    show(
+        {"file": str(out), "study": study},
+        as_json=as_json,
+        render=lambda: f"Written to {out}. It holds patients' accounts: give it to the auditor only.",
+    )
+
+
+@app.command("log")
+def log(hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
+    """Check the audit log. Each line carries the hash of the one before; keep the last hash elsewhere."""
+    from medfed.errors import InputError
+    from medfed.nodes.journal import check_log
+    from medfed.nodes.site import AUDIT
+
+    path = _home(hospital, home) / AUDIT
+    if not path.exists():
+        raise InputError(f"There is no audit log at {path}; the daemon begins one.")
+    found = check_log(path)
+    data = {"lines": found.lines, "last": found.last, "file": str(path)}
+    render = f"{found.lines} lines, none changed or missing. Last hash {found.last}."
+    show(data, as_json=as_json, render=lambda: render)
+
+
+@app.command("backup")
+def backup(
+    target: Annotated[Path, typer.Argument(help="A directory, or the file to write.")],
+    hospital: File,
+    home: Home = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put all that cannot be had again into one file. The daemon may run meanwhile.
+
+    It holds the encrypted keys, the secret and the register: keep it as safe as these, and the password elsewhere.
+    """
+    from medfed.nodes.backup import back_up
+
+    made = back_up(hospital, _home(hospital, home), target)
+    show({"file": str(made)}, as_json=as_json, render=lambda: f"Written to {made}.")
+
+
+@app.command("restore")
+def restore(
+    archive: Annotated[Path, typer.Argument(help="What `medfed hospital backup` wrote.", dir_okay=False)],
+    folder: Annotated[Path, typer.Argument(help="The hospital's new directory; it must be new or empty.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Lay out a backup in a new directory, once every digest is right. Nothing is ever overwritten."""
+    from medfed.nodes.backup import restore as lay_out
+
+    found = lay_out(archive, folder)
+    lines = [
+        f"{found.files} files of {found.made_at} are in {folder}, the daemon's state in {folder / 'state'}."
+    ]
+    lines += [
+        f"Setting {name} names a place elsewhere; its file is now {path}: correct one of them."
+        for name, path in found.settings.items()
+    ]
+    lines += [f"Put {name} in its place, {path}: no backup holds it." for name, path in found.needed.items()]
+    show(asdict(found), as_json=as_json, render=lambda: "\n".join(lines))
+
+
+def _approve(home: Path, study: int, approver: str, ethics: str) -> None:
+    from medfed.cli.run import open_federation
+    from medfed.nodes.journal import AuditLog
+    from medfed.nodes.policy import approve
+    from medfed.nodes.site import APPROVALS, AUDIT
+    from medfed.rounds.history import read_study
+    from medfed.types import StudyId
+
+    entry = approve(home / APPROVALS, read_study(open_federation().index, StudyId(study)), approver, ethics)
+    AuditLog(home / AUDIT).write("approved", study=study, spec=entry.spec_cid, ethics=entry.ethics)
 
 
 def _home(hospital: Path, home: Path | None) -> Path:
@@ -121,23 +271,25 @@ def _home(hospital: Path, home: Path | None) -> Path:
 
 
 def _parts(hospital: Path, home: Path | None) -> tuple[HospitalConfig, Federation, Sender, Path]:
-    from medfed.chain.sender import Sender
-    from medfed.cli.run import open_account, settings
+    from medfed.cli.run import open_account, open_sender, settings
     from medfed.config import load_hospital
+    from medfed.nodes.site import INDEX, SENT
     from medfed.rounds.federation import open_federation
 
     config, place = load_hospital(hospital), _home(hospital, home)
-    federation = open_federation(settings(), index=place / "index.sqlite")
+    federation = open_federation(settings(), index=place / INDEX)
     federation.sync()
     account = open_account(config.keystore, config.password_file)
-    return config, federation, Sender(federation.client, account, place / "sent"), place
+    return config, federation, open_sender(federation, account, place / SENT), place
 
 
-def _daemon(config: HospitalConfig, federation: Federation, sender: Sender, place: Path) -> Hospital:
-    from medfed.nodes.hospital import Hospital
+def _open_site(config: HospitalConfig, federation: Federation, sender: Sender, place: Path) -> Site:
+    from medfed.nodes.site import Site
 
-    return Hospital(federation, sender, config, place)
+    return Site(federation, sender, config, place)
 
 
-def _hospital(hospital: Path, home: Path | None) -> Hospital:
-    return _daemon(*_parts(hospital, home))
+def _site(hospital: Path, home: Path | None) -> tuple[Site, BlockStamp]:
+    """The hospital's place and the newest final block, for a command that runs beside the daemon."""
+    config, federation, sender, place = _parts(hospital, home)
+    return _open_site(config, federation, sender, place), federation.sync()

@@ -1,4 +1,4 @@
-"""`medfed key`: make and look at encrypted keystores."""
+"""`medfed key`: make and look at encrypted keystores and encryption keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from medfed.cli.output import JsonFlag, show
 
 __all__ = ["PasswordFile", "app"]
 
-app = typer.Typer(name="key", help="Make encrypted keystores and show their addresses.", no_args_is_help=True)
+app = typer.Typer(
+    name="key", help="Make keys in encrypted files, show their addresses.", no_args_is_help=True
+)
 
 PasswordFile = Annotated[
     Path | None,
@@ -32,7 +34,7 @@ def new(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make fresh keys and encrypt each into a file of its own.
+    """Make fresh keys, each in an encrypted file.
 
     Keep an offline copy of every file and of the password: nobody can restore a lost key.
     """
@@ -48,12 +50,32 @@ def new(
     )
 
 
+@app.command("encryption")
+def encryption(
+    file: Annotated[Path, typer.Argument(help="File to write; it must not exist yet.")],
+    password_file: PasswordFile = None,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="Opens in milliseconds: for keys that hold nothing of value.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a hospital's encryption key (X25519). In an encrypted file; its public half is shown.
+
+    The public half is for `medfed consortium admit --encryption-key`; the file stays at the hospital.
+    """
+    from medfed.chain.encryption import create_encryption_key
+    from medfed.cli.run import password
+
+    public = create_encryption_key(file, password(password_file), trial=trial).public.hex()
+    show({"encryption_key": public, "file": str(file)}, as_json=as_json, render=lambda: f"{public}  {file}")
+
+
 @app.command("address")
 def address(
     files: Annotated[list[Path], typer.Argument(help="Keystore files.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the address of a keystore; needs no password."""
+    """Show the address of a keystore. Needs no password."""
     from medfed.cli.run import keystore_address
 
     found = {str(file): keystore_address(file) for file in files}

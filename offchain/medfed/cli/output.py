@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,16 +19,30 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["JsonFlag", "console", "note", "plain", "show", "table"]
+__all__ = [
+    "JsonFlag",
+    "console",
+    "date_of",
+    "in_words",
+    "note",
+    "plain",
+    "printable",
+    "show",
+    "table",
+    "when",
+]
+
+_NO_END = 0xFFFF
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A Rich console on the current standard stream."""
+    """A Rich console on the current standard stream. It takes brackets for what they are: names come from others."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
 
 
 def plain(value: Any) -> Any:
@@ -74,3 +89,29 @@ def table(
     for row in rows:
         result.add_row(*("" if cell is None else str(cell) for cell in row))
     return result
+
+
+def when(second: int) -> str:
+    """A moment of chain time in UTC, e.g. 2027-03-01 09:30:00."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def date_of(day: int) -> str:
+    """A day since 1970 as a date; a consent without end has none."""
+    return "" if day == _NO_END else (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as people say it: "40 s", "5 min", "3 h", "2 days"."""
+    left = max(0, round(seconds))
+    if left < 120:
+        return f"{left} s"
+    if left < 7200:
+        return f"{left // 60} min"
+    return f"{left // 3600} h" if left < 172_800 else f"{left // 86_400} days"
+
+
+def printable(text: str, longest: int = 40) -> str:
+    """A name that another party chose, without what could move a terminal's cursor, and not too long."""
+    shown = "".join(letter for letter in text if letter.isprintable())
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"

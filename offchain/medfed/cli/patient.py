@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medfed.cli import patient_sign
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, show
+from medfed.cli.output import JsonFlag, date_of, show, table, when
+
+if TYPE_CHECKING:
+    from medfed.protocol.consent import RevokeAll, Word
+    from medfed.rounds.federation import OnChain
+    from medfed.types import Address, DatasetId
 
 __all__ = ["app"]
 
-app = typer.Typer(name="patient", help="Grant, narrow, revoke and look up consent.", no_args_is_help=True)
+app = typer.Typer(
+    name="patient",
+    help="Give and revoke consent, and see what it was used for.",
+    no_args_is_help=True,
+)
+app.add_typer(patient_sign.app)
 
-Keystore = Annotated[Path, typer.Option("--keystore", help="The patient's keystore.")]
-Dataset = Annotated[int, typer.Argument(help="Number of the dataset, as the hospital tells it.", min=1)]
-Purposes = Annotated[str, typer.Option(help="What the record may be used for, e.g. HMB (health research).")]
-Days = Annotated[int, typer.Option(help="How many days the consent lasts.", min=1, max=36500)]
+Keystore = patient_sign.Keystore
+Dataset = patient_sign.Dataset
+Purposes = patient_sign.Purposes
+Days = patient_sign.Days
+AccountNumber = Annotated[
+    int | None,
+    typer.Option("--account", help="Number of the wallet's account (default: the dataset's).", min=0),
+]
 
 _REVOKED = (
     "Revoked. Rounds that open from now on will not use your record; the one now running will. "
@@ -27,121 +42,271 @@ _REVOKED = (
 
 @app.command("keygen")
 def keygen(
-    file: Annotated[Path, typer.Argument(help="Keystore file to write.")],
+    file: Annotated[Path, typer.Argument(help="Wallet file to write.")],
     password_file: PasswordFile = None,
+    seed_file: Annotated[
+        Path | None,
+        typer.Option(help="Make the wallet of this seed again: 32 bytes in hex, a file only you can read."),
+    ] = None,
     trial: Annotated[
         bool, typer.Option("--trial", help="Opens in milliseconds: for trying things out only.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a patient's key. Keep a copy of the file and of the password: nobody can restore them."""
-    from medfed.chain.keys import create_keystore
-    from medfed.cli.run import password
+    """Make a patient's wallet.
 
-    account = create_keystore(file, password(password_file), trial=trial)
+    It holds one secret, with a fresh account for each dataset, so that hospitals cannot be linked.
+    Keep a copy of the file and of the password: nobody can restore them.
+    """
+    from medfed.chain.wallet import create_wallet
+    from medfed.cli.run import password
+    from medfed.data.private_file import load_or_create_secret
+    from medfed.errors import ConfigError
+
+    if seed_file is not None and not seed_file.exists():
+        raise ConfigError(f"There is no seed at {seed_file}; without --seed-file a fresh one is drawn.")
+    seed = None if seed_file is None else load_or_create_secret(seed_file)
+    create_wallet(file, password(password_file), seed=seed, trial=trial)
+    text = (
+        f"Your wallet is {file}; keep it to yourself. "
+        f"`medfed patient card DATASET --keystore {file}` makes what your hospital needs."
+    )
+    show({"wallet": str(file)}, as_json=as_json, render=lambda: text)
+
+
+@app.command("card")
+def card(
+    dataset: Dataset,
+    keystore: Keystore,
+    out: Annotated[Path, typer.Option(help="File to write, readable by you alone.")],
+    number: AccountNumber = None,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a card for the hospital with your record.
+
+    It says what the hospital enters in its register: your account for the dataset and a secret that you share.
+
+    Give it to that hospital and to nobody else: with the secret your uses can be recognised in public data.
+    """
+    from medfed.cli.cards import Card, write_card
+    from medfed.cli.run import open_wallet
+
+    wallet, index = open_wallet(keystore, password_file), dataset if number is None else number
+    account = wallet.account(index).address
+    write_card(out, Card(account, wallet.link_secret(index)))
     show(
-        {"patient": account.address, "keystore": str(file)},
+        {"patient": account, "card": str(out)},
         as_json=as_json,
         render=lambda: (
-            f"Your account is {account.address}. Give this address to your hospital; keep {file} to yourself."
+            f"Your account for dataset {dataset} is {account}. "
+            f"Give {out} to the hospital that holds your record, and to nobody else."
         ),
     )
 
 
 @app.command("grant")
-def grant(
+def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     dataset: Dataset,
     purposes: Purposes,
     keystore: Keystore,
     days: Days = 365,
+    number: AccountNumber = None,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Consent that one dataset's studies use your record, for some purposes and some time."""
-    _word("grant", dataset, (purposes, days), keystore, password_file, as_json)
+    """Let studies use your record of one dataset.
+
+    Your account pays the gas. Without ether, use `medfed patient sign grant`.
+    """
+    place, data, ids = _opened(dataset)
+    allowed, expiry = patient_sign.terms(place, purposes, days)
+    sent = _send(place, (keystore, password_file, ids, number), "grant", ids, allowed, expiry)
+    _tell_word(data | sent, (allowed, expiry), as_json)
 
 
 @app.command("narrow")
-def narrow(
+def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     dataset: Dataset,
-    purposes: Purposes,
     keystore: Keystore,
-    days: Days = 365,
+    purposes: patient_sign.FewerPurposes = "",
+    days: patient_sign.FewerDays = None,
+    number: AccountNumber = None,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take some of a consent back and keep the rest: fewer purposes, or an earlier end."""
-    _word("narrow", dataset, (purposes, days), keystore, password_file, as_json)
+    """Take some of a consent back, keep the rest.
 
-
-def _word(
-    what: str, dataset: int, terms: tuple[str, int], keystore: Path, password_file: Path | None, as_json: bool
-) -> None:
-    from medfed.cli.run import open_account, open_federation, open_sender
-    from medfed.protocol import purposes as duo
-    from medfed.protocol.consent import DAY
-    from medfed.types import DatasetId
-
-    federation = open_federation()
-    sender = open_sender(federation, open_account(keystore, password_file))
-    expiry = federation.client.head().timestamp // DAY + terms[1]
-    consents, allowed = federation.contracts.consents, duo.parse(terms[0])
-    change = consents.grant if what == "grant" else consents.narrow
-    receipt = sender.send(change(DatasetId(dataset), allowed, expiry))
-    data = {"dataset": dataset, "purposes": duo.names(allowed), "days": terms[1], "gas": receipt.gas_used}
-    show(
-        data,
-        as_json=as_json,
-        render=lambda: (
-            f"Your record in dataset {dataset} may now be used for: {duo.describe(allowed)}, for {terms[1]} days."
-        ),
-    )
+    Fewer purposes, or an earlier end; what is not named stays as it is.
+    """
+    place, data, ids = _opened(dataset)
+    account = _account(keystore, password_file, ids, number).address
+    allowed, expiry = patient_sign.narrowed(place, account, ids, (purposes, days))
+    sent = _send(place, (keystore, password_file, ids, number), "narrow", ids, allowed, expiry)
+    _tell_word(data | sent, (allowed, expiry), as_json)
 
 
 @app.command("revoke")
 def revoke(
+    dataset: Dataset,
     keystore: Keystore,
-    dataset: Annotated[
-        int, typer.Argument(help="Number of the dataset; 0 revokes every consent.", min=0)
-    ] = 0,
+    number: AccountNumber = None,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take a consent back, or all of them."""
-    from medfed.cli.run import open_account, open_federation, open_sender
-    from medfed.types import DatasetId
+    """Take the consent for one dataset back."""
+    place, data, ids = _opened(dataset)
+    data |= _send(place, (keystore, password_file, ids, number), "revoke", ids)
+    show(data | {"revoked": dataset}, as_json=as_json, render=lambda: _REVOKED)
 
-    federation = open_federation()
-    sender = open_sender(federation, open_account(keystore, password_file))
-    consents = federation.contracts.consents
-    sender.send(consents.revoke(DatasetId(dataset)) if dataset else consents.revoke_all())
-    show({"revoked": dataset or "all"}, as_json=as_json, render=lambda: _REVOKED)
+
+@app.command("revoke-all")
+def revoke_all(keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False) -> None:
+    """Take every consent of the wallet back. Each account pays the gas of its own revocation.
+
+    Accounts with numbers of their own (--account) are not known here: revoke theirs one by one.
+    """
+    from medfed.cli.run import open_chain, open_sender, open_wallet
+
+    place = open_chain()
+    accounts = patient_sign.consenting(place, open_wallet(keystore, password_file))
+    for account in accounts:
+        open_sender(place, account).send(place.contracts.consents.revoke_all())
+    text = _REVOKED if accounts else "No account of this wallet has a consent that could be revoked."
+    show({"revoked": [account.address for account in accounts]}, as_json=as_json, render=lambda: text)
 
 
 @app.command("status")
 def status(
-    patient: Annotated[str, typer.Argument(help="The patient's address or keystore file.")],
+    patient: Annotated[str, typer.Argument(help="The patient's address, keystore or wallet.")],
     dataset: Dataset,
+    number: AccountNumber = None,
+    password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what a patient's consent for one dataset says today. Needs no key."""
-    from medfed.cli.run import open_federation, party
-    from medfed.protocol import purposes as duo
+    """Show what a consent says now. An address needs no key."""
+    from medfed.cli.run import party
+
+    place, data, ids = _opened(dataset)
+    is_file = Path(patient).is_file()
+    account = _account(Path(patient), password_file, ids, number).address if is_file else party(patient)
+    consents = place.contracts.consents
+    word, everything = consents.word(account, ids), consents.revoke_all_word(account)
+    now = place.client.head().timestamp
+    active = bool(word.purposes) and consents.is_active(account, ids, word.purposes, now)
+    data |= _status(account, word, everything, active)
+    show(data, as_json=as_json, render=lambda: _sentence(dataset, word, everything, active))
+
+
+@app.command("uses")
+def uses(
+    dataset: Dataset,
+    keystore: Keystore,
+    number: AccountNumber = None,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Find every round that used your record.
+
+    In public data, by the secret of your card: only you and your hospital can.
+    Exit code 1 when a round used it without your consent.
+    """
+    from medfed.cli.run import open_federation, open_wallet
+    from medfed.rounds.uses import find_uses
     from medfed.types import DatasetId
 
-    federation = open_federation()
-    account, number = party(patient), DatasetId(dataset)
-    word = federation.contracts.consents.word(account, number)
-    now = federation.client.head().timestamp
-    active = (
-        federation.contracts.consents.is_active(account, number, word.purposes, now)
-        if word.purposes
-        else False
+    wallet, index = open_wallet(keystore, password_file), dataset if number is None else number
+    account = wallet.account(index).address
+    found = find_uses(open_federation(), account, wallet.link_secret(index), DatasetId(dataset))
+    data = [
+        {"study": use.study, "round": use.round, "at": use.at, "used": use.used, "consented": use.consented}
+        | ({"why": use.why} if use.why else {})
+        for use in found
+    ]
+    answers = {True: "used", False: "not used", None: "not to be had now"}
+    rows = [
+        (use.study, use.round, when(use.at), answers[use.used], "yes" if use.consented else "no")
+        for use in found
+    ]
+    columns = ["Study#", "Round#", "Consents as of (UTC)", "Your record", "Your consent"]
+    title = f"Your record in dataset {dataset}"
+    verdict = (
+        "WRONG: a round used your record without your consent; show this to the consortium."
+        if any(use.wrongful for use in found)
+        else f"{sum(bool(use.used) for use in found)} of {len(found)} rounds used your record."
     )
-    data = {"patient": account, "dataset": dataset, "active": active, "purposes": duo.names(word.purposes)}
-    text = (
-        f"may be used for: {duo.describe(word.purposes)}"
-        if active
-        else "is not used: there is no active consent"
+    show(data, as_json=as_json, render=lambda: [*([table(title, columns, rows)] if rows else []), verdict])
+    if any(use.wrongful for use in found):
+        raise typer.Exit(1)
+
+
+app.command("relay")(patient_sign.relay)
+
+
+def _opened(dataset: int) -> tuple[OnChain, dict[str, Any], DatasetId]:
+    """The chain, the first line of the answer, and the dataset, which has to exist."""
+    from medfed.cli.run import open_chain
+
+    place = open_chain()
+    return place, {"dataset": dataset}, patient_sign.known(place, dataset)
+
+
+def _account(keystore: Path, password_file: Path | None, dataset: DatasetId, number: int | None) -> Any:
+    from medfed.cli.run import open_wallet
+
+    return open_wallet(keystore, password_file).account(dataset if number is None else number)
+
+
+def _send(
+    place: OnChain, who: tuple[Path, Path | None, DatasetId, int | None], what: str, *values: Any
+) -> dict[str, Any]:
+    from medfed.cli.run import open_sender
+
+    account = _account(*who)
+    receipt = open_sender(place, account).send(getattr(place.contracts.consents, what)(*values))
+    return {"patient": account.address, "gas": receipt.gas_used}
+
+
+def _tell_word(data: dict[str, Any], word: tuple[int, int], as_json: bool) -> None:
+    from medfed.protocol import purposes as duo
+
+    allowed, expiry = word
+    data |= {"purposes": duo.names(allowed), "until": date_of(expiry)}
+    show(
+        data,
+        as_json=as_json,
+        render=lambda: (
+            f"Studies may now use your record in dataset {data['dataset']} for: {duo.describe(allowed)}. "
+            f"This ends when {date_of(expiry)} begins (UTC), or when you revoke it."
+        ),
     )
-    show(data, as_json=as_json, render=lambda: f"The record in dataset {dataset} {text}.")
+
+
+def _status(account: Address, word: Word, everything: RevokeAll, active: bool) -> dict[str, Any]:
+    from medfed.protocol import purposes as duo
+
+    return {
+        "patient": account,
+        "active": active,
+        "purposes": duo.names(word.purposes),
+        "granted_at": word.granted_at,
+        "until": date_of(word.expiry_day) if word.granted_at else "",
+        "revoked_at": word.revoked_at,
+        "all_revoked_at": everything.moment,
+    }
+
+
+def _sentence(dataset: int, word: Word, everything: RevokeAll, active: bool) -> str:
+    from medfed.protocol import purposes as duo
+
+    if active:
+        return (
+            f"The record in dataset {dataset} may be used for: {duo.describe(word.purposes)}, "
+            f"until {date_of(word.expiry_day)} begins (UTC)."
+        )
+    revoked = word.revoked_at or (everything.moment if everything.moment >= word.granted_at else 0)
+    if revoked:
+        why = f"the consent was revoked on {when(revoked)} UTC"
+    else:
+        why = "the consent has ended" if word.granted_at else "there never was a consent"
+    return f"The record in dataset {dataset} is not used by new rounds: {why}."

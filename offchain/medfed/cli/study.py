@@ -1,4 +1,4 @@
-"""`medfed study`: post studies and follow them."""
+"""`medfed study`: write, post, follow and settle studies."""
 
 from __future__ import annotations
 
@@ -7,18 +7,62 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medfed.cli import study_round
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, show, table
+from medfed.cli.output import JsonFlag, in_words, show, table
 
 if TYPE_CHECKING:
-    from medfed.rounds.federation import Federation
+    from medfed.protocol.documents import Schema
 
 __all__ = ["app"]
 
-app = typer.Typer(name="study", help="Create, show, watch, open and close studies.", no_args_is_help=True)
+app = typer.Typer(
+    name="study",
+    help="Write, post, follow and settle studies. By hand, too, what a hospital's daemon does alone.",
+    no_args_is_help=True,
+)
 
 Keystore = Annotated[Path, typer.Option("--keystore", help="The sponsor's keystore.")]
-Number = Annotated[int, typer.Argument(help="The study's number.", min=1)]
+Anyone = study_round.Anyone
+Number = study_round.Number
+
+
+@app.command("template")
+def template(
+    file: Annotated[Path, typer.Argument(help="File to write; it must not exist yet.")],
+    records: Annotated[
+        Path | None,
+        typer.Option(help="Take the columns of this CSV file; without it, of the demonstration data."),
+    ] = None,
+    label: Annotated[str, typer.Option(help="The column to predict, with --records.")] = "label",
+    rounds: Annotated[int, typer.Option(help="How many rounds.", min=1, max=65535)] = 5,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a study file with every field explained."""
+    from medfed.cli import study_file
+    from medfed.errors import InputError
+
+    if file.exists():
+        raise InputError(f"The file {file} exists already; choose another name or move it away.")
+    schema, texts = _subject(records, label)
+    file.write_text(study_file.template(schema, texts, (rounds, 7, 10)), encoding="utf-8")
+    text = f"Written to {file}. Edit it, then `medfed study create {file} --keystore SPONSOR`."
+    data = {"file": str(file), "features": len(schema.features), "label": schema.label}
+    show(data, as_json=as_json, render=lambda: text)
+
+
+def _subject(records: Path | None, label: str) -> tuple[Schema, tuple[str, str]]:
+    """Columns, title and description. Of a hospital's file only the names of columns are taken, never a value."""
+    from medfed.data.breast_cancer import breast_cancer_study
+    from medfed.data.csv_source import read_columns
+    from medfed.protocol.documents import Feature, Schema
+
+    if records is None:
+        draft = breast_cancer_study(7, 1)
+        return draft.columns, (draft.title, draft.description)
+    columns = read_columns(records, label)
+    features = tuple(Feature(name=name, center=0.0, scale=1.0) for name in columns.features)
+    return Schema(features=features, label=columns.label), ("A study", "What it is for.")
 
 
 @app.command("create")
@@ -31,166 +75,128 @@ def create(
     ] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Publish a study's spec and initial model, and post it with its rewards."""
+    """Post a study. Its spec and initial model are published, the rewards of all its rounds are paid in."""
     from medfed.cli import actions
-    from medfed.cli.run import open_account, open_federation, open_sender, party
-    from medfed.errors import InputError
-    from medfed.protocol.documents import StudyDraft
+    from medfed.cli.amounts import coin_of
+    from medfed.cli.run import open_account, open_federation, open_sender
+    from medfed.cli.study_file import read_study_file
 
-    fields = _read(file)
     federation = open_federation()
-    development = federation.contracts.development_token
-    if not token and development is None:
-        raise InputError("This chain has no development token: name the ERC-20 with --token.")
-    coin = party(token) if token else development.address  # type: ignore[union-attr]
-    try:
-        offer = actions.Offer(**fields["offer"])
-    except TypeError as exc:
-        raise InputError(
-            f"The [offer] in {file} is not complete or names something unknown: {exc}."
-        ) from None
+    coin = coin_of(federation, token)
+    draft, offer = read_study_file(file, coin)
     sender = open_sender(federation, open_account(keystore, password_file))
-    study, receipt = actions.create_study(
-        federation, sender, StudyDraft.from_fields(fields["spec"]), coin, offer
+    study, receipt = actions.create_study(federation, sender, draft, coin.address, offer)
+    total = coin.text(offer.reward_per_round * draft.rounds)
+    text = (
+        f"Study {study} is posted with {total} for {draft.rounds} rounds; "
+        f"hospitals may enrol for {in_words(offer.enrol_seconds)}."
     )
-    show(
-        {"study": int(study), "gas": receipt.gas_used},
-        as_json=as_json,
-        render=lambda: f"Study {study} is posted; hospitals may enrol for {offer.enrol_seconds} seconds.",
-    )
-
-
-def _read(file: Path) -> dict[str, Any]:
-    import tomllib
-
-    from medfed.errors import InputError
-
-    try:
-        fields = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise InputError(f"The study in {file} is not valid TOML: {exc}.") from None
-    if {"spec", "offer"} - fields.keys():
-        raise InputError(f"The study in {file} needs the sections [spec] and [offer].")
-    return fields
+    show({"study": int(study), "gas": receipt.gas_used}, as_json=as_json, render=lambda: text)
 
 
 @app.command("list")
 def list_studies(as_json: JsonFlag = False) -> None:
-    """List all studies."""
+    """List all studies and where they stand."""
+    from medfed.chain.clock import ChainClock
+    from medfed.cli.facts import sentence, study_facts
     from medfed.cli.run import open_federation
     from medfed.rounds.history import study_ids
 
     federation = open_federation()
-    data = [_facts(federation, number) for number in study_ids(federation.index)]
-    rows = [
-        (entry["study"], entry["state"], entry["hospitals"], entry["round"], entry["sponsor"])
-        for entry in data
-    ]
-    columns = ["Study#", "State", "Hospitals#", "Round#", "Sponsor"]
-    show(data, as_json=as_json, render=lambda: table("Studies", columns, rows))
+    now = ChainClock(federation.client).estimate()
+    data = [study_facts(federation, number, now) for number in study_ids(federation.index)]
+    rows = [(facts["study"], facts["title"], sentence(facts, now)) for facts in data]
+    empty = "There is no study; `medfed study template` begins one."
+    columns = ["Study#", "Title", "Where it stands"]
+    show(data, as_json=as_json, render=lambda: table("Studies", columns, rows) if rows else empty)
 
 
 @app.command("show")
 def show_study(study: Number, as_json: JsonFlag = False) -> None:
-    """Show one study with its rounds."""
+    """Show one study. Its phase, deadline, hospitals, rounds, newest model."""
+    from medfed.chain.clock import ChainClock
+    from medfed.cli.facts import rendered, study_facts
     from medfed.cli.run import open_federation
+    from medfed.types import StudyId
 
-    facts = _facts(open_federation(), study)
-    show(facts, as_json=as_json, render=lambda: _rendered(facts))
+    federation = open_federation()
+    now = ChainClock(federation.client).estimate()
+    facts = study_facts(federation, StudyId(study), now)
+    show(facts, as_json=as_json, render=lambda: rendered(facts, now))
 
 
 @app.command("watch")
 def watch(
     study: Number,
     seconds: Annotated[float, typer.Option(help="How often to look.", min=0.1)] = 1.0,
-    as_json: JsonFlag = False,
+    until: Annotated[
+        str, typer.Option(help="Stop at: ready (enough hospitals have a seat), running, or ended.")
+    ] = "ended",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each change.")] = False,
 ) -> None:
-    """Follow a study until it ends; Ctrl-C stops watching, not the study."""
-    import time
+    """Follow a study until it ends.
 
+    On a terminal a table redraws, in a pipe there is a line for each change. Ctrl-C stops watching, not the study.
+    """
     from medfed.cli.run import open_federation
+    from medfed.cli.watch import follow
+    from medfed.errors import InputError
+    from medfed.types import StudyId
 
-    federation, told = open_federation(), None
-    while True:
-        federation.sync()
-        facts = _facts(federation, study)
-        if facts != told:
-            told = facts
-            show(facts, as_json=as_json, render=lambda facts=facts: _rendered(facts))  # type: ignore[misc]
-        if facts["state"] in ("completed", "aborted"):
-            return
-        time.sleep(seconds)
+    if until not in ("ready", "running", "ended"):
+        raise InputError(f"--until is ready, running or ended, not {until}.")
+    follow(open_federation(), StudyId(study), (seconds, until), as_json=as_json)
 
 
 @app.command("open")
 def open_study(
     study: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Open the first round before the enrolment deadline, once enough hospitals have enrolled."""
+    """Open the first round early. Possible once enough hospitals have enrolled."""
     _send("advance", "opened", study, (keystore, password_file), as_json)
+
+
+@app.command("advance")
+def advance(
+    study: Number, keystore: Anyone, password_file: PasswordFile = None, as_json: JsonFlag = False
+) -> None:
+    """Do what time allows. Open or end a study whose enrolment is over, void a round that cannot end; anyone may."""
+    _send("advance", "moved on", study, (keystore, password_file), as_json)
 
 
 @app.command("cancel")
 def cancel(
     study: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Take a study back while hospitals still enrol."""
+    """Take a study back before it opens."""
     _send("cancel", "cancelled", study, (keystore, password_file), as_json)
 
 
 @app.command("refund")
 def refund(
-    study: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
+    study: Number, keystore: Anyone, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Bring what no hospital earned back to the sponsor's free balance, once the study has ended."""
+    """Give the sponsor back what nobody earned. Once the study has ended; anyone may."""
     _send("refund", "refunded", study, (keystore, password_file), as_json)
 
 
 def _send(what: str, done: str, study: int, key: tuple[Path, Path | None], as_json: bool) -> None:
-    from medfed.cli.run import open_account, open_federation, open_sender
+    from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.types import StudyId
 
-    federation = open_federation()
-    sender = open_sender(federation, open_account(*key))
-    receipt = sender.send(getattr(federation.contracts.rounds, what)(StudyId(study)))
-    show(
-        {"study": study, "gas": receipt.gas_used}, as_json=as_json, render=lambda: f"Study {study} is {done}."
-    )
+    place = open_chain()
+    sender = open_sender(place, open_account(*key))
+    receipt = sender.send(getattr(place.contracts.rounds, what)(StudyId(study)))
+    data: dict[str, Any] = {"study": study, "gas": receipt.gas_used}
+    show(data, as_json=as_json, render=lambda: f"Study {study} is {done}.")
 
 
-def _facts(federation: Federation, number: int) -> dict[str, Any]:
-    from medfed.protocol.cid import cid_from_digest
-    from medfed.rounds.history import read_round, read_study
-    from medfed.types import RoundNumber, StudyId
-
-    study = read_study(federation.index, StudyId(number))
-    rounds = []
-    for value in range(1, study.rounds + 1):
-        found = read_round(federation.index, study.study, RoundNumber(value))
-        state = "final" if found.final_at else "void" if found.void else "open"
-        model = cid_from_digest(found.result.model) if found.result else ""
-        rounds.append(
-            {
-                "round": value,
-                "state": state,
-                "updates": len(found.updates),
-                "weight": found.weight,
-                "model": model,
-            }
-        )
-    state = study.ended or ("running" if study.rounds else "enrolling")
-    return {
-        "study": number,
-        "state": state,
-        "sponsor": study.sponsor,
-        "hospitals": len(study.enrolments),
-        "round": study.rounds,
-        "spec": cid_from_digest(study.terms["spec"]),
-        "rounds": rounds,
-    }
-
-
-def _rendered(facts: dict[str, Any]) -> Any:
-    title = f"Study {facts['study']}: {facts['state']}, {facts['hospitals']} hospitals"
-    rows = [(r["round"], r["state"], r["updates"], r["weight"], r["model"]) for r in facts["rounds"]]
-    return table(title, ["Round#", "State", "Updates#", "Weight#", "Model"], rows)
+for _command, _name in (
+    (study_round.abstain, "abstain"),
+    (study_round.attest, "attest"),
+    (study_round.bring_attestations, "bring-attestations"),
+    (study_round.absences, "absences"),
+    (study_round.claim, "claim"),
+    (study_round.release, "release"),
+):
+    app.command(_name)(_command)

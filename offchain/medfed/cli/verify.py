@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli.output import JsonFlag, show, table
+from medfed.cli.output import JsonFlag, plain, show, table
+from medfed.errors import ContentMissing, InputError
+
+if TYPE_CHECKING:
+    from medfed.rounds.audit import Report
 
 __all__ = ["verify"]
 
@@ -20,29 +24,56 @@ def verify(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Recompute a study from public bytes: updates, sums, models, consents' count, payouts. Needs no key.
+    """Recompute a study from public bytes, with no key.
 
-    Exit code 1 and the first difference when something is wrong.
+    Updates, sums, models, the number of consents, payouts.
+
+    Exit code 1 and the first difference when something is wrong, 75 when bytes that a verdict needs cannot be had.
     """
+    from medfed.cli.output import note
     from medfed.cli.run import open_federation
     from medfed.protocol.documents import Disclosure
     from medfed.rounds.audit import audit_study
     from medfed.types import StudyId
 
-    shown = tuple(Disclosure.from_bytes(file.read_bytes()) for file in disclosure or [])
-    report = audit_study(open_federation(), StudyId(study), shown)
+    shown = tuple(Disclosure.from_bytes(_read(file)) for file in disclosure or [])
+    tell = (lambda _: None) if as_json else (lambda text: note(f"Checking {text}"))
+    report = audit_study(open_federation(), StudyId(study), shown, tell)
+    data = {**plain(report), "ok": report.ok, "verdict": report.verdict}
+    show(data, as_json=as_json, render=lambda: _rendered(report))
+    if report.difference:
+        raise typer.Exit(1)
+    if report.missing:
+        raise typer.Exit(ContentMissing.exit_code)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as exc:
+        raise InputError(f"The disclosure {file} cannot be read: {exc.strerror}.") from exc
+
+
+def _rendered(report: Report) -> list[Any]:
+    columns = ["Round#", "State", "Updates#", "Weight#", "Checks#", "Verdict"]
     rows = [
-        (entry.round, entry.state, entry.updates, entry.weight, entry.checks, entry.difference or "right")
+        (entry.round, entry.state, entry.updates, entry.weight, entry.checks, entry.verdict)
         for entry in report.rounds
     ]
-    unchecked = sorted({text for entry in report.rounds for text in entry.unchecked} | set(report.unchecked))
-    columns = ["Round#", "State", "Updates#", "Weight#", "Checks#", "Verdict"]
-    verdict = (
-        f"WRONG: {report.difference}" if report.difference else "Everything that can be checked is right."
-    )
+    by_text: dict[str, list[int]] = {}
+    for entry in report.rounds:
+        for text in (*entry.missing, *entry.unchecked):
+            by_text.setdefault(text, []).append(entry.round)
+    unchecked = [f"Not checked: {text} ({_rounds(numbers)})" for text, numbers in by_text.items()]
+    unchecked += [f"Not checked: {text}" for text in report.unchecked]
     versions = ", ".join(f"{name} {value}" for name, value in report.versions.items())
-    parts = [table(f"Study {study}: {report.state}", columns, rows)]
-    parts += [f"Not checked: {text}" for text in unchecked]  # type: ignore[misc]
-    show(report, as_json=as_json, render=lambda: [*parts, versions, verdict])
-    if not report.ok:
-        raise typer.Exit(1)
+    title = f"Study {report.study}: {report.state}, {report.checks} checks"
+    return [table(title, columns, rows), *unchecked, versions, report.verdict]
+
+
+def _rounds(numbers: list[int]) -> str:
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) == 1:
+        return f"round {first}"
+    run = numbers == list(range(first, last + 1))
+    return f"rounds {first} to {last}" if run else f"rounds {', '.join(map(str, numbers))}"

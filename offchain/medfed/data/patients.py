@@ -24,7 +24,7 @@ from medfed.errors import DataError
 from medfed.protocol.leaves import SECRET_BYTES
 from medfed.types import Address
 
-__all__ = ["Entry", "Register", "load_register", "write_register"]
+__all__ = ["Entry", "Register", "add_entry", "load_register", "write_register"]
 
 _HEADER = ["record_id", "patient", "link_secret"]
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -112,6 +112,22 @@ def write_register(path: Path, entries: Iterable[Entry]) -> None:
     writer.writerow(_HEADER)
     writer.writerows([entry.record_id, entry.patient, f"0x{entry.link_secret.hex()}"] for entry in kept)
     write_private(path, text.getvalue().encode())
+
+
+def add_entry(path: Path, entry: Entry) -> int:
+    """Add one record's patient to a register, begun when there is none; returns how many records have a patient.
+
+    Raises `DataError` for a record that has a patient already, or a secret that does not go with the patient.
+    """
+    register = load_register(path) if path.exists() else Register([])
+    if entry.record_id in register.by_record:
+        raise DataError("This record has a patient in the register already; correct the register by hand.")
+    kept = [
+        Entry(record, patient, register.link_secret(patient))
+        for record, patient in register.by_record.items()
+    ]
+    write_register(path, [*kept, entry])
+    return len(kept) + 1
 
 
 def _entry(row: list[str], place: str) -> Entry:

@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from medfed.errors import IntegrityError
+from medfed.errors import IntegrityError, StoreUnavailable
 from medfed.protocol.canonical import canonical_json
 
-__all__ = ["AuditLog", "check_log"]
+__all__ = ["AuditLog", "Checked", "check_log"]
 
 _START = "0" * 64
+_BLOCK = 4096
 
 
 class AuditLog:
-    """One file, one writer. A line cut short by a kill is dropped when the file is opened again."""
+    """One file; the daemon and a person's commands may write to it at the same time. Opening it writes nothing."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._last = self._mend()
 
     def write(self, event: str, **facts: Any) -> None:
-        """Append one line and make it durable. `facts` are plain values without secrets or records."""
+        """Append one line and make it durable. `facts` are plain values without secrets or records.
+
+        A line that a kill cut short is dropped first. Raises `StoreUnavailable` when the disk does not take it.
+        """
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        body = {"at": at, "event": event, **facts, "previous": self._last}
-        line = canonical_json({**body, "hash": _hash(body)}) + b"\n"
-        with self._path.open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        self._last = _hash(body)
-
-    def _mend(self) -> str:
-        """Cut off an unfinished last line; returns the hash of the last whole one."""
-        if not self._path.exists():
-            return _START
-        data = self._path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole != len(data):
-            with self._path.open("r+b") as file:
-                file.truncate(whole)
-        lines = data[:whole].splitlines()
-        return str(json.loads(lines[-1])["hash"]) if lines else _START
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                body = {"at": at, "event": event, **facts, "previous": _mend(file)}
+                file.write(canonical_json({**body, "hash": _hash(body)}) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            raise StoreUnavailable(
+                f"The audit log {self._path} cannot be written ({exc.strerror}); nothing more is done until it can."
+            ) from exc
 
 
-def check_log(path: Path) -> int:
-    """How many lines the log has. Raises `IntegrityError` naming the first line that was changed, cut out or put in."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A log in which nothing was changed: how many lines it has, and the hash of the last."""
+
+    lines: int
+    last: str
+
+
+def check_log(path: Path) -> Checked:
+    """Check every line. Raises `IntegrityError` naming the first line that was changed, cut out or put in.
+
+    Lines cut off at the end leave no trace in the file: keep the last line's hash elsewhere.
+    """
     last = _START
     lines = path.read_bytes().splitlines()
     for number, line in enumerate(lines, 1):
@@ -62,7 +70,24 @@ def check_log(path: Path) -> int:
         if entry.get("previous") != last or found != _hash(entry):
             raise IntegrityError(f"Line {number} of {path} was changed, or a line before it was taken out.")
         last = found
-    return len(lines)
+    return Checked(len(lines), last)
+
+
+def _mend(file: BinaryIO) -> str:
+    """Cut off an unfinished last line and stand behind the last whole one; returns its hash."""
+    end = file.seek(0, os.SEEK_END)
+    tail, start = b"", end
+    while start and tail.count(b"\n") < 2:
+        step = min(_BLOCK, start)
+        start -= step
+        file.seek(start)
+        tail = file.read(step) + tail
+    whole = tail.rfind(b"\n") + 1
+    file.seek(start + whole)
+    if start + whole != end:
+        file.truncate()
+    lines = tail[:whole].splitlines()
+    return str(json.loads(lines[-1])["hash"]) if lines else _START
 
 
 def _hash(body: dict[str, Any]) -> str:

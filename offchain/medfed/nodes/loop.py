@@ -15,6 +15,7 @@ from typing import Protocol
 from medfed.chain.client import ChainClient
 from medfed.errors import Transient
 from medfed.log import get_logger
+from medfed.nodes.health import Health
 
 __all__ = ["Daemon", "Loop", "stop_on_signals"]
 
@@ -36,18 +37,23 @@ class Loop:
     seconds."""
 
     def __init__(
-        self, client: ChainClient, daemon: Daemon, stop: threading.Event, *, poll: float = 2.0
+        self,
+        client: ChainClient,
+        daemon: Daemon,
+        stop: threading.Event,
+        *,
+        poll: float = 2.0,
+        health: Health | None = None,
     ) -> None:
         self._client = client
         self._daemon = daemon
         self._stop = stop
         self._poll = min(poll, _DEVELOPMENT_POLL) if client.is_development else poll
         self._quiet = max(poll, _QUIET_SECONDS)
+        self._health = health or Health()
         self._log = get_logger()
         self.failures = 0
         """Cycles in a row that ended in a `Transient`."""
-        self.last_success = 0.0
-        """Wall time of the last cycle that did not."""
         self._seen = -1
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
@@ -61,14 +67,16 @@ class Loop:
     def _cycle(self) -> bool:
         # Read before the cycle: a block that comes while it runs calls for another one.
         self._seen = self._head()
+        started = time.monotonic()
         try:
             awaiting = self._daemon.execute()
         except Transient as exc:
             self.failures += 1
+            self._health.cycle(time.monotonic() - started, failed=True)
             self._log.warning("cycle failed, will try again", reason=str(exc), failures=self.failures)
             return False
         self.failures = 0
-        self.last_success = time.time()
+        self._health.cycle(time.monotonic() - started, failed=False)
         return awaiting
 
     def _wait(self, awaiting: bool) -> None:

@@ -15,7 +15,7 @@ from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.documents import StudySpec
 from medfed.rounds.history import StudyHistory
 
-__all__ = ["Approval", "approve", "check_policy", "read_approvals"]
+__all__ = ["Approval", "approve", "check_policy", "check_sponsor", "read_approvals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,7 @@ def check_policy(
     policy: PolicySettings, study: StudyHistory, spec: StudySpec, approvals: list[Approval]
 ) -> None:
     """Raise `PolicyRefusal` with the first rule that the study breaks."""
-    if "*" not in policy.sponsors and study.sponsor.lower() not in {
-        sponsor.lower() for sponsor in policy.sponsors
-    }:
-        raise PolicyRefusal(
-            f"Sponsor {study.sponsor} is not among the sponsors that this hospital's policy allows."
-        )
+    check_sponsor(policy, study)
     allowed = duo.parse(policy.purposes) if policy.purposes else 0
     if not allowed or not duo.permits_study(allowed, policy.disease, spec.purposes, spec.disease):
         raise PolicyRefusal(
@@ -54,6 +49,15 @@ def check_policy(
         )
     if policy.approval:
         _check_approval(study, approvals)
+
+
+def check_sponsor(policy: PolicySettings, study: StudyHistory) -> None:
+    """Raise `PolicyRefusal` when the policy does not know the study's sponsor; needs nothing of the sponsor's bytes."""
+    known = {sponsor.lower() for sponsor in policy.sponsors}
+    if "*" not in known and study.sponsor.lower() not in known:
+        raise PolicyRefusal(
+            f"Sponsor {study.sponsor} is not among the sponsors that this hospital's policy allows."
+        )
 
 
 def _check_approval(study: StudyHistory, approvals: list[Approval]) -> None:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from medfed.errors import ConfigError
+from medfed.errors import StoreUnavailable
 from medfed.protocol.cid import cid_of, digest_of
 from medfed.protocol.commitments import Update
 from medfed.protocol.documents import CohortManifest
@@ -21,7 +21,10 @@ from medfed.protocol.header import Header
 from medfed.protocol.vector import write_vector
 from medfed.types import RoundNumber, StudyId
 
-__all__ = ["Work", "WorkFolder"]
+__all__ = ["PARTIAL", "Work", "WorkFolder"]
+
+PARTIAL = ".partial-"
+"""How the name of what is still being written begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +41,21 @@ class WorkFolder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        root.mkdir(parents=True, exist_ok=True)
-        for left in root.glob(".partial-*"):
+
+    def clean(self) -> None:
+        """Delete what kills left half written. For the one daemon that writes here, before it does."""
+        for left in self._root.glob(PARTIAL + "*"):
             shutil.rmtree(left, ignore_errors=True)
 
     def load(self, study: StudyId, number: RoundNumber) -> Work | None:
-        """The work stored for a round, if there is any."""
+        """The work stored for a round; None when there is none, or none that can be read."""
         folder = self._folder(study, number)
-        if not folder.exists():
-            return None
         try:
             fields = json.loads((folder / "update.json").read_text(encoding="utf-8"))
             digests = {name: bytes.fromhex(value) for name, value in fields.items() if name != "weight"}
             update = Update(**digests, weight=int(fields["weight"]))
-        except (OSError, ValueError, TypeError, KeyError) as exc:
-            raise ConfigError(f"The stored work in {folder} is damaged; restore it from a backup.") from exc
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
         return Work(update, folder / "update.bin", folder / "manifest.json")
 
     def save(
@@ -63,30 +66,54 @@ class WorkFolder:
         manifest: CohortManifest,
         weight: int,
     ) -> Work:
-        """Store a round's work durably; returns it. What was stored for the round before stays."""
+        """Store a round's work durably; returns it. What cannot be read at its place is replaced.
+
+        Raises `StoreUnavailable` when the disk does not take it.
+        """
         folder = self._folder(header.study, number)
-        partial = Path(mkdtemp(dir=self._root, prefix=".partial-"))
-        with (partial / "update.bin").open("wb") as file:
-            sealed = write_vector(header, words, file)
-            _flush(file)
-        shown = manifest.to_bytes()
-        _write(partial / "manifest.json", shown)
-        update = Update(digest_of(sealed.cid), sealed.root, digest_of(cid_of(shown)), manifest.root(), weight)
-        named = {
-            name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(update).items()
-        }
-        _write(partial / "update.json", json.dumps(named).encode())
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial.rename(folder)
-        _sync_folder(folder.parent)
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            partial = Path(mkdtemp(dir=self._root, prefix=PARTIAL))
+            update = _fill(partial, header, words, manifest, weight)
+            self._replace(partial, folder)
+        except OSError as exc:
+            raise StoreUnavailable(
+                f"The work folder {self._root} cannot be written ({exc.strerror}); make room or correct its rights."
+            ) from exc
         return Work(update, folder / "update.bin", folder / "manifest.json")
 
     def discard(self, study: StudyId) -> None:
         """Delete a study's work, once nobody can ask for it any more."""
         shutil.rmtree(self._root / str(study), ignore_errors=True)
 
+    def _replace(self, partial: Path, folder: Path) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            folder.rename(Path(mkdtemp(dir=self._root, prefix=PARTIAL)) / "replaced")
+        partial.rename(folder)
+        _sync_folder(folder.parent)
+        _sync_folder(self._root)
+        self.clean()
+
     def _folder(self, study: StudyId, number: RoundNumber) -> Path:
         return self._root / str(study) / str(number)
+
+
+def _fill(
+    partial: Path, header: Header, words: NDArray[np.uint32], manifest: CohortManifest, weight: int
+) -> Update:
+    with (partial / "update.bin").open("wb") as file:
+        sealed = write_vector(header, words, file)
+        _flush(file)
+    shown = manifest.to_bytes()
+    _write(partial / "manifest.json", shown)
+    update = Update(digest_of(sealed.cid), sealed.root, digest_of(cid_of(shown)), manifest.root(), weight)
+    named = {
+        name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(update).items()
+    }
+    _write(partial / "update.json", json.dumps(named).encode())
+    _sync_folder(partial)
+    return update
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,8 +1,7 @@
 """The chunk tree: a binary SHA-256 tree over a vector's 512-byte chunks, by position.
 
 leaf = sha256(chunk), node = sha256(left ‖ right), padded to the next power of two with leaves of 512 zero bytes.
-Words are
-big-endian uint32. A contract checks one chunk of any vector against its 32-byte root (`ChunkTree.sol`).
+Words are big-endian uint32. A contract checks one chunk of any vector against its 32-byte root (`ChunkTree.sol`).
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def chunk_count(words: int) -> int:
 
 
 def chunk_root(words: NDArray[np.uint32]) -> bytes:
-    """The root over `words` (n,), 32 bytes. Raises `ProtocolError` for none at all."""
+    """The root over `words` (n,), 32 bytes. Raises `ProtocolError` for none at all, or for what is no uint32."""
     hasher = ChunkHasher()
     for block in _blocks(words):
         hasher.add(block)
@@ -56,7 +55,7 @@ def chunk_root(words: NDArray[np.uint32]) -> bytes:
 
 
 def chunk_proof(words: NDArray[np.uint32], index: int) -> list[bytes]:
-    """The neighbours of chunk `index` from the bottom up."""
+    """The neighbours of chunk `index` from the bottom up. Raises `ProtocolError` when there is no such chunk."""
     hasher = ChunkHasher()
     for block in _blocks(words):
         hasher.add(block)
@@ -67,6 +66,8 @@ def verify_chunk(root: bytes, chunk: bytes, index: int, proof: Sequence[bytes], 
     """Whether `chunk` stands at `index` in the vector of `count` chunks with this root; the twin of
     `ChunkTree.verify`."""
     if len(chunk) != CHUNK_BYTES or not 0 <= index < count or len(proof) != (count - 1).bit_length():
+        return False
+    if any(len(neighbour) != 32 for neighbour in proof):
         return False
     node = hashlib.sha256(chunk).digest()
     for level, neighbour in enumerate(proof):
@@ -79,15 +80,19 @@ class ChunkHasher:
 
     def __init__(self) -> None:
         self._leaves: list[bytes] = []
+        self._ended = False
 
     def add(self, data: bytes | memoryview) -> None:
         """The next bytes: a whole number of chunks, only the last piece may end in the middle of one."""
-        view = memoryview(data)
+        if self._ended:
+            raise ProtocolError("A vector's bytes go on after a piece that ended inside a chunk.")
+        view = memoryview(data).cast("B")
         whole = len(view) - len(view) % CHUNK_BYTES
         sha256 = hashlib.sha256
         self._leaves += [sha256(view[at : at + CHUNK_BYTES]).digest() for at in range(0, whole, CHUNK_BYTES)]
         if whole < len(view):
             self._leaves.append(sha256(bytes(view[whole:]).ljust(CHUNK_BYTES, b"\0")).digest())
+            self._ended = True
 
     def root(self) -> bytes:
         """The root over all that was added."""
@@ -109,12 +114,14 @@ class ChunkHasher:
             if len(below) % 2:
                 below = [*below, _ZERO_ROOTS[len(levels) - 1]]
                 levels[-1] = below
-            joined = memoryview(b"".join(below))
-            levels.append([sha256(joined[at : at + 64]).digest() for at in range(0, len(joined), 64)])
+            pairs = zip(below[::2], below[1::2], strict=True)
+            levels.append([sha256(left + right).digest() for left, right in pairs])
         return levels
 
 
 def _blocks(words: NDArray[np.uint32]) -> Iterator[bytes]:
     """The words in big-endian bytes, a MiB at a time, so that no second copy of the vector is made."""
+    if words.ndim != 1 or words.dtype.kind != "u" or words.dtype.itemsize != 4:
+        raise ProtocolError(f"A vector is one row of uint32, not {words.dtype} of shape {words.shape}.")
     for start in range(0, len(words), _BLOCK_WORDS):
         yield words[start : start + _BLOCK_WORDS].astype(">u4").tobytes()

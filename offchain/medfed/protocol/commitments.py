@@ -61,6 +61,8 @@ def seats_in(seats: int) -> list[Seat]:
 
 def _word(value: bytes | int) -> bytes:
     if isinstance(value, int):
+        if not 0 <= value < 1 << 256:
+            raise InputError(f"{value} is no uint256.")
         return value.to_bytes(32, "big")
     if len(value) != 32:
         raise InputError(f"A digest has 32 bytes, not {len(value)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ __all__ = ["HEADER_BYTES", "Header"]
 
 HEADER_BYTES = 512
 _NOBODY = "0x" + "00" * 20
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Header:
 
     def chunk(self) -> bytes:
         """abi.encode(uint256 chainId, address contract, uint256 study, uint256 round, address hospital),
-        zero-filled to 512 bytes."""
+        zero-filled to 512 bytes. Raises `ProtocolError` for what those types cannot hold."""
         numbers = (
             self.chain_id,
             _number(self.contract),
@@ -36,18 +38,20 @@ class Header:
             self.round,
             _number(self.hospital or _NOBODY),
         )
-        return b"".join(number.to_bytes(32, "big") for number in numbers).ljust(HEADER_BYTES, b"\0")
+        return b"".join(map(_word, numbers)).ljust(HEADER_BYTES, b"\0")
 
     def words(self) -> NDArray[np.uint32]:
         """The chunk as 128 words, native byte order."""
         return np.frombuffer(self.chunk(), dtype=">u4").astype(np.uint32)
 
 
+def _word(number: int) -> bytes:
+    if not 0 <= number < 1 << 256:
+        raise ProtocolError(f"{number} is no uint256, so no header can hold it.")
+    return number.to_bytes(32, "big")
+
+
 def _number(address: str) -> int:
-    try:
-        raw = bytes.fromhex(address.removeprefix("0x"))
-    except ValueError:
-        raw = b""
-    if len(raw) != 20:
+    if not _ADDRESS.fullmatch(address):
         raise ProtocolError(f"{address!r} is no address; a header needs 0x and 40 hexadecimal digits.")
-    return int.from_bytes(raw, "big")
+    return int(address, 16)

@@ -24,6 +24,7 @@ __all__ = [
     "GrantMessage",
     "Message",
     "NarrowMessage",
+    "PermitMessage",
     "RevokeAllMessage",
     "RevokeMessage",
     "consent_domain",
@@ -37,11 +38,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Where a message counts: one contract on one chain. All of MedFed's domains have version "1"."""
+    """Where a message counts: one contract on one chain. All of MedFed's domains have version "1"; tokens' may not."""
 
     name: str
     chain_id: int
     contract: Address
+    version: str = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,18 @@ class AttestationMessage:
     aggregate_hash: bytes
 
 
-Message = GrantMessage | NarrowMessage | RevokeMessage | RevokeAllMessage | AttestationMessage
+@dataclass(frozen=True, slots=True)
+class PermitMessage:
+    """A token's owner lets `spender` draw `value` (ERC-2612); `deadline` in seconds."""
+
+    owner: Address
+    spender: Address
+    value: int
+    nonce: int
+    deadline: int
+
+
+Message = GrantMessage | NarrowMessage | RevokeMessage | RevokeAllMessage | AttestationMessage | PermitMessage
 
 _TERMS = ("uint32", "uint32", "uint16", "uint40", "uint40")
 # Class -> the struct's name, and the types of its fields in their order.
@@ -106,6 +119,7 @@ _STRUCTS: dict[type[Message], tuple[str, tuple[str, ...]]] = {
     RevokeMessage: ("Revoke", ("address", "uint32", "uint40", "uint40")),
     RevokeAllMessage: ("RevokeAll", ("address", "uint40", "uint40")),
     AttestationMessage: ("Attestation", ("uint64", "uint16", "bytes32")),
+    PermitMessage: ("Permit", ("address", "address", "uint256", "uint256", "uint256")),
 }
 _DOMAIN = (
     ("name", "string"),
@@ -114,7 +128,6 @@ _DOMAIN = (
     ("verifyingContract", "address"),
 )
 _DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-_VERSION = "1"
 
 
 def consent_domain(chain_id: int, contract: Address) -> Domain:
@@ -138,7 +151,7 @@ def typed_data(domain: Domain, message: Message) -> dict[str, Any]:
         "primaryType": name,
         "domain": {
             "name": domain.name,
-            "version": _VERSION,
+            "version": domain.version,
             "chainId": domain.chain_id,
             "verifyingContract": domain.contract,
         },
@@ -151,7 +164,7 @@ def digest(domain: Domain, message: Message) -> bytes:
     separator = keccak(
         keccak(_DOMAIN_TYPE)
         + keccak(domain.name.encode())
-        + keccak(_VERSION.encode())
+        + keccak(domain.version.encode())
         + _word("uint256", domain.chain_id)
         + _word("address", domain.contract)
     )

@@ -1,21 +1,17 @@
 """The update vector: floats become integers whose sum is the same on every machine, and a file that a contract can
 check.
 
-A hospital's update Δ is clipped to the spec's L2 norm, then per coordinate to [−b, b], and encoded as y =
-round_half_even(Δ · w · s)
-in two's-complement uint32. Sums are taken modulo 2^32; n_max · w_max · b · s < 2^31 keeps them from wrapping. As a
-file, a vector
-is its header chunk and then the words, big-endian, padded with zeros to whole chunks.
+A hospital's update Δ is clipped to the spec's L2 norm, then per coordinate to [−b, b], and encoded as
+y = round_half_even(Δ · w · s) in two's-complement uint32. Sums are taken modulo 2^32; n_max · w_max · b · s < 2^31
+keeps them from wrapping. As a file, a vector is its header chunk and then the words, big-endian, padded with zeros to
+whole chunks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from queue import Queue
-from threading import Thread
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -71,11 +67,12 @@ class Codec:
             raise SpecError("The codec's clip_norm, bound and scale must be finite and above zero.")
         if min(self.max_weight, self.max_hospitals, self.size) < 1:
             raise SpecError("The codec's max_weight, max_hospitals and size must be at least 1.")
-        largest = self.max_hospitals * self.word_limit(self.max_weight)
-        if largest >= _LIMIT:
+        # As floats first: their product may be too large for an integer, or infinite.
+        largest = float(self.bound) * (float(self.max_weight) * float(self.scale))
+        if largest >= _LIMIT or self.max_hospitals * self.word_limit(self.max_weight) >= _LIMIT:
             raise SpecError(
                 f"A sum of updates could wrap: {self.max_hospitals} hospitals times weight {self.max_weight} times bound {self.bound:g} "
-                f"times scale {self.scale:g} reaches {largest}, the limit is 2^31; lower one of them."
+                f"times scale {self.scale:g} reaches {self.max_hospitals * largest:.0f}, the limit is 2^31; lower one of them."
             )
 
     @property
@@ -98,7 +95,8 @@ class Codec:
         return math.ceil(length * length)
 
     def encode(self, delta: Floats, weight: int, rng: np.random.Generator | None = None) -> Words:
-        """Δ (size,) as words (size,). With `rng`, rounds stochastically (unbiased) instead of half to even.
+        """Δ (size,) as words (size,). With `rng`, rounds stochastically (unbiased, up to the largest whole word)
+        instead of half to even.
 
         Raises `InputError` for a wrong length, a weight out of range, or a value that is not finite.
         """
@@ -118,9 +116,9 @@ class Codec:
             if rng is None:
                 np.rint(block, out=block)
             else:
+                np.clip(block, -limit, limit, out=block)
                 block += rng.random(len(block))
                 np.floor(block, out=block)
-                np.clip(block, -limit, limit, out=block)
             words[start : start + len(block)] = block.astype(np.int64).astype(np.int32).view(np.uint32)
         return words
 
@@ -153,10 +151,11 @@ class Codec:
         The squares are added block by block in one order, so that the factor does not depend on the number of threads.
         """
         squares = np.float64(0)
-        for start in range(0, self.size, _BLOCK):
-            block = delta[start : start + _BLOCK].astype(np.float64)
-            np.square(block, out=block)
-            squares += block.sum()
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            for start in range(0, self.size, _BLOCK):
+                block = delta[start : start + _BLOCK].astype(np.float64)
+                np.square(block, out=block)
+                squares += block.sum()
         if not np.isfinite(squares):
             raise InputError("An update holds a value that is not a finite number; training has diverged.")
         norm = np.sqrt(squares)
@@ -183,12 +182,12 @@ def add_into(total: Words, words: Words) -> None:
 
 def seal(header: Header, words: Words) -> Sealed:
     """CID and root of a vector, without its file."""
-    return _seal(_file_blocks(header, words), None)
+    return _seal(_file_blocks(header, words))
 
 
 def write_vector(header: Header, words: Words, file: BinaryIO) -> Sealed:
-    """Write a vector's file and seal it, in one pass; keeps a MiB or two in memory beyond the input."""
-    return _seal(_file_blocks(header, words), file)
+    """Write a vector's file and seal it, in one pass; keeps a MiB or two in memory beyond the input and the tree."""
+    return _seal(_written(_file_blocks(header, words), file))
 
 
 def vector_bytes(header: Header, words: Words) -> bytes:
@@ -196,27 +195,30 @@ def vector_bytes(header: Header, words: Words) -> bytes:
     return b"".join(_file_blocks(header, words))
 
 
-def check_vector(data: bytes | Path, header: Header, size: int) -> tuple[Words, bytes]:
-    """The words (size,) and the chunk root of a vector's file.
+def check_vector(pieces: Iterable[bytes | memoryview], header: Header, size: int) -> tuple[Words, bytes]:
+    """The words (size,) and the chunk root of a vector's file, given in pieces as `ContentStore.stream` yields them
+    (whole chunks but for the last), so that the only copy of the vector is the words.
 
-    Raises `ProtocolError` when it has another length or another header, or padding that is not zero.
+    Raises `ProtocolError` when it has another length or another header, or padding that is not zero, and whatever
+    the pieces raise.
     """
-    raw = (
-        np.memmap(data, dtype=np.uint8, mode="r")
-        if isinstance(data, Path)
-        else np.frombuffer(data, dtype=np.uint8)
-    )
-    if len(raw) != vector_size(size):
-        raise ProtocolError(f"A vector of {size} words is {vector_size(size)} bytes long, not {len(raw)}.")
-    if bytes(raw[:CHUNK_BYTES]) != header.chunk():
+    words = np.empty(vector_size(size) // 4, dtype=np.uint32)
+    hasher = ChunkHasher()
+    length = 0
+    for piece in pieces:
+        start, length = length, length + len(piece)
+        if length <= vector_size(size):
+            hasher.add(piece)
+            words[start // 4 : length // 4] = np.frombuffer(piece[: len(piece) // 4 * 4], dtype=">u4")
+    if length != vector_size(size):
+        raise ProtocolError(f"A vector of {size} words is {vector_size(size)} bytes long, not {length}.")
+    if not np.array_equal(words[:CHUNK_WORDS], header.words()):
         raise ProtocolError(
             f"The vector's header is not that of round {header.round} of study {header.study} and its hospital."
         )
-    if raw[CHUNK_BYTES + 4 * size :].any():
+    if words[CHUNK_WORDS + size :].any():
         raise ProtocolError("The vector's padding is not zero.")
-    hasher = ChunkHasher()
-    hasher.add(raw.data)
-    return raw[CHUNK_BYTES : CHUNK_BYTES + 4 * size].view(">u4").astype(np.uint32), hasher.root()
+    return words[CHUNK_WORDS : CHUNK_WORDS + size], hasher.root()
 
 
 def _squares(words: Words) -> int:
@@ -243,34 +245,20 @@ def _file_blocks(header: Header, words: Words) -> Iterator[bytes]:
         yield block + padding if start + _BLOCK_WORDS >= len(words) else block
 
 
-def _seal(blocks: Iterator[bytes], file: BinaryIO | None) -> Sealed:
-    """Hash for the CID and write in a second thread (both let go of the interpreter) while this one builds the tree."""
+def _seal(blocks: Iterable[bytes]) -> Sealed:
+    """Hash each block for the CID and for the tree while it is at hand.
+
+    In one thread: chunks are too short for hashlib to let another thread in, so a second one only adds waiting.
+    """
     tree = ChunkHasher()
     dag = DagHasher()
-    queue: Queue[bytes | None] = Queue(maxsize=4)
-    failures: list[BaseException] = []
-    worker = Thread(target=_consume, args=(queue, dag, file, failures), daemon=True)
-    worker.start()
     for block in blocks:
-        queue.put(block)
+        dag.add(block)
         tree.add(block)
-    queue.put(None)
-    root = tree.root()
-    worker.join()
-    if failures:
-        raise failures[0]
-    return Sealed(cid_from_digest(dag.finish()), root)
+    return Sealed(cid_from_digest(dag.finish()), tree.root())
 
 
-def _consume(
-    queue: Queue[bytes | None], dag: DagHasher, file: BinaryIO | None, failures: list[BaseException]
-) -> None:
-    while (block := queue.get()) is not None:
-        if failures:
-            continue
-        try:
-            dag.add(block)
-            if file is not None:
-                file.write(block)
-        except BaseException as exc:  # noqa: BLE001 - handed to the caller, who raises it
-            failures.append(exc)
+def _written(blocks: Iterable[bytes], file: BinaryIO) -> Iterator[bytes]:
+    for block in blocks:
+        file.write(block)
+        yield block

@@ -1,34 +1,69 @@
 """An audit: every round of a study recomputed from public bytes, with no key and no trust in who computed it first.
 
-Checked for each round: that the commitments on chain are those of the events; each included update's CID, root,
-header, range; the sum, its
-root, the next model; that two thirds of the submitters attested; each manifest's form, root, weight, and that it is
-no longer than the consents
-active at its second; every payout. With a hospital's disclosure, the consent behind each leaf. The first difference
-ends the verdict.
+First the events are held against the contracts' storage (`evidence`). Then, round by round: each included update's CID,
+root, header and range, the sum, its root, the next model, the quorum; each manifest's form, root and weight, and that
+it is no longer than the consents active at its second; every payout. With a hospital's disclosure, the consent behind
+each leaf. At the end: absences, what was carried on, the refund, the pot.
+
+Bytes that are had and are wrong are a difference. Bytes that cannot be had are no difference, and no proof either: a
+round that needs them is judged neither right nor wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import platform
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from medfed import __version__
+from medfed.chain.artifacts import artifact
 from medfed.chain.contracts import check_rule
+from medfed.chain.contracts.datasets import DatasetInfo
+from medfed.chain.contracts.rewards import Scores
+from medfed.chain.contracts.rounds import ScoreMode
 from medfed.chain.deployment import compiler_version
-from medfed.errors import ContentMissing, Fatal, IntegrityError, ProtocolError
-from medfed.learning.models import initial_model, model_bytes
+from medfed.chain.history import datasets
+from medfed.data.quality import QualityReport
+from medfed.errors import (
+    ContentMissing,
+    ContractRevert,
+    InputError,
+    IntegrityError,
+    ProtocolError,
+    SpecError,
+)
+from medfed.learning.models import Model, initial_model, model_bytes, parse_model
 from medfed.protocol.cid import cid_from_digest, cid_of
-from medfed.protocol.documents import CohortManifest, Disclosure, StudySpec
+from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.documents import Disclosure, StudySpec
 from medfed.protocol.phase import quorum_of
+from medfed.protocol.vector import vector_size
+from medfed.rounds.evidence import CONTRACTS, Evidence
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, consented, read_round, read_study
-from medfed.rounds.recompute import RoundPlace, RoundSum, check_manifest
-from medfed.rounds.settle import PotBook, pay_of
-from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of
-from medfed.types import Cid, RoundNumber, Seat, StudyId
+from medfed.rounds.history import (
+    ConsentBook,
+    Enrolment,
+    RoundHistory,
+    StudyHistory,
+    read_round,
+    read_study,
+)
+from medfed.rounds.recompute import RoundPlace, RoundSum, check_manifest, check_update, check_words
+from medfed.rounds.settle import PotBook, due_refund, pay_of, slashed_into
+from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of, model_limit
+from medfed.types import Address, BlockStamp, Cid, DatasetId, RoundNumber, Seat, StudyId
 
 __all__ = ["Report", "Verdict", "audit_study"]
+
+RIGHT, WRONG, UNCHECKED = "right", "wrong", "not checked"
+_LIMITS = (
+    "training on records that are not listed, and invented patients, cannot be seen from public data",
+    "how an update was trained is not recomputed: only the hospital has the records",
+    "the hospitals' descriptions are not looked at, as nothing follows from them",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +72,71 @@ class Verdict:
 
     round: int
     state: str
+    """final, void or open."""
     updates: int
     weight: int
     checks: int
     unchecked: tuple[str, ...] = ()
+    """What public data cannot show."""
+    missing: tuple[str, ...] = ()
+    """Why the verdict is open: bytes it needs that nobody serves."""
     difference: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """right, wrong, or not checked."""
+        if self.difference:
+            return WRONG
+        return UNCHECKED if self.missing or self.state == "open" else RIGHT
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole audit. `difference` is the first one, empty when there is none."""
+    """The whole audit. `difference` is the first one, empty when there is none; `missing` likewise."""
 
     study: int
     state: str
     rounds: tuple[Verdict, ...]
+    checks: int
     difference: str
+    missing: str
     unchecked: tuple[str, ...]
     versions: Mapping[str, str]
 
     @property
     def ok(self) -> bool:
-        """Whether everything that could be checked is right, and something was."""
-        return not self.difference
+        """Whether all that can be checked was, and is right."""
+        return not self.difference and not self.missing
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        if self.difference:
+            return f"WRONG: {self.difference}"
+        if self.missing:
+            return f"NOT CHECKED: {self.missing}"
+        if not any(entry.verdict == RIGHT for entry in self.rounds):
+            return "No round has ended yet; what there is, is right."
+        return "Everything that can be checked is right."
 
 
 @dataclass
 class _Audit:
     federation: Federation
     study: StudyHistory
-    spec: StudySpec
     disclosures: Mapping[str, Disclosure]
-    pot: PotBook
+    block: BlockStamp
     checks: int = 0
     unchecked: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    books: dict[DatasetId, ConsentBook] = field(default_factory=dict)
+    model: Model | None = None
+    """The model that the next round starts from, as far as it could be recomputed."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """The study's facts in storage."""
+        return Evidence(self.federation, self.study, self.block, self.expect)
 
     def expect(self, right: bool, otherwise: str) -> None:
         """One comparison."""
@@ -77,198 +144,328 @@ class _Audit:
         if not right:
             raise ProtocolError(otherwise)
 
+    def look(self, what: str, check: Callable[[], object], *, needed: bool = True) -> bool:
+        """Whether a check had the bytes it asks for; those that are `needed` leave the verdict open."""
+        try:
+            check()
+        except ContentMissing as exc:
+            (self.missing if needed else self.unchecked).append(f"{what}: {exc}")
+            return False
+        except (ProtocolError, IntegrityError) as exc:
+            raise ProtocolError(f"{what}: {exc}") from exc
+        self.checks += 1
+        return True
 
-def audit_study(federation: Federation, number: StudyId, disclosures: tuple[Disclosure, ...] = ()) -> Report:
-    """Recompute a study. Raises `InputError` for an unknown one, `Transient` when chain or store does not answer."""
-    federation.sync()
+    def judge(self, check: Callable[[], None]) -> str:
+        """Run one part of the audit; returns its first difference."""
+        self.checks, self.unchecked, self.missing = 0, [], []
+        try:
+            check()
+        except ContentMissing as exc:
+            self.missing.append(str(exc))
+        except (ProtocolError, IntegrityError, SpecError) as exc:
+            return str(exc)
+        except ContractRevert as exc:
+            return f"what the events tell cannot have happened: {exc}"
+        return ""
+
+    def consented(self, entry: Enrolment, history: RoundHistory) -> frozenset[Address]:
+        """Whose consent was active in the second before the round opened."""
+        if entry.dataset not in self.books:
+            self.books[entry.dataset] = ConsentBook(self.federation.index, entry.dataset)
+        return self.books[entry.dataset].active(self.study.terms["purposes"], history.opened_at - 1)
+
+
+def audit_study(
+    federation: Federation,
+    number: StudyId,
+    disclosures: tuple[Disclosure, ...] = (),
+    tell: Callable[[str], object] = lambda _: None,
+) -> Report:
+    """Recompute a study; `tell` hears what is looked at.
+
+    Raises `InputError` for an unknown study or a disclosure of another one, `Transient` when chain or store does not
+    answer.
+    """
+    block = federation.sync()
     study = read_study(federation.index, number)
-    versions = {
+    audit = _Audit(federation, study, _given(federation, study, disclosures), block)
+    specs: list[StudySpec] = []
+    tell("events against the contracts' storage")
+    difference = audit.judge(lambda: specs.append(_check_start(audit)))
+    if difference or not specs:
+        return _report(audit, (), difference)
+    before, checks = audit.unchecked, audit.checks
+    histories = {
+        value: read_round(federation.index, number, RoundNumber(value))
+        for value in range(1, study.rounds + 1)
+    }
+    pot = PotBook(study.terms, slashed_into(federation.index, study))
+    verdicts = []
+    for history in histories.values():
+        tell(f"round {history.number} of {study.rounds}")
+        verdicts.append(_round(audit, specs[0], history, pot))
+        pot.close(history)
+    last = audit.judge(lambda: _check_end(audit, histories, pot))
+    audit.unchecked, audit.checks = before + audit.unchecked, audit.checks + checks
+    found = [f"Round {entry.round}: {entry.difference}" for entry in verdicts if entry.difference]
+    return _report(audit, tuple(verdicts), next(iter([*found, last]), ""))
+
+
+def _given(
+    federation: Federation, study: StudyHistory, disclosures: tuple[Disclosure, ...]
+) -> dict[str, Disclosure]:
+    """Disclosures by hospital. Raises `InputError` for one that is not of this study."""
+    place = (federation.client.chain_id, federation.contracts.rounds.address.lower(), study.study)
+    seats = {(entry.hospital.lower(), entry.dataset) for entry in study.enrolments}
+    for shown in disclosures:
+        of = (shown.chain_id, shown.contract.lower(), shown.study)
+        if of != place or (shown.hospital.lower(), shown.dataset) not in seats:
+            raise InputError(
+                f"The disclosure of {shown.hospital} is of study {shown.study} with dataset {shown.dataset} on chain "
+                f"{shown.chain_id}; it proves nothing about study {study.study} here."
+            )
+    return {shown.hospital.lower(): shown for shown in disclosures}
+
+
+def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Report:
+    study = audit.study
+    missing = [
+        f"Round {entry.round}: {text}" for entry in verdicts for text in entry.missing
+    ] or audit.missing
+    return Report(
+        study=study.study,
+        state=study.ended or ("running" if study.rounds else "enrolling"),
+        rounds=verdicts,
+        checks=audit.checks + sum(entry.checks for entry in verdicts),
+        difference=difference,
+        missing=missing[0] if missing else "",
+        unchecked=(*audit.unchecked, *_LIMITS),
+        versions=_versions(audit.federation),
+    )
+
+
+def _versions(federation: Federation) -> dict[str, str]:
+    compiled = hashlib.sha256(b"".join(artifact(name).runtime for name in CONTRACTS)).hexdigest()
+    return {
         "medfed": __version__,
-        "compiler": compiler_version(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "solc": compiler_version(),
+        "code": f"sha256:{compiled}",
         "rounds": federation.contracts.rounds.address,
     }
-    try:
-        spec = fetch_spec(federation.store, study)
-        check_rule(federation.client, spec.rule, study.terms["rule"])
-        _check_start(spec)
-    except (Fatal, ContentMissing) as exc:
-        return Report(number, _state(study), (), f"The study's spec: {exc}", (), versions)
-    given = {entry.hospital.lower(): entry for entry in disclosures}
-    audit = _Audit(federation, study, spec, given, PotBook(study.terms, _slashes(federation, study)))
-    verdicts = tuple(_round(audit, RoundNumber(value)) for value in range(1, study.rounds + 1))
-    differences = [
-        f"Round {verdict.round}: {verdict.difference}" for verdict in verdicts if verdict.difference
-    ]
-    differences += _refund(audit)
-    return Report(number, _state(study), verdicts, differences[0] if differences else "", _limits(), versions)
 
 
-def _check_start(spec: StudySpec) -> None:
-    found = cid_of(model_bytes(initial_model(spec), spec))
-    if found != spec.initial_model_cid:
-        raise ProtocolError(
-            f"the initial model is {spec.initial_model_cid}, from the seed it comes to {found}"
-        )
+# -- before the first round ----------------------------------------------------------------------------------------
 
 
-def _round(audit: _Audit, number: RoundNumber) -> Verdict:
-    history = read_round(audit.federation.index, audit.study.study, number)
-    audit.checks, audit.unchecked = 0, []
-    difference = ""
-    try:
-        _check_round(audit, history)
-    except ProtocolError as exc:
-        difference = str(exc)
-    except (ContentMissing, IntegrityError) as exc:
-        difference = f"bytes that the verdict needs cannot be had: {exc}"
-    audit.pot.close(history)
-    state = "final" if history.final_at else "void" if history.void else "open"
-    return Verdict(
-        number, state, len(history.updates), history.weight, audit.checks, tuple(audit.unchecked), difference
-    )
-
-
-def _check_round(audit: _Audit, history: RoundHistory) -> None:
-    for seat, update in history.updates.items():
-        stored = audit.federation.contracts.rounds.commitment(history.study, history.number, seat)
-        audit.expect(
-            stored == update.commitment(), f"the commitment of seat {seat} on chain is not that of its event"
-        )
-    if history.result is None:
-        audit.unchecked.append("no result: its updates are not recomputed")
-        return
-    result = history.result
-    place = _place(audit, history)
-    included = {seat: update for seat, update in history.updates.items() if result.included >> seat & 1}
-    total = RoundSum(place, {entry.seat: entry for entry in audit.study.enrolments})
-    total.add(audit.federation.store, included)
-    for seat, why in [*total.faults.items(), *total.missing.items()]:
-        raise ProtocolError(f"the update of seat {seat}: {why}")
-    audit.checks += 4 * len(included)  # CID, root, header and range of each
-    model = fetch_model(
-        audit.federation.store,
-        audit.spec,
-        model_cid_of(audit.federation.index, audit.study, audit.spec, history.number),
-    )
-    found = total.outcome(model).aggregate
-    for name in ("cid", "root", "model", "included", "weight"):
-        audit.expect(
-            getattr(found, name) == getattr(result, name),
-            f"the aggregate's {name} is not what the updates come to",
-        )
+def _check_start(audit: _Audit) -> StudySpec:
+    """Code, terms, seats, consents, datasets, spec, initial model. Raises `ContentMissing` without the spec."""
+    store, evidence = audit.federation.store, audit.evidence
+    evidence.check_code()
+    evidence.check_study()
+    for entry in audit.study.enrolments:
+        evidence.check_consents(entry.dataset)
+        _check_dataset(audit, entry)
+    spec = fetch_spec(store, audit.study)
+    check_rule(audit.federation.client, spec.rule, audit.study.terms["rule"])
+    audit.model = initial_model(spec)
+    found = cid_of(model_bytes(audit.model, spec))
     audit.expect(
-        history.final_hash == found.digest(history.study, history.number),
-        "the final hash is not that of the aggregate",
+        found == spec.initial_model_cid,
+        f"the initial model is {spec.initial_model_cid}, from the seed it comes to {found}",
     )
-    attesters = history.attesters[history.final_hash]
-    audit.expect(attesters & ~history.submitted == 0, "somebody attested who had not submitted")
+    _published(audit, "the initial model", Cid(spec.initial_model_cid), model_limit(spec))
+    return spec
+
+
+def _check_dataset(audit: _Audit, entry: Enrolment) -> None:
+    """What was pinned is what the hospital published, and its quality report says the same."""
+    versions = {record.version: record.info for record in datasets(audit.federation.index, entry.dataset)}
+    info = versions.get(entry.version)
+    audit.expect(
+        info is not None and info.records == entry.records,
+        f"dataset {entry.dataset} was enrolled with {entry.records} records, its version {entry.version} has others",
+    )
+    assert info is not None
+    audit.evidence.check_dataset(entry, info)
+    audit.look(
+        f"the quality report of dataset {entry.dataset}", lambda: _check_quality(audit, info), needed=False
+    )
+
+
+def _check_quality(audit: _Audit, info: DatasetInfo) -> None:
+    data = audit.federation.store.get(cid_from_digest(info.report), QualityReport.maximum)
+    report = QualityReport.from_bytes(data)
+    said = (info.records, f"0x{info.schema_hash.hex()}", info.quality)
+    audit.expect(
+        (report.records, report.schema_hash, report.score) == said,
+        "it says other things about the dataset than the chain",
+    )
+
+
+def _published(audit: _Audit, what: str, cid: Cid, limit: int) -> None:
+    """Bytes that were recomputed anyway: are they there, and are they what they should be?"""
+    audit.look(what, lambda: audit.federation.store.get(cid, limit), needed=False)
+
+
+# -- a round -------------------------------------------------------------------------------------------------------
+
+
+def _round(audit: _Audit, spec: StudySpec, history: RoundHistory, pot: PotBook) -> Verdict:
+    rounds = audit.federation.contracts.rounds.address
+    place = RoundPlace(audit.federation.client.chain_id, rounds, history.study, history.number, spec)
+    start, audit.model = audit.model, None if history.result else audit.model
+    difference = audit.judge(lambda: _check_round(audit, place, history, (start, pot)))
+    return Verdict(
+        round=history.number,
+        state="final" if history.final_at else "void" if history.void else "open",
+        updates=len(history.updates),
+        weight=history.weight,
+        checks=audit.checks,
+        unchecked=tuple(audit.unchecked),
+        missing=tuple(audit.missing),
+        difference=difference,
+    )
+
+
+def _check_round(
+    audit: _Audit, place: RoundPlace, history: RoundHistory, given: tuple[Model | None, PotBook]
+) -> None:
+    start, pot = given
+    audit.evidence.check_round(history)
+    _check_pay(audit, history, pot)
+    result = history.result
+    if result is None:
+        audit.unchecked.append("it has no result to compare with, so its updates are not recomputed")
+        return
+    _check_quorum(audit, history, result)
+    entries = {entry.seat: entry for entry in audit.study.enrolments}
+    total = RoundSum(place, entries)
+    for seat, update in history.updates.items():
+        if result.included >> seat & 1:
+            _check_included(audit, history, total, (entries[seat], update))
+        else:
+            _check_left_out(audit, place, entries[seat], update)
+    if not audit.missing:
+        _check_result(audit, history, total, start)
+    _published(audit, "the published sum", cid_from_digest(result.cid), vector_size(place.spec.size))
+    _published(audit, "the published model", cid_from_digest(result.model), model_limit(place.spec))
+
+
+def _check_quorum(audit: _Audit, history: RoundHistory, result: Aggregate) -> None:
+    attesters = history.attesters.get(history.final_hash, 0)
+    audit.expect(
+        (attesters | result.included) & ~history.submitted == 0,
+        "somebody is in the sum or attested who had not submitted",
+    )
+    audit.expect(
+        result.included.bit_count() >= audit.study.terms["min_hospitals"],
+        "the sum has fewer updates than the study asks for",
+    )
     by_time = audit.federation.index.events("AttemptAccepted", study=history.study, round=history.number)
     enough = by_time or attesters.bit_count() >= quorum_of(len(history.updates))
     audit.expect(bool(enough), "fewer than two thirds attested, and no claim became final by time")
-    _published(audit, cid_from_digest(result.cid))
-    _check_manifests(audit, history, place)
-    _check_pay(audit, history)
 
 
-def _published(audit: _Audit, cid: Cid) -> None:
-    """Whether the sum can still be fetched; it is not needed, as it was recomputed."""
-    if not audit.federation.store.has(cid):
-        audit.unchecked.append(f"the published sum {cid} is not in this store")
-
-
-def _check_manifests(audit: _Audit, history: RoundHistory, place: RoundPlace) -> None:
-    entries = {entry.seat: entry for entry in audit.study.enrolments}
-    for seat, update in history.updates.items():
-        entry = entries[seat]
-        try:
-            manifest = check_manifest(audit.federation.store, place, entry, update)
-        except (ContentMissing, IntegrityError) as exc:
-            audit.unchecked.append(f"the manifest of seat {seat}: {exc}")
-            continue
-        step = audit.spec.cohort_step
-        active = consented(audit.federation.index, entry.dataset, audit.spec.purposes, history.opened_at - 1)
-        audit.expect(
-            update.weight <= len(active) and len(manifest.leaves) < len(active) + step,
-            f"the manifest of seat {seat} lists more patients than the {len(active)} who consented",
-        )
-        audit.expect(
-            update.weight <= entry.records, f"the weight of seat {seat} is above its pinned record count"
-        )
-        _check_disclosure(audit, history, entry, (manifest, update.weight))
-
-
-def _check_disclosure(
-    audit: _Audit, history: RoundHistory, entry: Enrolment, shown: tuple[CohortManifest, int]
+def _check_included(
+    audit: _Audit, history: RoundHistory, total: RoundSum, work: tuple[Enrolment, Update]
 ) -> None:
+    entry, update = work
+    store, place = audit.federation.store, total.place
+    audit.look(
+        f"the update of seat {entry.seat}",
+        lambda: total.include(entry.seat, update.weight, check_words(store, place, entry, update)),
+    )
+    audit.look(f"the manifest of seat {entry.seat}", lambda: _check_manifest(audit, history, place, work))
+
+
+def _check_left_out(audit: _Audit, place: RoundPlace, entry: Enrolment, update: Update) -> None:
+    """Why the quorum left an update out: by the bytes, where they can be had."""
+    try:
+        check_update(audit.federation.store, place, entry, update)
+    except ProtocolError:
+        audit.checks += 1  # rightly so: it breaks the protocol
+    except (ContentMissing, IntegrityError) as exc:
+        audit.unchecked.append(f"why the update of seat {entry.seat} was left out: {exc}")
+    else:
+        audit.unchecked.append(
+            f"the update of seat {entry.seat} was left out and is right; whether it was there in time cannot be seen"
+        )
+
+
+def _check_result(audit: _Audit, history: RoundHistory, total: RoundSum, start: Model | None) -> None:
+    spec = total.place.spec
+    if start is None:
+        start = _model_before(audit, spec, history.number)
+    outcome = total.outcome(start)
+    for name in ("cid", "root", "model", "included", "weight"):
+        audit.expect(
+            getattr(outcome.aggregate, name) == getattr(history.result, name),
+            f"the aggregate's {name} is not what the updates come to",
+        )
+    audit.model = parse_model(outcome.model_file, spec)
+
+
+def _model_before(audit: _Audit, spec: StudySpec, number: RoundNumber) -> Model:
+    """The published model that a round starts from, where the rounds before could not be recomputed."""
+    cid = model_cid_of(audit.federation.index, audit.study, spec, number)
+    return fetch_model(audit.federation.store, spec, cid)
+
+
+def _check_manifest(
+    audit: _Audit, history: RoundHistory, place: RoundPlace, work: tuple[Enrolment, Update]
+) -> None:
+    entry, update = work
+    manifest = check_manifest(audit.federation.store, place, entry, update)
+    active = audit.consented(entry, history)
+    audit.expect(
+        update.weight <= len(active) and len(manifest.leaves) < len(active) + place.spec.cohort_step,
+        f"it lists more patients than the {len(active)} who consented",
+    )
+    audit.expect(update.weight <= entry.records, "its weight is above the pinned record count")
     disclosure = audit.disclosures.get(entry.hospital.lower())
     if disclosure is None:
         audit.unchecked.append(
             f"which consent stands behind each leaf of seat {entry.seat}: needs its disclosure"
         )
         return
-    if (disclosure.chain_id, disclosure.contract.lower()) != (
-        audit.federation.client.chain_id,
-        audit.federation.contracts.rounds.address.lower(),
-    ):
-        raise ProtocolError(f"the disclosure of {entry.hospital} is for another chain or contract")
-    patients = disclosure.patients(*shown, audit.spec.cohort_step)
-    active = {
-        patient.lower()
-        for patient in consented(
-            audit.federation.index, entry.dataset, audit.spec.purposes, history.opened_at - 1
-        )
-    }
-    without = sum(patient.lower() not in active for patient in patients)
+    patients = disclosure.patients(manifest, update.weight, place.spec.cohort_step)
+    without = {patient.lower() for patient in patients} - {patient.lower() for patient in active}
     audit.expect(
-        not without,
-        f"{without} patients of seat {entry.seat} had not consented at second {history.opened_at - 1}",
+        not without, f"{len(without)} of its patients had not consented at second {history.opened_at - 1}"
     )
 
 
-def _check_pay(audit: _Audit, history: RoundHistory) -> None:
-    reward = audit.pot.reward(history.number)
+def _check_pay(audit: _Audit, history: RoundHistory, pot: PotBook) -> None:
+    reward = pot.reward(history.number)
+    hospitals = {entry.seat: entry.hospital for entry in audit.study.enrolments}
     for event in audit.federation.index.events("Claimed", study=history.study, round=history.number):
         seat = Seat(event["seat"])
-        due = pay_of(audit.study.terms, history, reward, seat)
+        due = pay_of(audit.study.terms, history, reward, seat, _scores(audit, history, seat))
         audit.expect(event["amount"] == due, f"seat {seat} was paid {event['amount']}, its due is {due}")
-
-
-def _slashes(federation: Federation, study: StudyHistory) -> dict[int, int]:
-    """What slashed tokens added to each round's reward; to the sponsor's refund under number 0."""
-    carried: dict[int, int] = {}
-    for event in federation.index.events("Forfeited", study=study.study):
-        carried[event["round"]] = carried.get(event["round"], 0) + event["amount"]
-    return carried
-
-
-def _refund(audit: _Audit) -> Iterator[str]:
-    index, study = audit.federation.index, audit.study
-    refuted = [event["round"] for event in index.events("RoundRefuted", study=study.study)]
-    following = min(refuted, default=study.rounds + 1)
-    finals = sum(event["round"] < following for event in index.events("RoundFinal", study=study.study))
-    due = study.terms["reward_per_round"] * (study.terms["rounds"] - finals)
-    due += audit.pot.carried.get(following, 0)
-    for event in index.events("Refunded", study=study.study):
-        forfeited = sum(
-            slash["amount"]
-            for slash in index.events("Forfeited", study=study.study, round=0)
-            if (slash.block, slash.log_index) < (event.block, event.log_index)
+        audit.expect(
+            event["hospital"] == hospitals.get(seat), f"the pay of seat {seat} went to {event['hospital']}"
         )
-        if event["amount"] != due + forfeited:
-            yield f"The sponsor was refunded {event['amount']}, the due is {due + forfeited}"
 
 
-def _limits() -> tuple[str, ...]:
-    return (
-        "training on records that are not listed, and invented patients, cannot be seen from public data",
-        "how an update was trained is not recomputed: only the hospital has the records",
-    )
+def _scores(audit: _Audit, history: RoundHistory, seat: Seat) -> Scores:
+    """What the reviews of a round come to, by the contract's own tally."""
+    if audit.study.terms["score_mode"] != ScoreMode.REVIEWED:
+        return Scores(0, 0, 0)
+    rewards = audit.federation.contracts.rewards
+    return rewards.scores(history.study, history.number, seat, audit.block)
 
 
-def _place(audit: _Audit, history: RoundHistory) -> RoundPlace:
-    rounds = audit.federation.contracts.rounds.address
-    return RoundPlace(audit.federation.client.chain_id, rounds, history.study, history.number, audit.spec)
+# -- after the last round ------------------------------------------------------------------------------------------
 
 
-def _state(study: StudyHistory) -> str:
-    return study.ended or ("running" if study.rounds else "enrolling")
+def _check_end(audit: _Audit, histories: Mapping[int, RoundHistory], pot: PotBook) -> None:
+    """Absences, what was carried on, the refund."""
+    audit.evidence.check_conduct(histories)
+    audit.evidence.check_carried(pot.carried)
+    due = due_refund(audit.federation.index, audit.study, pot)
+    for event in audit.federation.index.events("Refunded", study=audit.study.study):
+        audit.expect(event["amount"] == due, f"The sponsor was refunded {event['amount']}, the due is {due}")
+        audit.expect(event["sponsor"] == audit.study.sponsor, f"The refund went to {event['sponsor']}")

@@ -12,15 +12,21 @@ from medfed.config import Settings
 from medfed.storage import ContentStore, open_store
 from medfed.types import BlockStamp
 
-__all__ = ["Federation", "open_federation"]
+__all__ = ["Federation", "OnChain", "open_federation", "open_on_chain"]
 
 
 @dataclass(frozen=True)
-class Federation:
-    """Everything public. Holds no key."""
+class OnChain:
+    """A chain and its contracts: all that most calls need."""
 
     client: ChainClient
     contracts: Deployment
+
+
+@dataclass(frozen=True)
+class Federation(OnChain):
+    """Everything public. Holds no key."""
+
     store: ContentStore
     index: EventIndex
 
@@ -36,9 +42,14 @@ def open_federation(
 
     `index` is the event index's file (in memory without one).
     """
+    place = open_on_chain(settings, client)
+    events = open_index(place.contracts, index, confirmations=settings.confirmations)
+    return Federation(place.client, place.contracts, open_store(settings.store), events)
+
+
+def open_on_chain(settings: Settings, client: ChainClient | None = None) -> OnChain:
+    """Chain and contracts of the settings, without store and history. Raises `WrongChain`, `ChainUnavailable`."""
     chain = client or connect(settings.rpc)
     if settings.chain_id is not None:
         chain.require_chain(settings.chain_id)
-    contracts = load(chain, settings.state_dir)
-    events = open_index(contracts, index, confirmations=settings.confirmations)
-    return Federation(chain, contracts, open_store(settings.store), events)
+    return OnChain(chain, load(chain, settings.state_dir, settings.addresses))

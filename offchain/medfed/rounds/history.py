@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from medfed.chain.calls import Event
@@ -15,7 +17,16 @@ from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.phase import Outcome, RoundFacts
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
-__all__ = ["Enrolment", "RoundHistory", "StudyHistory", "consented", "read_round", "read_study", "study_ids"]
+__all__ = [
+    "ConsentBook",
+    "Enrolment",
+    "RoundHistory",
+    "StudyHistory",
+    "consented",
+    "read_round",
+    "read_study",
+    "study_ids",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,7 @@ class RoundHistory:
     @property
     def result(self) -> Aggregate | None:
         """The final aggregate, if the round is final."""
-        return self.proposals[self.final_hash] if self.final_at else None
+        return self.proposals.get(self.final_hash)
 
     def facts(self, terms: Mapping[str, Any]) -> RoundFacts:
         """What the round's phase depends on."""
@@ -164,7 +175,35 @@ def read_round(index: EventIndex, study: StudyId, number: RoundNumber) -> RoundH
 
 def consented(index: EventIndex, dataset: DatasetId, purposes: int, at: int) -> frozenset[Address]:
     """The patients whose consent to `purposes` for this dataset was active when second `at` had ended."""
-    return frozenset(consent.active_patients(_consent_events(index, dataset), dataset, purposes, at))
+    return ConsentBook(index, dataset).active(purposes, at)
+
+
+class ConsentBook:
+    """The consents of one dataset, read once and replayed once: for many seconds, asked for in ascending order."""
+
+    def __init__(self, index: EventIndex, dataset: DatasetId) -> None:
+        self.states: defaultdict[Address, consent.State] = defaultdict(consent.State)
+        """What the chain kept of each patient after the last second that was asked for."""
+        self._events = list(_consent_events(index, dataset))
+        self._done = 0
+
+    def active(self, purposes: int, at: int) -> frozenset[Address]:
+        """The patients whose consent to `purposes` was active when second `at` had ended.
+
+        Raises `ContractRevert` for events that no contract can have emitted.
+        """
+        self.replay(at)
+        return frozenset(
+            patient for patient, state in self.states.items() if consent.is_active(state, purposes, at)
+        )
+
+    def replay(self, at: int | None = None) -> None:
+        """Replay all events up to second `at`, or all there are."""
+        for event in islice(self._events, self._done, None):
+            if at is not None and event.at > at:
+                return
+            self.states[event.patient] = consent.apply(self.states[event.patient], event)
+            self._done += 1
 
 
 def _consent_events(index: EventIndex, dataset: DatasetId) -> Iterator[consent.Event]:

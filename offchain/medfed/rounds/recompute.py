@@ -21,12 +21,12 @@ from medfed.protocol.cid import cid_from_digest, cid_of, digest_of
 from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.documents import CohortManifest, StudySpec
 from medfed.protocol.header import Header
-from medfed.protocol.vector import check_vector, seal, vector_bytes, vector_size
+from medfed.protocol.vector import Sealed, check_vector, seal, vector_bytes, vector_size
 from medfed.rounds.history import Enrolment
 from medfed.storage import ContentStore
 from medfed.types import Address, HospitalId, RoundNumber, Seat, StudyId
 
-__all__ = ["Outcome", "RoundPlace", "RoundSum", "check_manifest", "check_update"]
+__all__ = ["Outcome", "RoundPlace", "RoundSum", "check_manifest", "check_update", "check_words"]
 
 _IN_MEMORY = 1 << 22
 """Most words of an update that is kept in memory; a longer one is kept in a file."""
@@ -64,13 +64,21 @@ def check_update(
     Raises `ContentMissing` or `IntegrityError` while the bytes cannot be had, `ProtocolError` when they are had and
     are wrong.
     """
+    words = check_words(store, place, entry, update)
+    check_manifest(store, place, entry, update)
+    return words
+
+
+def check_words(
+    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update
+) -> NDArray[np.uint32]:
+    """`check_update` without the manifest."""
     cid = cid_from_digest(update.cid)
-    data = store.get(cid, vector_size(place.spec.size))
-    words, root = check_vector(data, place.header(entry.hospital), place.spec.size)
+    pieces = store.stream(cid, vector_size(place.spec.size))
+    words, root = check_vector(pieces, place.header(entry.hospital), place.spec.size)
     if root != update.update_root:
         raise ProtocolError(f"The update {cid} has another chunk root than its hospital committed to.")
     place.spec.codec.check(words, place.spec.rule.coded_weight(update.weight))
-    check_manifest(store, place, entry, update)
     return words
 
 
@@ -127,27 +135,34 @@ class RoundSum:
                 if tell is not None:
                     tell(seat, str(exc))
             else:
-                self._include(seat, update.weight, words)
+                self.include(seat, update.weight, words)
+                del words  # so that it is gone when the next one is fetched
+
+    def sealed(self) -> Sealed:
+        """CID and chunk root of the aggregate's file. Raises `ProtocolError` when nothing was added."""
+        return seal(self.place.header(), self.words())
+
+    def words(self) -> NDArray[np.uint32]:
+        """The aggregate (P,) of what was added. Raises `ProtocolError` when nothing was."""
+        if not self.weights:
+            raise ProtocolError(f"Round {self.place.number} has no update to add up.")
+        return self._updates.result()
 
     def outcome(self, model: Model) -> Outcome:
         """The aggregate of what was added, and the model that follows from it."""
-        if not self.weights:
-            raise ProtocolError(f"Round {self.place.number} has no update to add up.")
-        spec = self.place.spec
+        spec, header, words = self.place.spec, self.place.header(), self.words()
+        sealed = seal(header, words)
         included = sum(1 << seat for seat in self.weights)
         weight = sum(self.weights.values())
-        header = self.place.header()
-        words = self._updates.result()
-        sealed = seal(header, words)
-        model_file = model_bytes(
-            next_model(model, words, spec.rule.divisor(len(self.weights), weight), spec), spec
-        )
+        divisor = spec.rule.divisor(len(self.weights), weight)
+        model_file = model_bytes(next_model(model, words, divisor, spec), spec)
         aggregate = Aggregate(
             digest_of(sealed.cid), sealed.root, digest_of(cid_of(model_file)), included, weight
         )
         return Outcome(aggregate, vector_bytes(header, words), model_file)
 
-    def _include(self, seat: Seat, weight: int, words: NDArray[np.uint32]) -> None:
+    def include(self, seat: Seat, weight: int, words: NDArray[np.uint32]) -> None:
+        """Add an update that is checked; the aggregate may keep `words` as its own."""
         self._updates.add(seat, words)
         self.weights[seat] = weight
         self.missing.pop(seat, None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from medfed.chain.calls import Call
+from medfed.chain.calls import Call, Event
 from medfed.chain.contracts import Rounds
 from medfed.chain.contracts.rewards import Scores
 from medfed.chain.contracts.rounds import ScoreMode
@@ -15,7 +15,16 @@ from medfed.protocol.commitments import Aggregate
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round
 from medfed.types import RoundNumber, Seat
 
-__all__ = ["BPS", "PotBook", "due_claims", "due_release", "left_out_pay", "pay_of"]
+__all__ = [
+    "BPS",
+    "PotBook",
+    "due_claims",
+    "due_refund",
+    "due_release",
+    "left_out_pay",
+    "pay_of",
+    "slashed_into",
+]
 
 BPS = 10_000
 _BY_WEIGHT = Scores(0, 0, 0)
@@ -24,7 +33,8 @@ _BY_WEIGHT = Scores(0, 0, 0)
 def pay_of(
     terms: Mapping[str, Any], history: RoundHistory, reward: int, seat: Seat, scores: Scores = _BY_WEIGHT
 ) -> int:
-    """What `claim` pays a seat for a final round, in smallest units; the twin of `FederatedRounds`. Rounded down.
+    """What `claim` pays a seat for a final round, in smallest units; the twin of `FederatedRounds`. Rounded down
+    once. Of a result whose weight is that of the updates it includes: the audit checks that first.
 
     `scores` is what `Rewards.scoresOf` says of the seat in a reviewed study.
     """
@@ -40,8 +50,10 @@ def pay_of(
         attesters = scores.revealers or attesters
         if scores.total:
             score, total = scores.score * result.weight, scores.total * history.weight
-    amount = update_pool * score // total if result.included >> seat & 1 else 0
-    return amount + (attester_pool // attesters.bit_count() if attesters >> seat & 1 else 0)
+    among = attesters.bit_count()
+    score = score if result.included >> seat & 1 else 0
+    share = attester_pool * total if attesters >> seat & 1 else 0
+    return (update_pool * score * among + share) // (total * among)
 
 
 def left_out_pay(terms: Mapping[str, Any], history: RoundHistory, reward: int, result: Aggregate) -> int:
@@ -83,6 +95,37 @@ class PotBook:
             self.carried[history.number + 1] = self.carried.get(history.number + 1, 0) + left
 
 
+def slashed_into(index: EventIndex, study: StudyHistory) -> dict[int, int]:
+    """What slashed tokens added to each round's reward; to the sponsor's refund under number 0."""
+    carried: dict[int, int] = {}
+    for event in index.events("Forfeited", study=study.study):
+        carried[event["round"]] = carried.get(event["round"], 0) + event["amount"]
+    return carried
+
+
+def due_refund(index: EventIndex, study: StudyHistory, pot: PotBook) -> int:
+    """What `refund` gives the sponsor of an ended study: the rewards of rounds that pay nobody, and what is left over.
+
+    Of what was slashed after the end, as much as had been slashed when the refund was taken.
+    """
+    refuted = [event["round"] for event in index.events("RoundRefuted", study=study.study)]
+    following = min(refuted, default=study.rounds + 1)
+    finals = sum(event["round"] < following for event in index.events("RoundFinal", study=study.study))
+    due: int = study.terms["reward_per_round"] * (study.terms["rounds"] - finals)
+    taken = next((_order(event) for event in index.events("Refunded", study=study.study)), None)
+    forfeited = (
+        event["amount"]
+        for event in index.events("Forfeited", study=study.study, round=0)
+        if taken is None or _order(event) < taken
+    )
+    due += pot.carried.get(following, 0) + sum(forfeited)
+    return due
+
+
+def _order(event: Event) -> tuple[int, int]:
+    return event.block, event.log_index
+
+
 def due_claims(
     index: EventIndex, rounds: Rounds, study: StudyHistory, seat: Seat, now: int
 ) -> Iterator[Call]:
@@ -102,6 +145,5 @@ def due_release(index: EventIndex, rounds: Rounds, study: StudyHistory, seat: Se
     """The release of a seat's stake and dataset, when it is due at `now`."""
     if not study.ended or index.events("StakeReleased", study=study.study, seat=seat):
         return None
-    finals = len(index.events("RoundFinal", study=study.study))
-    ready = study.ended_at + (study.terms["dispute_seconds"] if finals else 0)
+    ready = study.ended_at + (study.terms["dispute_seconds"] if study.rounds else 0)
     return rounds.release(study.study, seat) if now >= ready else None

@@ -1,8 +1,7 @@
 """What every content store promises, checked in one place.
 
-The public methods verify, the subclasses supply: no byte leaves a store before it is known to be what its CID says
-and no longer
-than the caller allows.
+The public methods verify, the subclasses supply: no file leaves a store before it is known to be what its CID says
+and no longer than the caller allows.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-from medfed.errors import ContentMissing, IntegrityError
+from medfed.errors import ContentMissing, InputError, IntegrityError
 from medfed.protocol.cid import CHUNK_SIZE, DagHasher, check_cid, cid_from_digest, cid_of
 from medfed.types import Cid
 
@@ -24,47 +23,70 @@ _POLL_SECONDS = 0.02
 
 
 class ContentStore(ABC):
-    """Files by CID. Pinned files stay, others may be collected. Safe to share between threads."""
+    """Files by CID. Pinned files stay, others may be collected. Safe to share between threads.
+
+    `has_peers` says that a `get` with a `wait` asks other nodes, so that the wait may bring what is not here.
+    """
+
+    has_peers = False
 
     def put(self, data: bytes | Path, *, pin: bool = True) -> Cid:
-        """Store a file given as bytes or as a path, and return its CID. Storing it again is harmless."""
-        cid = cid_of(data)
-        stored = self._put(cid, data)
+        """Store a file given as bytes or as a path, and return its CID. Storing it again is harmless.
+
+        With `pin`, no collecting comes in between. Raises `InputError` for a path that cannot be read.
+        """
+        try:
+            cid = cid_of(data)
+        except OSError as exc:
+            raise InputError(f"{data!s} cannot be read: {exc.strerror}.") from exc
+        stored = self._put(cid, data, pin)
         if stored != cid:
             raise IntegrityError(f"The store gave {stored} for bytes whose CID is {cid}.", cid=cid)
-        if pin:
-            self.pin(cid)
         return cid
 
     def get(self, cid: Cid, max_bytes: int, *, wait: float = 0.0) -> bytes:
         """The file's bytes, checked against `cid`.
 
         Raises `IntegrityError` when they are not what the CID says or longer than `max_bytes`, `ContentMissing`
-        when nobody has
-        them after `wait` seconds.
+        when nobody has them after `wait` seconds.
         """
         return b"".join(self._checked(check_cid(cid), max_bytes, wait))
 
+    def stream(self, cid: Cid, max_bytes: int, *, wait: float = 0.0) -> Iterator[bytes]:
+        """The file in pieces of `CHUNK_SIZE`, for whoever needs no copy of the whole. Raises as `get`.
+
+        The last piece comes only after all of it is checked: what was made of the others before counts for nothing
+        until the iterator has ended without an error.
+        """
+        return self._checked(check_cid(cid), max_bytes, wait)
+
     def get_to(self, cid: Cid, path: Path, max_bytes: int, *, wait: float = 0.0) -> None:
-        """Write the file to `path`, which appears only when all of it is checked. Raises as `get`."""
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+        """Write the file to `path`, which appears only when all of it is checked. Raises as `get`, and `InputError`
+        when it cannot be written there."""
+        chunks = self._checked(check_cid(cid), max_bytes, wait)
         try:
-            with os.fdopen(handle, "wb") as file:
-                for block in self._checked(check_cid(cid), max_bytes, wait):
-                    file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.writelines(chunks)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).replace(path)
+            finally:
+                Path(name).unlink(missing_ok=True)
+        except OSError as exc:
+            raise InputError(f"{path} cannot be written: {exc.strerror}.") from exc
+
+    def size(self, cid: Cid) -> int:
+        """How many bytes the file has, as far as this store itself can tell. Raises `ContentMissing`."""
+        return self._size(check_cid(cid))
 
     def has(self, cid: Cid) -> bool:
         """Whether this store itself holds the file, without asking others."""
         return self._has(check_cid(cid))
 
     def pin(self, cid: Cid) -> None:
-        """Keep the file. Raises `ContentMissing` when it cannot be had."""
+        """Keep a file that this store holds. Raises `ContentMissing` when it does not: `get` it first."""
         self._pin(check_cid(cid))
 
     def unpin(self, cid: Cid) -> None:
@@ -95,7 +117,8 @@ class ContentStore(ABC):
             held = chunk
         if cid_from_digest(hasher.finish()) != cid:
             raise IntegrityError(
-                f"The store served other bytes than {cid} stands for; fetch it from another node.", cid=cid
+                f"The store served other bytes than {cid} stands for; put the file again, or fetch it elsewhere.",
+                cid=cid,
             )
         if held is not None:
             yield held
@@ -112,8 +135,8 @@ class ContentStore(ABC):
             time.sleep(_POLL_SECONDS)
 
     @abstractmethod
-    def _put(self, cid: Cid, data: bytes | Path) -> Cid:
-        """Store the bytes; returns the CID that the store gave them."""
+    def _put(self, cid: Cid, data: bytes | Path, pin: bool) -> Cid:
+        """Store the bytes, and pin them in the same step; returns the CID of what was stored."""
 
     @abstractmethod
     def _read(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
@@ -121,6 +144,9 @@ class ContentStore(ABC):
 
     @abstractmethod
     def _has(self, cid: Cid) -> bool: ...
+
+    @abstractmethod
+    def _size(self, cid: Cid) -> int: ...
 
     @abstractmethod
     def _pin(self, cid: Cid) -> None: ...

@@ -6,105 +6,177 @@ length-prefixed blocks.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from medfed.errors import IntegrityError, ProtocolError
+from medfed.errors import InputError, IntegrityError, MedFedError, ProtocolError
 from medfed.protocol.cid import (
+    CHUNK_SIZE,
     MAX_BLOCK,
     MAX_LINKS,
-    Node,
+    DagHasher,
     cid_from_digest,
     digest_of,
     file_blocks,
     parse_block,
 )
 from medfed.storage.base import ContentStore
+from medfed.storage.blocks import read_file
 from medfed.types import Cid
 
 __all__ = ["export_car", "import_car"]
 
 _PREFIX = b"\x01\x70\x12\x20"
-_MOST_ROOTS = 1 << 16
+_MOST_ROOTS = _MOST_BLOCKS = 1 << 20
+_NO_LIMIT = 1 << 63
 _LARGEST_NODE = MAX_LINKS * 64 + 4096
 
+_Places = dict[bytes, tuple[int, int]]
+"""Digest -> (offset, length) of every block in a CAR file."""
 
-def export_car(store: ContentStore, cids: Iterable[Cid], path: Path, *, max_bytes: int) -> int:
-    """Write the files `cids` (each at most `max_bytes`) into `path`; returns how many blocks it holds."""
-    roots = sorted(set(cids))
-    partial = path.with_name(path.name + ".partial")
+
+def export_car(
+    store: ContentStore, cids: Iterable[Cid], path: Path, *, max_bytes: int, wait: float = 0.0
+) -> int:
+    """Write the files `cids` (together at most `max_bytes`) into `path`; returns how many blocks it holds.
+
+    The bytes are those that Kubo's `dag export` writes for one root: parents before children, each block once. Raises
+    as `ContentStore.get_to`; `path` appears only when all is in it.
+    """
+    roots = list(dict.fromkeys(cids))
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder, partial.open("wb") as car:
+                count = _write_all(car, store, roots, Path(folder) / "file", (max_bytes, wait))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as exc:
+        raise InputError(f"{path} cannot be written: {exc.strerror}.") from exc
+    return count
+
+
+def _write_all(
+    car: BinaryIO, store: ContentStore, roots: list[Cid], copy: Path, limits: tuple[int, float]
+) -> int:
+    most, wait = limits
     seen: set[bytes] = set()
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder, partial.open("wb") as car:
-        _write_section(car, _header(roots))
-        for root in roots:
-            copy = Path(folder) / root
-            store.get_to(root, copy, max_bytes)
-            for digest, block in file_blocks(copy):
-                if digest not in seen:
-                    seen.add(digest)
-                    _write_section(car, _PREFIX + digest + block)
-            copy.unlink()
-    partial.replace(path)
+    _write_section(car, _header(roots))
+    for root in roots:
+        store.get_to(root, copy, most, wait=wait)
+        most -= copy.stat().st_size
+        for digest, block in _from_the_top(copy, digest_of(root)):
+            if digest not in seen:
+                seen.add(digest)
+                _write_section(car, _PREFIX + digest + block)
+    car.flush()
+    os.fsync(car.fileno())
     return len(seen)
 
 
 def import_car(store: ContentStore, path: Path, *, max_bytes: int) -> list[Cid]:
-    """Store and pin every root of a CAR file; returns their CIDs. Each block is checked before it is used.
+    """Store and pin every root of a CAR file (together at most `max_bytes`); returns their CIDs.
 
-    Raises `IntegrityError` for a block that is not what its CID says, `ProtocolError` for a file that is no CAR or
-    is cut short.
+    1. Every file in it is put together from its blocks and compared with its CID, before anything is stored.
+    2. Then they are stored. What was pinned so far is let go when the store fails.
+    Raises `IntegrityError` for bytes that are not what their CID says, `ProtocolError` for a file that is no CAR or is
+    cut short.
     """
-    with path.open("rb") as car:
-        roots = _roots(_read_section(car, 64 + 48 * _MOST_ROOTS) or b"")
-        places = _places(car)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    try:
+        with path.open("rb") as car, tempfile.TemporaryDirectory() as folder:
+            roots = _roots(_read_section(car, 64 + 48 * _MOST_ROOTS) or b"")
+            places = _places(car)
             for root in roots:
-                copy = Path(folder) / root
-                with copy.open("wb") as out:
-                    _assemble(car, places, digest_of(root), out, max_bytes)
-                if store.put(copy) != root:
-                    raise IntegrityError(f"The CAR file's blocks do not add up to {root}.", cid=root)
-                copy.unlink()
+                max_bytes -= _check(car, places, root, max_bytes)
+            _store_all(store, roots, lambda root: _copy(car, places, root, Path(folder) / "file"))
+    except OSError as exc:
+        raise InputError(f"{path} cannot be imported: {exc.strerror}.") from exc
     return roots
 
 
-def _places(car: BinaryIO) -> dict[bytes, tuple[int, int]]:
-    """Digest -> (offset, length) of every block."""
-    found = {}
+def _from_the_top(file: Path, root: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(digest, block) of a file's blocks, each before those it links to."""
+    nodes: dict[bytes, bytes] = {}
+
+    def keep(digest: bytes, parts: Sequence[bytes | memoryview]) -> None:
+        nodes[digest] = b"".join(parts)
+
+    hasher = DagHasher(keep)
+    with file.open("rb") as chunks:
+        while chunk := chunks.read(CHUNK_SIZE):
+            hasher.add(chunk)
+            nodes.clear()  # a leaf is made again when its turn comes
+        hasher.finish()
+        chunks.seek(0)
+        waiting = [root]
+        while waiting:
+            digest = waiting.pop()
+            block = nodes[digest] if digest in nodes else _leaf(chunks.read(CHUNK_SIZE))
+            yield digest, block
+            waiting += [link.digest for link in reversed(parse_block(digest, block).links)]
+
+
+def _leaf(chunk: bytes) -> bytes:
+    return next(file_blocks(chunk))[1]
+
+
+def _check(car: BinaryIO, places: _Places, root: Cid, max_bytes: int) -> int:
+    """The size of the file below `root`, once all of it is there and right."""
+    hasher, size = DagHasher(), 0
+    for piece in read_file(root, lambda digest: _block(car, places, digest), max_bytes):
+        hasher.add(piece)
+        size += len(piece)
+    if cid_from_digest(hasher.finish()) != root:
+        raise IntegrityError(f"The CAR file's blocks do not add up to {root}.", cid=root)
+    return size
+
+
+def _copy(car: BinaryIO, places: _Places, root: Cid, path: Path) -> Path:
+    """The file below `root`, checked before, as a file."""
+    with path.open("wb") as file:
+        file.writelines(read_file(root, lambda digest: _block(car, places, digest), _NO_LIMIT))
+    return path
+
+
+def _store_all(store: ContentStore, roots: list[Cid], file_of: Callable[[Cid], Path]) -> None:
+    before = store.pins()
+    try:
+        for root in roots:
+            if store.put(file_of(root)) != root:
+                raise IntegrityError(f"The CAR file changed while {root} was read.", cid=root)
+    except BaseException:
+        for root in roots:
+            if root not in before:
+                with contextlib.suppress(MedFedError):
+                    store.unpin(root)
+        raise
+
+
+def _places(car: BinaryIO) -> _Places:
+    found: _Places = {}
     while (section := _read_section(car, MAX_BLOCK + _LARGEST_NODE)) is not None:
         if not section.startswith(_PREFIX):
             raise ProtocolError("The CAR file holds a block that is not dag-pb with sha2-256.")
+        if len(found) == _MOST_BLOCKS:
+            raise ProtocolError(
+                f"The CAR file holds more than {_MOST_BLOCKS} blocks; carry the study in parts."
+            )
         length = len(section) - 36
         found[section[4:36]] = (car.tell() - length, length)
     return found
 
 
-def _assemble(
-    car: BinaryIO, places: dict[bytes, tuple[int, int]], root: bytes, out: BinaryIO, max_bytes: int
-) -> None:
-    """Write the file below `root`, left to right."""
-    waiting = [root]
-    written = 0
-    while waiting:
-        node = _node(car, places, waiting.pop())
-        waiting += [link.digest for link in reversed(node.links)]
-        written += len(node.data)
-        if written > max_bytes or len(waiting) > 1 << 20:
-            raise IntegrityError(
-                f"{cid_from_digest(root)} is longer than the {max_bytes} bytes allowed.",
-                cid=cid_from_digest(root),
-            )
-        out.write(node.data)
-
-
-def _node(car: BinaryIO, places: dict[bytes, tuple[int, int]], digest: bytes) -> Node:
+def _block(car: BinaryIO, places: _Places, digest: bytes) -> bytes:
     if digest not in places:
         raise ProtocolError(f"The CAR file lacks the block {cid_from_digest(digest)}.")
     offset, length = places[digest]
     car.seek(offset)
-    return parse_block(digest, car.read(length))
+    return car.read(length)
 
 
 def _write_section(car: BinaryIO, data: bytes) -> None:
@@ -148,7 +220,9 @@ def _header(roots: list[Cid]) -> bytes:
 def _array_head(count: int) -> bytes:
     if count < 24:
         return bytes([0x80 | count])
-    return b"\x98" + bytes([count]) if count < 256 else b"\x99" + count.to_bytes(2, "big")
+    if count < 1 << 8:
+        return b"\x98" + bytes([count])
+    return b"\x99" + count.to_bytes(2, "big") if count < 1 << 16 else b"\x9a" + count.to_bytes(4, "big")
 
 
 def _roots(header: bytes) -> list[Cid]:

@@ -1,33 +1,28 @@
 """A Kubo daemon as a content store, through its RPC.
 
-`ipfshttpclient.Client` speaks today's RPC; its `connect()` refuses today's versions, so the version is checked here
-against
-the range this code is tested with. Proxies and a private certificate authority are taken from the environment
-(HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE), as the `requests` library does.
+A file is read block by block from what the daemon holds, so that a wrong byte, a file that is too long and a tree that
+never ends are noticed at once and no answer is larger than a block. What the daemon does not hold, it is told to ask
+other nodes for: that goes on in the background for `_ASK_SECONDS`, so that a `get` which does not wait comes back
+soon, and a later one finds the file.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
-import re
+import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import ipfshttpclient
-from ipfshttpclient import exceptions as foreign
-
-from medfed.errors import ConfigError, ContentMissing, IntegrityError, MedFedError, StoreUnavailable
+from medfed.errors import ContentMissing, MedFedError
+from medfed.protocol.cid import CHUNK_SIZE, check_cid, cid_from_digest, digest_of, parse_block
 from medfed.storage.base import ContentStore, missing
+from medfed.storage.blocks import read_file
+from medfed.storage.kubo_rpc import KuboRefusal, KuboRpc
 from medfed.types import Cid
 
-__all__ = ["TESTED_VERSIONS", "KuboStore", "rpc_address", "wait_for_daemon"]
-
-TESTED_VERSIONS = ((0, 30), (0, 44))
-"""The oldest and the newest daemon that this code is tested with."""
+__all__ = ["KuboStore"]
 
 _ADD = {
     "cid-version": "1",
@@ -35,148 +30,181 @@ _ADD = {
     "chunker": "size-1048576",
     "hash": "sha2-256",
     "progress": "false",
-    "pin": "false",
 }
-_MISSING = ("not found locally", "could not find", "context deadline exceeded", "no peers", "not found")
-_LONGEST_ASK = 5.0
+_LARGEST_BLOCK = 2 << 20
+_POLL_SECONDS = 0.02
+_PATIENCE_SECONDS = 1.0
+"""Others get this long to begin, and to go on, before a `get` that does not wait gives up."""
+_ASK_SECONDS = 600
+_ASK_AGAIN_SECONDS = 15.0
+_MOST_ASKS = 16
+_PEERS_SECONDS = 5.0
+
+
+class _Ask:
+    """A file that other nodes are being asked for."""
+
+    def __init__(self) -> None:
+        self.began = self.moved = time.monotonic()
+        self.over = False
 
 
 class KuboStore(ContentStore):
-    """The daemon whose RPC answers at `url` (http, https, or a multiaddr). Connects on first use."""
+    """The daemon whose RPC answers at `url` (http or https). Connects on first use."""
+
+    has_peers = True
 
     def __init__(self, url: str, *, timeout: float = 60.0) -> None:
-        """`timeout` in seconds bounds every request."""
-        self.url = url
+        """`timeout` in seconds bounds every request, and how long one `get` keeps on without being told to wait."""
+        self._rpc = KuboRpc(url, timeout)
         self._timeout = timeout
-        self._client: Any = None
+        self._asks: dict[Cid, _Ask] = {}
+        self._asks_lock = threading.Lock()
+        self._alone_until = 0.0
 
     def version(self) -> str:
-        """The daemon's version. Raises `StoreUnavailable` when it does not answer or is out of the tested range."""
-        found = str(self._ask(lambda client: client.version())["Version"])
-        numbers = re.match(r"(\d+)\.(\d+)", found)
-        oldest, newest = TESTED_VERSIONS
-        if numbers is None or not oldest <= (int(numbers[1]), int(numbers[2])) <= newest:
-            raise StoreUnavailable(
-                f"The Kubo daemon at {self.url} has version {found}; MedFed is tested with {oldest[0]}.{oldest[1]} to {newest[0]}.{newest[1]}."
-            )
-        return found
+        """The daemon's version. Raises `StoreUnavailable` when it does not answer, `ConfigError` when it is out of the
+        tested range."""
+        return self._rpc.version()
 
     def pins(self) -> set[Cid]:
-        found = self._call(lambda client: client.pin.ls(type="recursive"))
-        return {Cid(cid) for cid in found.get("Keys", {})}
+        answer = self._rpc.ask("/pin/ls", options={"type": "recursive", "stream": "true"})
+        found = (self._rpc.object_of(line).get("Cid") for line in answer.splitlines())
+        return set(_ours(found))
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
+        self._rpc.close()
 
-    def _put(self, _cid: Cid, data: bytes | Path) -> Cid:
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(data.open("rb") if isinstance(data, Path) else io.BytesIO(data))
-            answer = self._call(lambda client: client.add(file, opts=_ADD))
-        found = answer[-1] if isinstance(answer, list) else answer
-        return Cid(found["Hash"])
+    def _put(self, cid: Cid, data: bytes | Path, pin: bool) -> Cid:
+        answer = self._rpc.upload("/add", _pieces(data), {"pin": json.dumps(pin), **_ADD})
+        stored = Cid(str(self._rpc.object_of(answer).get("Hash")))
+        if pin and stored != cid:
+            self._rpc.ask("/pin/rm", stored)
+        return stored
 
     def _read(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
-        ask = min(max(wait, 0.0), _LONGEST_ASK)
-        options = {"length": str(max_bytes + 1)}
-        if ask > 0:
-            options["timeout"] = f"{int(ask * 1000)}ms"
-        else:
-            options["offline"] = "true"
-        pieces = self._call(
-            lambda client: client.cat(cid, opts=options, stream=True, timeout=self._timeout), cid
-        )
-        return self._translated(pieces, cid)
+        goes_on = self._patience(cid, max_bytes, wait)
+        return read_file(cid, lambda digest: self._block(cid, digest, goes_on), max_bytes)
+
+    def _block(self, cid: Cid, digest: bytes, goes_on: Callable[[], bool]) -> bytes:
+        while True:
+            try:
+                return self._stored_block(cid, digest)
+            except ContentMissing:
+                if not goes_on():
+                    raise
+
+    def _stored_block(self, cid: Cid, digest: bytes) -> bytes:
+        """One block of `cid`, if the daemon itself holds it."""
+        block = cid_from_digest(digest)
+        return self._rpc.ask("/block/get", block, cid=cid, limit=_LARGEST_BLOCK, options=self._offline)
 
     def _has(self, cid: Cid) -> bool:
+        """All of it: a daemon that was interrupted holds the first blocks of a file only. What is no file is not held."""
         try:
-            self._call(
-                lambda client: client._client.request("/block/stat", (cid,), opts={"offline": "true"}), cid
+            options = {"with-local": "true", **self._offline}
+            found = self._rpc.object_of(
+                self._rpc.ask("/files/stat", f"/ipfs/{cid}", cid=cid, options=options)
             )
-        except ContentMissing:
+        except (ContentMissing, KuboRefusal):
             return False
-        return True
+        return found.get("Local") is True
+
+    def _size(self, cid: Cid) -> int:
+        digest = digest_of(cid)
+        return parse_block(digest, self._stored_block(cid, digest)).size
 
     def _pin(self, cid: Cid) -> None:
-        self._call(lambda client: client.pin.add(cid, opts={"timeout": f"{int(self._timeout)}s"}), cid)
+        if not self._has(cid):
+            raise missing(cid)
+        self._rpc.ask("/pin/add", cid, cid=cid, options=self._offline)
 
     def _unpin(self, cid: Cid) -> None:
         try:
-            self._call(lambda client: client.pin.rm(cid))
-        except StoreUnavailable as exc:
-            if "not pinned" not in str(exc.__cause__):
+            self._rpc.ask("/pin/rm", cid)
+        except KuboRefusal as exc:
+            if "not pinned" not in exc.reason:
                 raise
 
-    # -- the boundary to the library -----------------------------------------------------------------------------
+    @property
+    def _offline(self) -> dict[str, str]:
+        """Options of a request that is about what the daemon holds itself."""
+        return {"offline": "true", "timeout": f"{self._timeout:g}s"}
 
-    def _call(self, request: Callable[[Any], Any], cid: Cid | None = None) -> Any:
-        if self._client is None:
-            self.version()
-        return self._ask(request, cid)
+    # -- asking other nodes --------------------------------------------------------------------------------------
 
-    def _ask(self, request: Callable[[Any], Any], cid: Cid | None = None) -> Any:
+    def _patience(self, cid: Cid, max_bytes: int, wait: float) -> Callable[[], bool]:
+        """Whether to look again for a block that is missing; sleeps a moment before it says yes."""
+        began = time.monotonic()
+
+        def goes_on() -> bool:
+            now, until = time.monotonic(), began + wait
+            ask = self._asked(cid, max_bytes)
+            if ask is not None and not ask.over:
+                until = max(until, min(ask.moved + _PATIENCE_SECONDS, began + self._timeout))
+            if now + _POLL_SECONDS > until:
+                return False
+            time.sleep(_POLL_SECONDS)
+            return True
+
+        return goes_on
+
+    def _asked(self, cid: Cid, max_bytes: int) -> _Ask | None:
+        """The asking for a file, begun if need be; None when there is nobody to ask, or too much is asked for."""
+        with self._asks_lock:
+            now = time.monotonic()
+            for known in [
+                key for key, ask in self._asks.items() if ask.over and now > ask.began + _ASK_AGAIN_SECONDS
+            ]:
+                del self._asks[known]
+            if cid in self._asks:
+                return self._asks[cid]
+            running = sum(not ask.over for ask in self._asks.values())
+            if running >= _MOST_ASKS or not self._knows_peers(now):
+                return None
+            self._asks[cid] = ask = _Ask()
+        threading.Thread(target=self._ask_others, args=(cid, max_bytes, ask), daemon=True).start()
+        return ask
+
+    def _knows_peers(self, now: float) -> bool:
+        if now < self._alone_until:
+            return False
         try:
-            if self._client is None:
-                self._client = ipfshttpclient.Client(
-                    rpc_address(self.url), timeout=self._timeout, session=True
-                )
-            return request(self._client)
-        except foreign.Error as exc:
-            raise self._error(exc, cid) from exc
-        except OSError as exc:
-            raise StoreUnavailable(f"The Kubo daemon at {self.url} cannot be reached: {exc}.") from exc
+            peers = self._rpc.object_of(self._rpc.ask("/swarm/peers")).get("Peers")
+        except KuboRefusal:  # a daemon that is offline on purpose
+            peers = None
+        if not peers:
+            self._alone_until = now + _PEERS_SECONDS
+        return bool(peers)
 
-    def _translated(self, pieces: Any, cid: Cid) -> Iterator[bytes]:
+    def _ask_others(self, cid: Cid, max_bytes: int, ask: _Ask) -> None:
+        """Make the daemon fetch the file, by reading it and forgetting it: many blocks at once, and no more of them
+        than `max_bytes` need. What is found stays with the daemon, which `get` reads it from."""
+        options = {"length": str(max_bytes + 1), "timeout": f"{_ASK_SECONDS}s"}
+        patient = {"timeout": _ASK_SECONDS + self._timeout}
         try:
-            with pieces:
-                yield from pieces
-        except foreign.Error as exc:
-            raise self._error(exc, cid) from exc
-
-    def _error(self, exc: foreign.Error, cid: Cid | None) -> MedFedError:
-        """What a failure of the library or the daemon means here."""
-        text = str(exc)
-        if (
-            cid is not None
-            and isinstance(exc, foreign.ErrorResponse)
-            and any(word in text for word in _MISSING)
-        ):
-            return missing(cid)
-        if isinstance(exc, foreign.ErrorResponse):
-            return StoreUnavailable(f"The Kubo daemon at {self.url} refused: {text}.")
-        if isinstance(exc, foreign.AddressError):
-            return ConfigError(f"{self.url!r} is no address of a Kubo daemon; give http://host:port.")
-        if isinstance(exc, foreign.ProtocolError | foreign.EncodingError) and cid is not None:
-            return IntegrityError(f"The answer for {cid} broke off; fetch it again.", cid=cid)
-        if isinstance(exc, foreign.TimeoutError):
-            return StoreUnavailable(
-                f"The Kubo daemon at {self.url} did not answer within {self._timeout:g} s."
-            )
-        return StoreUnavailable(
-            f"The Kubo daemon at {self.url} cannot be reached; start it or correct the store setting."
-        )
+            for _piece in self._rpc.stream(
+                "/cat", (cid,), options, cid=cid, limit=max_bytes + 1, extra=patient
+            ):
+                ask.moved = time.monotonic()
+        except MedFedError:
+            pass  # whoever reads the file says what is wrong with it
+        finally:
+            ask.over = True
 
 
-def rpc_address(url: str) -> str:
-    """A daemon's URL as the multiaddr that the library wants; a multiaddr stays as it is."""
-    if url.startswith("/"):
-        return url
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{url!r} is no address of a Kubo daemon; give http://host:port.")
-    host = parts.hostname
-    kind = "ip6" if ":" in host else "ip4" if re.fullmatch(r"[\d.]+", host) else "dns"
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"/{kind}/{host}/tcp/{port}/{parts.scheme}"
+def _ours(found: Iterator[object]) -> Iterator[Cid]:
+    """The CIDs of the kind that MedFed writes: the daemon may pin others."""
+    for text in found:
+        with contextlib.suppress(MedFedError):
+            yield check_cid(str(text))
 
 
-def wait_for_daemon(store: KuboStore, seconds: float) -> str:
-    """The daemon's version once it answers; raises `StoreUnavailable` when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return store.version()
-        except StoreUnavailable:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
+def _pieces(data: bytes | Path) -> Iterator[bytes]:
+    if isinstance(data, bytes):
+        for start in range(0, len(data), CHUNK_SIZE):
+            yield data[start : start + CHUNK_SIZE]
+        return
+    with data.open("rb") as file:
+        while chunk := file.read(CHUNK_SIZE):
+            yield chunk

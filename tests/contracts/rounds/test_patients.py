@@ -6,7 +6,7 @@ import pytest
 from eth_hash.auto import keccak
 
 from medfed.protocol.merkle import merkle_proof, merkle_root
-from tests.contracts.rounds.conftest import DISPUTE, STEP, aggregate, update
+from tests.rig.world import DISPUTE, STEP, aggregate, update
 
 BPS, REWARD = 2000, 900_000
 POOL = REWARD * BPS // 10_000

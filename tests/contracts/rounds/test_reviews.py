@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medfed.chain.contracts.rewards import review_hash
-from tests.contracts.rounds.conftest import DISPUTE, REWARD, aggregate, update
+from tests.rig.world import DISPUTE, REWARD, aggregate, update
 
 REVIEWED = 2
 HALF = DISPUTE // 2

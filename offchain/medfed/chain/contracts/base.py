@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from medfed.chain.artifacts import artifact
@@ -67,6 +67,13 @@ class Contract:
     def _view(self, block: BlockLike, function: str, *values: Any) -> Any:
         call = self._change(function, *values)
         return self.interface.decode(function, self.client.read(call, block=block))
+
+    def _views(self, block: BlockLike, function: str, values: Iterable[Sequence[Any]]) -> list[Any]:
+        """One view for many arguments."""
+        calls = [self._change(function, *each) for each in values]
+        return [
+            self.interface.decode(function, answer) for answer in self.client.read_all(calls, block=block)
+        ]
 
     def _event(self, receipt: Receipt, name: str) -> Event:
         """The one event `name` that a successful call always emits."""

@@ -149,6 +149,16 @@ class Consents(Contract):
         """The patient's latest revoke-all; all zero when there never was one."""
         return RevokeAll(**self._view(block, "revokeAllOf", patient))
 
+    def states(
+        self, patients: Sequence[Address], dataset: DatasetId, block: BlockLike = None
+    ) -> list[consent.State]:
+        """What the chain keeps of many patients and one dataset."""
+        words = self._views(block, "wordOf", [(patient, dataset) for patient in patients])
+        revoked = self._views(block, "revokeAllOf", [(patient,) for patient in patients])
+        return [
+            consent.State(Word(**word), RevokeAll(**last)) for word, last in zip(words, revoked, strict=True)
+        ]
+
     @staticmethod
     def history(events: Iterable[Event]) -> list[consent.Event]:
         """Indexed events of this contract in the form of `protocol.consent`; batch reports are left out."""

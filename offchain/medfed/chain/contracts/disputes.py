@@ -76,6 +76,8 @@ class Record:
 
     misses: int
     left_out: int
+    slashed: int
+    """Of its stake, for absences; smallest units."""
 
 
 class Disputes(Contract):
@@ -171,3 +173,7 @@ class Disputes(Contract):
     def leader(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Seat:
         """The seat that may make the next attempt before all may; raises `ContractRevert` when nobody may."""
         return Seat(self._view(block, "leaderOf", study, number))
+
+    def slash_bps(self, block: BlockLike = None) -> int:
+        """The share of a stake that one absence costs, in 1/10,000."""
+        return int(self._view(block, "SLASH_BPS"))

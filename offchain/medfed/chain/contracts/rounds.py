@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from medfed.chain.calls import Call, Receipt
@@ -282,6 +282,14 @@ class Rounds(Contract):
     def commitment(self, study: StudyId, number: RoundNumber, seat: Seat, block: BlockLike = None) -> bytes:
         """A seat's commitment for a round; zero when it has not submitted."""
         return bytes(self._view(block, "updateOf", study, number, seat))
+
+    def commitments(
+        self, study: StudyId, number: RoundNumber, seats: Iterable[Seat], block: BlockLike = None
+    ) -> dict[Seat, bytes]:
+        """The commitments of many seats for a round; zero for one that has not submitted."""
+        wanted = list(seats)
+        found = self._views(block, "updateOf", [(study, number, seat) for seat in wanted])
+        return {seat: bytes(value) for seat, value in zip(wanted, found, strict=True)}
 
     def carried_into(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
         """What a round pays on top of the study's reward."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from medfed.chain.calls import Call
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
+from medfed.protocol.typed import Domain
 from medfed.types import Address
 
 __all__ = ["Token"]
@@ -42,3 +43,12 @@ class Token(Contract):
     def symbol(self, block: BlockLike = None) -> str:
         """The token's short name."""
         return str(self._view(block, "symbol"))
+
+    def nonce(self, owner: Address, block: BlockLike = None) -> int:
+        """The number that the owner's next permission (ERC-2612) has to carry."""
+        return int(self._view(block, "nonces", owner))
+
+    def domain(self, block: BlockLike = None) -> Domain:
+        """Where permissions are signed for (ERC-5267)."""
+        _, name, version, chain_id, contract, _, _ = self._view(block, "eip712Domain")
+        return Domain(name, chain_id, Address(contract), version)

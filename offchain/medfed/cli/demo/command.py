@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli.output import console, note, table
+from medfed.cli.demo.tables import print_result, progress
+from medfed.cli.output import note
 
 if TYPE_CHECKING:
     from medfed.chain.client import ChainClient
+    from medfed.cli.demo.scenario import Stage
 
 __all__ = ["demo"]
 
@@ -42,21 +47,41 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
         typer.Option(help="Keep chain, store and settings in this directory (needs --chain anvil)."),
     ] = None,
 ) -> None:
-    """Run a whole federated study on real data: deploy, consent, train, attest, pay, verify.
+    """Run a whole federated study on real data.
+
+    Deploy, consent, train, attest, pay, verify.
 
     The data are the 569 patients of the Wisconsin breast-cancer set, split unevenly over the hospitals.
     """
     started = time.monotonic()
     _check(chain, store, processes, keep)
-    with ExitStack() as stack:
+    with ExitStack() as stack, progress() as tell:
+        stack.enter_context(_ended_by_signal())
         folder = _folder(stack, keep)
+        tell(f"Starting the {chain} chain")
         client, rpc = _chain(stack, chain, folder)
         place = f"kubo:{kubo}" if store == "kubo" else f"local:{folder / 'store'}"
-        result = _run(client, folder, (rpc, place), (hospitals, rounds, seed), (chain, store), processes)
+        stage, result = _run(
+            client, folder, (rpc, place), (hospitals, rounds, seed), (chain, store), (processes, tell)
+        )
+        if keep is not None:
+            from medfed.cli.demo.kept import write_keys
+
+            write_keys(stage, keep, rpc)
     result["seconds"] = round(time.monotonic() - started, 2)
     _deliver(result, json_file, report, keep)
     if result["verified"] is not True:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does, so that its chain and its hospitals end with it."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check(chain: str, store: str, processes: bool, keep: Path | None) -> None:
@@ -102,105 +127,41 @@ def _run(
     places: tuple[str, str],
     options: tuple[int, int, int],
     kinds: tuple[str, str],
-    processes: bool,
-) -> dict[str, Any]:
-    from medfed.cli.demo.play import Watch, play, result_of, settle
+    how: tuple[bool, Callable[[str], object]],
+) -> tuple[Stage, dict[str, Any]]:
+    from medfed.cli.demo.play import Watch, play, result_of
     from medfed.cli.demo.scenario import prepare
     from medfed.log import configure
 
     configure("error")
+    processes, tell = how
     settings = folder / "medfed.toml"
     rpc, place = places
     settings.write_text(
         f'rpc = "{rpc}"\nstore = "{place}"\nstate_dir = "."\nconfirmations = 0\n', encoding="utf-8"
     )
-    stage = prepare(client, place, folder, options, note)
-    watch = Watch(stage, note)
+    stage = prepare(client, place, folder, options, tell)
+    watch = Watch(stage, tell)
+    tell(f"Starting {options[0]} hospitals{', each as a process' if processes else ''}")
     play(stage, watch, processes=settings if processes else None)
-    note("Settling")
-    settle(stage)
-    note("Verifying the study as an auditor would")
-    return result_of(stage, watch, kinds)
+    tell("Verifying the study as an auditor would, and training alone and pooled to compare")
+    return stage, result_of(stage, watch, kinds)
 
 
 def _deliver(result: dict[str, Any], json_file: str, report: Path | None, keep: Path | None) -> None:
-    if json_file == "-":
-        typer.echo(json.dumps(result, indent=2))
-    else:
-        _print(result)
+    """Files first: whoever reads the terminal may close it."""
+    text = json.dumps(result, indent=2)
     if json_file not in ("", "-"):
-        Path(json_file).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        Path(json_file).write_text(text + "\n", encoding="utf-8")
     if report is not None:
         from medfed.cli.demo.report import write_report
 
         write_report(result, report)
+    if json_file == "-":
+        typer.echo(text)
+    else:
+        print_result(result)
+    if report is not None:
         note(f"The report is {report / 'index.html'}.")
     if keep is not None:
-        note(
-            f"Kept in {keep}. Start its chain again with: anvil --state {keep}/chain.json --port PORT, with PORT as in {keep}/medfed.toml."
-        )
-
-
-def _print(result: dict[str, Any]) -> None:
-    out = console()
-    out.print(_rounds(result))
-    out.print(_comparison(result))
-    out.print(_payouts(result))
-    consents = result["consents"]
-    out.print(
-        f"Consents: {consents['granted']} for this research, {consents['other_purpose']} for another purpose, {consents['none']} none, "
-        f"{consents['revoked']} revoked during round 2."
-    )
-    out.print(
-        "Verified: every round recomputed from public bytes."
-        if result["verified"] is True
-        else f"NOT VERIFIED: {result['verified']}"
-    )
-    out.print(f"Final model {result['model_cid']}, {result['seconds']} s in all.")
-
-
-def _rounds(result: dict[str, Any]) -> Any:
-    columns = [
-        "Round#",
-        "Sites#",
-        "Records#",
-        "AUC#",
-        "Acc.#",
-        "kGas train#",
-        "kGas aggr.#",
-        "s train#",
-        "s aggr.#",
-    ]
-    rows = [
-        (
-            entry["round"],
-            entry["participants"],
-            entry["records"],
-            f"{entry['auc']:.4f}",
-            f"{entry['accuracy']:.4f}",
-            f"{entry['gas']['training'] / 1000:,.0f}",
-            f"{entry['gas']['aggregating'] / 1000:,.0f}",
-            f"{entry['seconds']['training']:.2f}",
-            f"{entry['seconds']['aggregating']:.2f}",
-        )
-        for entry in result["rounds"]
-    ]
-    return table("Rounds, judged on held-out patients", columns, rows)
-
-
-def _comparison(result: dict[str, Any]) -> Any:
-    rows = [
-        ("federated", f"{result['federated_auc']:.4f}"),
-        ("pooled training", f"{result['pooled_auc']:.4f}"),
-    ]
-    rows += [(f"{name} alone", f"{auc:.4f}") for name, auc in result["site_auc"].items()]
-    return table("What federating is worth", ["Model", "AUC#"], rows)
-
-
-def _payouts(result: dict[str, Any]) -> Any:
-    unit, symbol = 10 ** result["token"]["decimals"], result["token"]["symbol"]
-    rows = [
-        (result["names"].get(account, account), f"{amount / unit:,.2f} {symbol}", account)
-        for account, amount in result["payouts"].items()
-    ]
-    return table("Who was paid", ["Who", "Paid#", "Account"], rows)
+        note(f"Kept in {keep}; {keep / 'README.txt'} says how to go on.")

@@ -1,5 +1,10 @@
 """The demo's rounds: the hospitals' daemons do the work, this watches, and sends one patient's revocation during
-round 2."""
+round 2.
+
+Round 2 cannot end before the revocation is on the chain: the patient's hospital holds the study from round 2 on
+(`medfed hospital hold`) and goes on (`medfed hospital resume`) once the patient has revoked. So the cohorts, and with
+them the model, do not depend on how quick anybody is.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +12,34 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from medfed.cli.demo.scenario import Stage
-from medfed.errors import TransactionStuck
+from medfed.cli.demo.scenario import HELD_FROM, Stage
+from medfed.errors import ConfigError, TransactionStuck
 from medfed.learning.evaluate import Metrics, evaluate
 from medfed.learning.models import Model, predict
+from medfed.nodes.holds import HOLDS, resume
 from medfed.nodes.hospital import Hospital
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.documents import StudySpec
 from medfed.rounds.audit import Report, audit_study
-from medfed.rounds.history import RoundHistory, read_round, read_study
+from medfed.rounds.history import RoundHistory, consented, read_round, read_study
 from medfed.rounds.study import fetch_model, fetch_spec
 from medfed.types import Cid, RoundNumber
 
-__all__ = ["Watch", "compare", "judge", "play", "result_of", "settle"]
+__all__ = ["Watch", "compare", "judge", "play", "result_of"]
 
 _STALLED_SECONDS = 300.0
+_POLL = 0.01
+_ATTEMPTS = 3
+"""Starts in a row that may fail before the demo gives up on a hospital's process."""
+_TRY_AGAIN = 75
 _PHASES = {"training": ("UpdateSubmitted", "Abstained"), "aggregating": ("Attested",)}
 
 Tell = Callable[[str], object]
@@ -48,22 +59,41 @@ class Watch:
         index = self.stage.federation.index
         self.stage.federation.sync()
         study = read_study(index, self.stage.study)
-        for value in range(max(1, study.rounds - 1), study.rounds + 1):
-            history = read_round(index, study.study, RoundNumber(value))
-            self._mark(value, "opened", True)
-            self._mark(value, "closed", bool(history.closed_at))
-            if self._mark(value, "final", bool(history.final_at)):
-                self.tell(
-                    f"Round {value} of {self.stage.draft.rounds}: {len(history.updates)} hospitals, {history.weight} patients"
-                )
-        if study.rounds >= 2 and not self.revoked:
+        for value in range(1, study.rounds + 1):
+            if (value, "final") not in self.seen:
+                self._see(read_round(index, study.study, RoundNumber(value)))
+        if study.rounds >= HELD_FROM and not self.revoked:
             self._revoke()
         return bool(study.ended)
+
+    def attested(self) -> bool:
+        """Whether everybody has attested to every round; the slower ones share the attesters' pay too."""
+        self.stage.federation.sync()
+        index = self.stage.federation.index
+        rounds = (read_round(index, self.stage.study, RoundNumber(number)) for number, _ in self.finals())
+        return all(history.attested == history.submitted for history in rounds)
+
+    def released(self) -> bool:
+        """Whether every hospital has its stake back, which it gets after its pay."""
+        self.stage.federation.sync()
+        found = self.stage.federation.index.events("StakeReleased", study=self.stage.study)
+        return len(found) == len(self.stage.sites)
+
+    def finals(self) -> list[tuple[int, str]]:
+        """The rounds that were seen to end."""
+        return [key for key in self.seen if key[1] == "final"]
 
     def seconds(self, number: int) -> dict[str, float]:
         """Seconds of a round by phase."""
         opened, closed, final = (self.seen[number, what] for what in ("opened", "closed", "final"))
         return {"training": round(closed - opened, 4), "aggregating": round(final - closed, 4)}
+
+    def _see(self, history: RoundHistory) -> None:
+        self._mark(history.number, "opened", True)
+        self._mark(history.number, "closed", bool(history.closed_at))
+        if self._mark(history.number, "final", bool(history.final_at)):
+            what = f"{len(history.updates)} hospitals, weight {history.weight}"
+            self.tell(f"Round {history.number} of {self.stage.draft.rounds}: {what}")
 
     def _mark(self, number: int, what: str, happened: bool) -> bool:
         if not happened or (number, what) in self.seen:
@@ -72,72 +102,121 @@ class Watch:
         return True
 
     def _revoke(self) -> None:
-        """One patient of the first hospital revokes, by a transaction of their own."""
+        """One patient of the first hospital revokes, by a transaction of their own; then the hospital goes on."""
         self.revoked = True
-        site, index = self.stage.consents.revoker
-        patient = self.stage.sites[site].wallet.account(index)
-        call = self.stage.federation.contracts.consents.revoke(self.stage.sites[site].dataset)
-        self.stage.sender(patient).send(call)
+        site, index = self.stage.sites[0], self.stage.consents.revoker
+        call = self.stage.federation.contracts.consents.revoke(site.dataset)
+        self.stage.sender(site.wallet.account(index)).send(call)
+        resume(site.home / HOLDS, self.stage.study)
+
+
+class Team(Protocol):
+    """All hospitals of the demo at work."""
+
+    def work(self, watch: Watch) -> None:
+        """Let them work for a moment."""
 
 
 def play(stage: Stage, watch: Watch, *, processes: Path | None = None) -> None:
-    """Run all rounds: in this process, hospital by hospital, or each hospital as a process with the settings file
-    `processes`."""
-    if processes is None:
-        hospitals = [_hospital(stage, number) for number in range(len(stage.sites))]
-        _play_here(hospitals, watch)
-    else:
-        _play_apart(stage, watch, processes)
+    """Run all rounds, then settle: in this process, hospital by hospital, or each hospital as a process with the
+    settings file `processes`."""
+    with _team(stage, processes) as team:
+        _until(watch.look, team, watch)
+        _until(watch.attested, team, watch)
+        watch.tell("Settling: the dispute window passes, everybody is paid")
+        stage.federation.client.travel(stage.dispute_seconds + 1)
+        _until(watch.released, team, watch)
+    stage.sender(stage.cast.sponsor).send(stage.federation.contracts.rounds.refund(stage.study))
+    stage.federation.sync()
+
+
+def _until(done: Callable[[], bool], team: Team, watch: Watch) -> None:
+    """Let the hospitals work until something is done. Raises `TransactionStuck` when nothing happens for minutes."""
+    head, since = -1, time.monotonic()
+    while not done():
+        now = watch.stage.federation.client.head().number
+        if now != head:
+            head, since = now, time.monotonic()
+        if time.monotonic() - since > _STALLED_SECONDS:
+            raise TransactionStuck(
+                f"Nothing happened for {_STALLED_SECONDS:.0f} s; run the demo again with --keep and look at the hospitals' daemon.log."
+            )
+        team.work(watch)
+
+
+@contextmanager
+def _team(stage: Stage, settings: Path | None) -> Iterator[Team]:
+    if settings is None:
+        yield _Together(stage)
+        return
+    apart = _Apart(stage, settings)
+    try:
+        yield apart
+    finally:
+        apart.stop()
+
+
+class _Together:
+    """All hospitals in this process, one after the other."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._hospitals = [_hospital(stage, number) for number in range(len(stage.sites))]
+
+    def work(self, watch: Watch) -> None:
+        for hospital in self._hospitals:
+            hospital.execute()
+            watch.look()
+
+
+class _Apart:
+    """Each hospital as an operating-system process. One that was killed is started again."""
+
+    def __init__(self, stage: Stage, settings: Path) -> None:
+        self._sites = stage.sites
+        self._commands = [_command(settings, site.folder) for site in stage.sites]
+        self._failures = [0] * len(stage.sites)
+        self._running = [
+            _start(command, site.folder) for command, site in zip(self._commands, self._sites, strict=True)
+        ]
+
+    def work(self, watch: Watch) -> None:
+        del watch
+        for number, process in enumerate(self._running):
+            if process.poll() is not None:
+                self._check(number, process.returncode)
+                self._running[number] = _start(self._commands[number], self._sites[number].folder)
+        threading.Event().wait(_POLL)
+
+    def stop(self) -> None:
+        """End them as a service manager does."""
+        for process in self._running:
+            process.terminate()
+        for process in self._running:
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _check(self, number: int, code: int) -> None:
+        """A kill is a negative code and costs nothing; a daemon that ends by itself again and again will not mend."""
+        self._failures[number] += code >= 0 and code != _TRY_AGAIN
+        if self._failures[number] >= _ATTEMPTS:
+            site = self._sites[number]
+            raise ConfigError(
+                f"The process of {site.name} ended by itself: {_last_line(site.folder / 'daemon.log')}"
+            )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[-1] if lines else "it wrote nothing."
 
 
 def _hospital(stage: Stage, number: int) -> Hospital:
     site = stage.sites[number]
     assert site.config is not None  # written when it was admitted
-    return Hospital(stage.federation, stage.sender(site.operator), site.config, site.folder / "state")
-
-
-def _play_here(hospitals: list[Hospital], watch: Watch) -> None:
-    while not watch.look():
-        for hospital in hospitals:
-            hospital.execute()
-            watch.look()
-    for hospital in hospitals:  # the last round's late attestations
-        hospital.execute()
-
-
-def _play_apart(stage: Stage, watch: Watch, settings: Path) -> None:
-    commands = [_command(settings, site.folder) for site in stage.sites]
-    running = [_start(command, site.folder) for command, site in zip(commands, stage.sites, strict=True)]
-    quiet = time.monotonic()
-    try:
-        while not watch.look():
-            for number, process in enumerate(running):
-                if process.poll() is not None:  # killed, or lost its chain: a daemon is simply started again
-                    running[number] = _start(commands[number], stage.sites[number].folder)
-            if time.monotonic() - quiet > _STALLED_SECONDS:
-                raise TransactionStuck(
-                    "The hospitals' processes made no progress; their logs are in the demo's folder."
-                )
-            quiet = max([quiet, *watch.seen.values()])
-            threading.Event().wait(0.01)
-        _await_attestations(stage)
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(timeout=30)
-
-
-def _await_attestations(stage: Stage) -> None:
-    """Give the slower hospitals a moment to attest to the last round too; they share the attesters' pay."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        stage.federation.sync()
-        study = read_study(stage.federation.index, stage.study)
-        history = read_round(stage.federation.index, stage.study, RoundNumber(study.rounds))
-        if history.attested == history.submitted:
-            return
-        threading.Event().wait(0.05)
+    return Hospital(stage.federation, stage.sender(site.operator), site.config, site.home)
 
 
 def _command(settings: Path, folder: Path) -> list[str]:
@@ -148,16 +227,6 @@ def _command(settings: Path, folder: Path) -> list[str]:
 def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "daemon.log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-
-
-def settle(stage: Stage) -> None:
-    """Let the dispute window pass, then claim, release and refund."""
-    client = stage.federation.client
-    client.travel(601)
-    for number in range(len(stage.sites)):
-        _hospital(stage, number).execute()
-    stage.sender(stage.cast.sponsor).send(stage.federation.contracts.rounds.refund(stage.study))
-    stage.federation.sync()
 
 
 def compare(stage: Stage, spec: StudySpec) -> tuple[float, dict[str, float]]:
@@ -222,10 +291,12 @@ def result_of(stage: Stage, watch: Watch, kinds: tuple[str, str]) -> dict[str, A
         "calibration": {
             "predicted": [part.predicted for part in metrics.calibration],
             "observed": [part.observed for part in metrics.calibration],
+            "count": [part.count for part in metrics.calibration],
         },
         "rounds": rounds,
         "consents": _consents(stage),
         "payouts": _payouts(stage),
+        "reward": study.terms["reward_per_round"] * study.terms["rounds"],
         "names": stage.names(),
         "token": {"symbol": token.symbol(), "decimals": token.decimals()},
         "verified": _verdict(report),
@@ -256,8 +327,6 @@ def _round_result(stage: Stage, watch: Watch, spec: StudySpec, number: int) -> d
 
 def _records(stage: Stage, history: RoundHistory) -> int:
     """Records that trained: in these data every patient has one, and all consented ones of a site train."""
-    from medfed.rounds.history import consented
-
     at, total = history.opened_at - 1, 0
     for entry in read_study(stage.federation.index, stage.study).enrolments:
         if entry.seat in history.updates:
@@ -286,7 +355,7 @@ def _consents(stage: Stage) -> dict[str, int]:
         "other_purpose": found.other_purpose,
         "none": found.none,
         "direct": found.direct,
-        "revoked": 1,
+        "revoked": int(stage.draft.rounds >= HELD_FROM),
     }
 
 
@@ -300,4 +369,4 @@ def _payouts(stage: Stage) -> dict[str, int]:
 
 
 def _verdict(report: Report) -> bool | str:
-    return True if report.ok else report.difference
+    return True if report.ok else report.verdict

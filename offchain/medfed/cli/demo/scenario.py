@@ -10,6 +10,7 @@ from pathlib import Path
 from medfed.chain.client import ChainClient
 from medfed.chain.deployer import Deployer, Order
 from medfed.chain.deployment import load, open_index
+from medfed.chain.encryption import save_encryption_key
 from medfed.chain.keys import Account, account_from_key, save_keystore
 from medfed.chain.params import parameters_for
 from medfed.chain.sender import Sender
@@ -21,17 +22,20 @@ from medfed.data.csv_source import write_csv
 from medfed.data.dataset import Dataset
 from medfed.data.patients import Entry, write_register
 from medfed.data.private_file import write_private
+from medfed.nodes.holds import HOLDS, hold
 from medfed.protocol.consent import DAY
 from medfed.protocol.documents import StudyDraft
 from medfed.protocol.purposes import Purpose
 from medfed.protocol.randomness import generator
 from medfed.rounds.federation import Federation
 from medfed.storage import open_store
-from medfed.types import Address, DatasetId, HospitalId, StudyId
+from medfed.types import Address, DatasetId, HospitalId, RoundNumber, StudyId
 
-__all__ = ["PASSWORD", "Cast", "Consents", "Site", "Stage", "prepare"]
+__all__ = ["HELD_FROM", "PASSWORD", "Cast", "Consents", "Site", "Stage", "prepare"]
 
 PASSWORD = "demo"  # noqa: S105 - opens trial keystores of a development chain
+HELD_FROM = 2
+"""The round during which one patient revokes; their hospital holds the study there until they have."""
 UNIT = 10**6
 """Smallest units in one development token."""
 
@@ -68,6 +72,11 @@ class Site:
     config: HospitalConfig | None = None
 
     @property
+    def home(self) -> Path:
+        """Where its daemon keeps its state."""
+        return self.folder / "state"
+
+    @property
     def id(self) -> HospitalId:
         """Its admin account."""
         return HospitalId(self.admin.address)
@@ -81,8 +90,10 @@ class Consents:
     other_purpose: int = 0
     none: int = 0
     direct: int = 0
-    revoker: tuple[int, int] = (0, 0)
-    """Site and patient index of the one who revokes during round 2."""
+    steady: int = 0
+    """Index of a patient of the first hospital who sent their own transaction, and stays."""
+    revoker: int = 0
+    """Index of another one, who revokes during round 2."""
 
 
 @dataclass(slots=True)
@@ -97,6 +108,7 @@ class Stage:
     draft: StudyDraft
     token: Address
     state: Path | None
+    dispute_seconds: int = 600
     consents: Consents = field(default_factory=Consents)
     study: StudyId = _UNKNOWN_STUDY
 
@@ -171,7 +183,8 @@ def _admit(stage: Stage, site: Site, number: int) -> None:
     write_register(site.folder / "patients.csv", entries)
     secret = hashlib.sha256(f"medfed demo {stage.seed} secret {number}".encode()).hexdigest()
     write_private(site.folder / "secret.hex", secret.encode())
-    key = hashlib.sha256(f"medfed demo {stage.seed} encryption {number}".encode()).digest()
+    drawn = hashlib.sha256(f"medfed demo {stage.seed} encryption {number}".encode()).digest()
+    key = save_encryption_key(site.folder / "encryption.json", drawn, PASSWORD, trial=True).public
     described = {"name": site.name}
     sender = stage.sender(stage.cast.consortium)
     actions.admit(stage.federation, sender, site.id, site.operator.address, key=key, metadata=described)
@@ -196,9 +209,22 @@ def _write_config(stage: Stage, site: Site) -> HospitalConfig:
     save_keystore(site.folder / "operator.json", site.operator, PASSWORD, trial=True)
     write_private(site.folder / "password.txt", PASSWORD.encode())
     path.write_text(
-        f'name = "{site.name}"\nrecords = "records.csv"\npatients = "patients.csv"\nsecret = "secret.hex"\n'
-        f'keystore = "operator.json"\npassword_file = "password.txt"\nlabel = "{site.data.columns.label}"\ndataset = {site.dataset}\n\n'
-        f'[policy]\nsponsors = ["{stage.cast.sponsor.address}"]\npurposes = "GRU"\nsmallest_cohort = 16\nlargest_stake = {_STAKE}\n',
+        f"""name = "{site.name}"
+records = "records.csv"
+patients = "patients.csv"
+secret = "secret.hex"
+keystore = "operator.json"
+password_file = "password.txt"
+encryption_key = "encryption.json"
+label = "{site.data.columns.label}"
+dataset = {site.dataset}
+
+[policy]
+sponsors = ["{stage.cast.sponsor.address}"]
+purposes = "GRU"
+smallest_cohort = 16
+largest_stake = {_STAKE}
+""",
         encoding="utf-8",
     )
     return load_hospital(path)
@@ -223,7 +249,8 @@ def _collect(stage: Stage) -> None:
             patient = site.wallet.account(index)
             if stage.consents.direct < _DIRECT * (number + 1) and chance < _GRANTED:
                 _grant_directly(stage, patient, site.dataset, (purposes, expiry))
-                stage.consents.revoker = (number, index) if number == 0 else stage.consents.revoker
+                if number == 0:
+                    stage.consents.steady, stage.consents.revoker = stage.consents.revoker, index
             else:
                 message = actions.sign_grant(
                     stage.federation, patient, site.dataset, purposes, expiry, now=now
@@ -249,10 +276,11 @@ def _open(stage: Stage) -> None:
         stake=_STAKE,
         enrol_seconds=86_400,
         min_hospitals=min(3, len(stage.sites)),
-        dispute_seconds=600,
+        dispute_seconds=stage.dispute_seconds,
     )
     stage.study, _ = actions.create_study(stage.federation, sponsor, stage.draft, stage.token, offer)
     for site in stage.sites:
         stage.sender(site.operator).send(contracts.rounds.enrol(stage.study, site.dataset))
+    hold(stage.sites[0].home / HOLDS, stage.study, RoundNumber(HELD_FROM))
     # Consents are history before the first round opens: cohorts are those of the second before.
     sponsor.send(contracts.rounds.advance(stage.study))

@@ -1,0 +1,1 @@
+"""Speed and memory, each beside its limit: `python -m bench` measures all, `python -m bench seal check` some."""

@@ -1,0 +1,99 @@
+"""Files of signed consents: what a patient hands to whoever brings it to the chain.
+
+    {"format": "medfed/consents/1", "consents": [{"data": {…}, "signature": "0x…"}, …]}
+
+`data` is EIP-712 as `eth_signTypedData_v4` takes it, so that any wallet can sign it and anyone can read what is signed.
+The file holds no secret; it names an account, and whoever has it may bring it until its deadline.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from medfed.chain.calls import parse_address
+from medfed.chain.contracts.consents import SignedMessage
+from medfed.errors import InputError
+from medfed.protocol.typed import (
+    Domain,
+    GrantMessage,
+    NarrowMessage,
+    RevokeAllMessage,
+    RevokeMessage,
+    typed_data,
+)
+
+__all__ = ["Signed", "kind_of", "read_signed", "write_signed"]
+
+_FORMAT = "medfed/consents/1"
+_MOST_BYTES = 64 << 20
+_KINDS: dict[str, type[GrantMessage | NarrowMessage | RevokeMessage | RevokeAllMessage]] = {
+    "Grant": GrantMessage,
+    "Narrow": NarrowMessage,
+    "Revoke": RevokeMessage,
+    "RevokeAll": RevokeAllMessage,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed message with the place it was signed for."""
+
+    domain: Domain
+    item: SignedMessage
+
+
+def kind_of(item: SignedMessage) -> str:
+    """ "Grant", "Narrow", "Revoke" or "RevokeAll"."""
+    return type(item.message).__name__.removesuffix("Message")
+
+
+def write_signed(path: Path, domain: Domain, items: Sequence[SignedMessage]) -> None:
+    """Write messages that were signed for `domain`. Raises `InputError` when the file cannot be written."""
+    entries = [
+        {"data": typed_data(domain, item.message), "signature": f"0x{item.signature.hex()}"} for item in items
+    ]
+    text = json.dumps({"format": _FORMAT, "consents": entries}, indent=1)
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as exc:
+        raise InputError(f"The file {path} cannot be written: {exc.strerror}.") from None
+
+
+def read_signed(path: Path) -> list[Signed]:
+    """The messages in a file. Raises `InputError` when it is missing, too long, or not of this form."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"The file {path} is longer than {_MOST_BYTES >> 20} MiB; split it.")
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["format"] != _FORMAT:
+            raise ValueError
+        entries = list(found["consents"])
+    except OSError as exc:
+        raise InputError(f"The file {path} cannot be read: {exc.strerror}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"The file {path} holds no signed consents; `medfed patient sign` makes one."
+        ) from None
+    return [_signed(entry, f"{path}, consent {number}") for number, entry in enumerate(entries, 1)]
+
+
+def _signed(entry: Any, place: str) -> Signed:
+    try:
+        data, signature = entry["data"], bytes.fromhex(entry["signature"].removeprefix("0x"))
+        said = data["domain"]
+        domain = Domain(said["name"], int(said["chainId"]), parse_address(said["verifyingContract"]))
+        kind = _KINDS[data["primaryType"]]
+        values = [data["message"][_camel(field.name)] for field in fields(kind)]
+        message = kind(parse_address(values[0]), *map(int, values[1:]))  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError(f"{place} is damaged or of an unknown kind; sign it again.") from None
+    return Signed(domain, SignedMessage(message, signature))
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))

@@ -1,0 +1,155 @@
+"""`medfed store`: carry studies between content stores, and see what is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medfed.cli.output import JsonFlag, show, table
+
+if TYPE_CHECKING:
+    from medfed.protocol.documents import StudySpec
+    from medfed.rounds.federation import Federation
+    from medfed.storage import ContentStore
+    from medfed.types import Cid
+
+__all__ = ["app", "export_study"]
+
+app = typer.Typer(
+    name="store", help="Carry studies between content stores, list and tidy.", no_args_is_help=True
+)
+
+LargestOption = Annotated[int, typer.Option("--max-gib", help="Most GiB of all files together.", min=1)]
+
+
+@app.command("export")
+def export(
+    study: Annotated[int, typer.Argument(help="The study's number.", min=1)],
+    file: Annotated[Path, typer.Argument(help="The CAR file to write.", dir_okay=False)],
+    wait: Annotated[float, typer.Option(help="Seconds to ask other nodes for each file.", min=0.0)] = 10.0,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Leave out what no node has, and say what it was.")
+    ] = False,
+    max_gib: LargestOption = 64,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write what an audit of a study needs into one CAR file."""
+    from medfed.cli.run import open_federation
+
+    done = export_study(open_federation(), study, file, (max_gib << 30, wait), skip_missing=skip_missing)
+    left_out = (
+        f"; {len(done['missing'])} are missing: {', '.join(done['missing'])}" if done["missing"] else ""
+    )
+    show(
+        done,
+        as_json=as_json,
+        render=lambda: f"{file} holds {len(done['files'])} files of study {study}{left_out}.",
+    )
+
+
+def export_study(
+    federation: Federation, number: int, file: Path, limits: tuple[int, float], *, skip_missing: bool = False
+) -> dict[str, Any]:
+    """What `medfed store export` does; `limits` are the most bytes together and the seconds to wait for each file."""
+    from medfed.rounds.history import read_study
+    from medfed.rounds.study import artefacts, fetch_spec
+    from medfed.storage.car import export_car
+    from medfed.types import StudyId
+
+    study = read_study(federation.index, StudyId(number))
+    spec = fetch_spec(federation.store, study, wait=limits[1])
+    wanted = artefacts(federation.index, study, spec)
+    missing = (
+        [cid for cid in wanted if not _can_be_had(federation, spec, cid, limits[1])] if skip_missing else []
+    )
+    files = [cid for cid in wanted if cid not in missing]
+    blocks = export_car(federation.store, files, file, max_bytes=limits[0], wait=limits[1])
+    return {"study": number, "file": str(file), "files": files, "blocks": blocks, "missing": missing}
+
+
+def _can_be_had(federation: Federation, spec: StudySpec, cid: Cid, wait: float) -> bool:
+    from medfed.errors import ContentMissing, IntegrityError
+    from medfed.protocol.documents import CohortManifest
+    from medfed.protocol.vector import vector_size
+    from medfed.rounds.study import model_limit
+
+    if federation.store.has(cid):
+        return True
+    largest = max(vector_size(spec.size), model_limit(spec), CohortManifest.maximum)
+    try:
+        federation.store.get(cid, largest, wait=wait)
+    except (ContentMissing, IntegrityError):
+        return False
+    return True
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CAR file.", dir_okay=False)],
+    max_gib: LargestOption = 64,
+    as_json: JsonFlag = False,
+) -> None:
+    """Store and pin the files of a CAR file. All of them or, when one is wrong, none. Needs no chain."""
+    from medfed.cli.run import settings
+    from medfed.storage import open_store
+    from medfed.storage.car import import_car
+
+    place = settings().store
+    files = import_car(open_store(place), file, max_bytes=max_gib << 30)
+    show(
+        {"file": str(file), "store": place, "files": files},
+        as_json=as_json,
+        render=lambda: f"{len(files)} files of {file} are in {place}, pinned.",
+    )
+
+
+@app.command("list")
+def list_pins(as_json: JsonFlag = False) -> None:
+    """List what is pinned, with sizes. Needs no chain."""
+    from medfed.cli.run import settings
+    from medfed.storage import open_store
+
+    place = settings().store
+    store = open_store(place)
+    sizes = {cid: _size(store, cid) for cid in sorted(store.pins())}
+    data = [{"cid": cid, "bytes": size} for cid, size in sizes.items()]
+    known = [size for size in sizes.values() if size is not None]
+    rows = [(cid, "missing" if size is None else f"{size:,}") for cid, size in sizes.items()]
+    caption = f"{len(data)} files, {sum(known):,} bytes"
+    show(
+        data,
+        as_json=as_json,
+        render=lambda: table(f"Pinned in {place}", ["File", "Bytes#"], rows, caption=caption),
+    )
+
+
+def _size(store: ContentStore, cid: Cid) -> int | None:
+    """None for a pin without its file, which a person who deleted it by hand leaves behind."""
+    from medfed.errors import ContentMissing
+
+    try:
+        return store.size(cid)
+    except ContentMissing:
+        return None
+
+
+@app.command("collect")
+def collect(as_json: JsonFlag = False) -> None:
+    """Delete what is not pinned from a store that is a directory. Needs no chain; daemons may run on."""
+    from medfed.cli.run import settings
+    from medfed.errors import InputError
+    from medfed.storage import open_store
+    from medfed.storage.local import LocalStore
+
+    place = settings().store
+    store = open_store(place)
+    if not isinstance(store, LocalStore):
+        raise InputError(f"{place} is a Kubo daemon, which collects by itself: run `ipfs repo gc`.")
+    count = store.collect()
+    show(
+        {"store": place, "deleted": count},
+        as_json=as_json,
+        render=lambda: f"{count} files were not pinned and are deleted.",
+    )

@@ -1,0 +1,120 @@
+"""A hospital's part in Aggregating: fetch everybody's bytes, check and add each once, attest, keep what was attested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from medfed.learning.models import parse_model
+from medfed.nodes.site import Site
+from medfed.protocol.cid import cid_from_digest
+from medfed.protocol.commitments import Update
+from medfed.protocol.phase import training_ends, voidable_at
+from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory
+from medfed.rounds.recompute import Outcome, RoundSum
+from medfed.types import RoundNumber, Seat, StudyId
+
+__all__ = ["Attesting"]
+
+_Key = tuple[StudyId, RoundNumber]
+
+
+class Attesting:
+    """Keeps the sum of each open round, so that an update is fetched and checked once, when it arrives."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._sums: dict[_Key, RoundSum] = {}
+        self._outcomes: dict[_Key, Outcome] = {}
+
+    def attest(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, now: int) -> int:
+        """Recompute and attest, as far as the bytes are there; returns how many updates are awaited."""
+        total = self._sum(study, history)
+        wanted = self._wanted(history)
+        total.add(self._site.store, wanted)
+        missing = {seat: why for seat, why in total.missing.items() if seat in wanted}
+        if missing and (history.final_at or now < self._patience(study, history)):
+            return len(missing)
+        self._tell(history, {**total.faults, **missing})
+        if len(total.weights) >= study.terms["min_hospitals"]:
+            self._send(study, entry, history, self._outcome(study, history, total))
+        return 0
+
+    def disagrees(self, study: StudyHistory, history: RoundHistory) -> bool:
+        """Whether the round ended with another result than the one recomputed here."""
+        outcome = self._outcomes.get((study.study, history.number))
+        return (
+            bool(history.final_at)
+            and outcome is not None
+            and outcome.aggregate.digest(study.study, history.number) != history.final_hash
+        )
+
+    def void(self, study: StudyHistory, history: RoundHistory, now: int) -> None:
+        """Move on a round that cannot end any more."""
+        if not history.final_at and now >= voidable_at(history.facts(study.terms)):
+            call = self._site.contracts.rounds.advance(study.study)
+            self._site.send("advance", call, study=study.study, round=history.number)
+
+    def forget(self, history: RoundHistory) -> None:
+        """Let go of a round's vectors."""
+        self._sums.pop((history.study, history.number), None)
+        self._outcomes.pop((history.study, history.number), None)
+
+    def _wanted(self, history: RoundHistory) -> Mapping[Seat, Update]:
+        """The updates that the result has to consist of: all, or those that the quorum took."""
+        if history.result is None:
+            return history.updates
+        included = history.result.included
+        return {seat: update for seat, update in history.updates.items() if included >> seat & 1}
+
+    def _sum(self, study: StudyHistory, history: RoundHistory) -> RoundSum:
+        """The round's sum so far; begun anew when it holds an update that the quorum left out."""
+        key = (study.study, history.number)
+        found = self._sums.get(key)
+        if found is None or not found.weights.keys() <= self._wanted(history).keys():
+            self.forget(history)
+            entries = {each.seat: each for each in study.enrolments}
+            found = self._sums[key] = RoundSum(self._site.place(study, history.number), entries)
+        return found
+
+    def _patience(self, study: StudyHistory, history: RoundHistory) -> int:
+        """Until when bytes are waited for, so that there is as much time again to agree without them."""
+        return training_ends(history.facts(study.terms)) + int(study.terms["aggregating_seconds"]) // 2
+
+    def _tell(self, history: RoundHistory, left_out: Mapping[Seat, str]) -> None:
+        for seat, why in left_out.items():
+            what = f"Seat {seat} is left out of round {history.number} of study {history.study}: {why}"
+            self._site.notes.tell("left out", (history.study, history.number, seat), what)
+
+    def _outcome(self, study: StudyHistory, history: RoundHistory, total: RoundSum) -> Outcome:
+        key = (study.study, history.number)
+        if key not in self._outcomes:
+            self._outcomes = {key: total.outcome(self._site.model(study, history.number))}
+        return self._outcomes[key]
+
+    def _send(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, outcome: Outcome) -> None:
+        digest = outcome.aggregate.digest(study.study, history.number)
+        if history.final_at and digest != history.final_hash:
+            self._site.notes.tell(
+                "disagree",
+                (study.study, history.number),
+                f"Round {history.number} of study {study.study} ended with another result than the one recomputed here.",
+            )
+            return
+        self._keep(study, history, outcome)
+        place = (study.study, history.number, entry.seat)
+        rounds = self._site.contracts.rounds
+        known = digest in history.proposals
+        call = rounds.attest_hash(*place, digest) if known else rounds.attest(*place, outcome.aggregate)
+        facts = {"study": study.study, "round": history.number, "aggregate": "0x" + digest.hex()}
+        self._site.send("attest", call, **facts)
+
+    def _keep(self, study: StudyHistory, history: RoundHistory, outcome: Outcome) -> None:
+        """Pin all that an audit of the round needs, before answering for it."""
+        store = self._site.store
+        store.put(outcome.aggregate_file)
+        model = store.put(outcome.model_file)
+        self._site.keep_model(model, parse_model(outcome.model_file, self._site.spec(study)))
+        for seat, update in history.updates.items():
+            if outcome.aggregate.included >> seat & 1:
+                store.pin(cid_from_digest(update.cid))
+                store.pin(cid_from_digest(update.cohort_cid))

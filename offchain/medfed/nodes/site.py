@@ -1,0 +1,117 @@
+"""A hospital's own place: its key, its files, its policy, its view of the federation. Every part of its work has it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from medfed.chain.calls import Call
+from medfed.chain.clock import ChainClock
+from medfed.chain.contracts import check_rule
+from medfed.chain.sender import Sender
+from medfed.config import HospitalConfig
+from medfed.data.csv_source import load_csv
+from medfed.data.patients import load_register
+from medfed.data.private_file import load_or_create_secret
+from medfed.errors import PolicyRefusal
+from medfed.learning.models import Model
+from medfed.nodes.journal import AuditLog
+from medfed.nodes.notes import Notes
+from medfed.nodes.patience import patient
+from medfed.nodes.policy import check_policy, check_sponsor, read_approvals
+from medfed.protocol.documents import StudySpec
+from medfed.rounds.cohort import Holdings
+from medfed.rounds.federation import Federation
+from medfed.rounds.history import StudyHistory
+from medfed.rounds.recompute import RoundPlace
+from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of
+from medfed.types import Cid, HospitalId, RoundNumber, StudyId
+
+__all__ = ["APPROVALS", "AUDIT", "INDEX", "SENT", "WORK", "Site"]
+
+APPROVALS, AUDIT, INDEX, SENT, WORK = "approvals.json", "audit.jsonl", "index.sqlite", "sent", "work"
+"""What lies in a hospital's home."""
+
+
+class Site:
+    """`home` holds what must survive a kill; `sender` signs with the operator's key. Making one writes nothing."""
+
+    def __init__(self, federation: Federation, sender: Sender, config: HospitalConfig, home: Path) -> None:
+        self.client = federation.client
+        self.contracts = federation.contracts
+        self.index = federation.index
+        self.store = patient(federation.store)
+        self.sender = sender
+        self.config = config
+        self.home = home
+        self.clock = ChainClock(federation.client)
+        self.notes = Notes(AuditLog(home / AUDIT), config.name)
+        self._specs: dict[StudyId, StudySpec] = {}
+        self._models: dict[Cid, Model] = {}
+
+    @property
+    def work(self) -> Path:
+        """Where this chain's and these contracts' work lies."""
+        genesis, contract = self.client.genesis_hash.hex()[:8], self.contracts.rounds.address[2:10]
+        return self.home / WORK / f"{self.client.chain_id}-{genesis}-{contract}"
+
+    @cached_property
+    def id(self) -> HospitalId:
+        """The hospital that the operator's key serves. Raises `PolicyRefusal` when it serves none."""
+        found = self.contracts.consortium.hospital_of(self.sender.address)
+        if found is None:
+            raise PolicyRefusal(
+                f"The key {self.sender.address} is no admitted hospital's operator; ask the consortium to admit it."
+            )
+        return found
+
+    @cached_property
+    def holdings(self) -> Holdings:
+        """Records, register and secret, read when first needed. Raises `DataError`, `ConfigError`."""
+        return Holdings(
+            load_csv(self.config.records, label=self.config.label),
+            load_register(self.config.patients),
+            load_or_create_secret(self.config.secret),
+        )
+
+    def spec(self, study: StudyHistory) -> StudySpec:
+        """A study's spec. Raises `ContentMissing` while nobody has it, `ProtocolError`, `IntegrityError`."""
+        if study.study not in self._specs:
+            spec = fetch_spec(self.store, study)
+            check_rule(self.client, spec.rule, study.terms["rule"])
+            self._specs[study.study] = spec
+        return self._specs[study.study]
+
+    def model(self, study: StudyHistory, number: RoundNumber) -> Model:
+        """The model that a round starts from. Raises as `spec`."""
+        spec = self.spec(study)
+        cid = model_cid_of(self.index, study, spec, number)
+        if cid not in self._models:
+            self.keep_model(cid, fetch_model(self.store, spec, cid))
+        return self._models[cid]
+
+    def keep_model(self, cid: Cid, model: Model) -> None:
+        """Remember one model, the newest: it is what the next round starts from."""
+        self._models = {cid: model}
+
+    def place(self, study: StudyHistory, number: RoundNumber) -> RoundPlace:
+        """Which round of which study, as headers and leaves name it."""
+        rounds = self.contracts.rounds.address
+        return RoundPlace(self.client.chain_id, rounds, study.study, number, self.spec(study))
+
+    def check(self, study: StudyHistory) -> StudySpec:
+        """The study's spec, if the hospital may take part at all. Raises `PolicyRefusal`, `DataError`, and as `spec`.
+
+        A stranger's study is refused before its bytes are asked for.
+        """
+        check_sponsor(self.config.policy, study)
+        spec = self.spec(study)
+        check_policy(self.config.policy, study, spec, read_approvals(self.home / APPROVALS))
+        self.holdings.dataset.matrix(spec.columns)
+        return spec
+
+    def send(self, what: str, call: Call, **facts: Any) -> None:
+        """Put a call on the chain and write down that it was done."""
+        receipt = self.sender.send(call)
+        self.notes.note(what, **facts, transaction="0x" + receipt.tx_hash.hex(), gas=receipt.gas_used)

@@ -1,0 +1,307 @@
+"""Whether the contracts' storage bears out the events that an audit builds on.
+
+Events come through a node and a local file; either may leave some out or change them. So every fact that an audit
+takes from events is held against what the contracts keep, all at one block: a study's terms and seats, a round's
+course, its ballots, each commitment, who was absent, what is carried on, each patient's chained consents, the pot.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from medfed.chain.artifacts import artifact
+from medfed.chain.calls import Event
+from medfed.chain.contracts.datasets import DatasetInfo
+from medfed.chain.contracts.rounds import ScoreMode, StudyState
+from medfed.errors import ContractRevert, ProtocolError
+from medfed.protocol.commitments import bitmap, seats_in
+from medfed.protocol.phase import Outcome
+from medfed.rounds.federation import Federation
+from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, StudyHistory
+from medfed.rounds.settle import BPS
+from medfed.types import BlockStamp, DatasetId, RoundNumber, Seat
+
+__all__ = ["CONTRACTS", "Evidence"]
+
+Expect = Callable[[bool, str], None]
+
+CONTRACTS = (
+    "Consortium",
+    "DatasetRegistry",
+    "ConsentRegistry",
+    "StakeVault",
+    "FederatedRounds",
+    "Disputes",
+    "Rewards",
+)
+"""What a study runs on."""
+
+_SLASHED_FROM_MISS, _SLASHED_FROM_LEFT_OUT = 2, 3  # as in Disputes.sol
+_COUNTER_LIMIT = 255
+_ENDS = {"completed": StudyState.COMPLETED, "aborted": StudyState.ABORTED}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One study's facts at one block. `expect` takes whether something is right, and the sentence otherwise."""
+
+    federation: Federation
+    study: StudyHistory
+    block: BlockStamp
+    expect: Expect
+
+    def check_code(self) -> None:
+        """Whether the contracts are those of this version, constructor values aside."""
+        placed = self.federation.contracts.book.contracts
+        for name in CONTRACTS:
+            made, address = artifact(name), placed[name].address
+            places = [place for group in made.immutables.values() for place in group]
+            actual = self.federation.client.code(address, self.block)
+            self.expect(
+                _blanked(actual, places) == _blanked(made.runtime, places),
+                f"the contract {name} at {address} has other code than this version of medfed",
+            )
+
+    def check_study(self) -> None:
+        """Terms, seats, how far the study is, and what is left in its pot."""
+        study, rounds = self.study, self.federation.contracts.rounds
+        agreed = self.federation.contracts.disputes.terms(study.study, self.block)
+        kept = asdict(agreed) | asdict(rounds.study(study.study, self.block))
+        for name, value in {**study.terms, **self._course()}.items():
+            self.expect(
+                _same(kept[name], value),
+                f"the chain keeps {kept[name]} for the study's {name}, the events say {value}",
+            )
+        for place, entry in enumerate(study.enrolments):
+            self._check_seat(place, entry)
+        self._check_pot()
+
+    def check_dataset(self, entry: Enrolment, info: DatasetInfo) -> None:
+        """An enrolled version, as long as the hospital has published no later one."""
+        stored = self.federation.contracts.datasets.dataset(entry.dataset, self.block)
+        kept = (stored.records_root, stored.records, stored.uses, stored.disease, stored.quality)
+        told = (info.records_root, info.records, info.uses, info.disease, info.quality)
+        self.expect(
+            stored.version != entry.version or kept == told,
+            f"dataset {entry.dataset} on chain is not what the events say",
+        )
+
+    def check_round(self, history: RoundHistory) -> None:
+        """A round's course, its commitments, ballots and absences."""
+        rounds, number = self.federation.contracts.rounds, history.number
+        stored = rounds.round(history.study, number, self.block)
+        for name, value in _course_of(history).items():
+            self.expect(
+                getattr(stored, name) == value,
+                f"the chain keeps {getattr(stored, name)} for the round's {name}, the events say {value}",
+            )
+        kept = rounds.commitments(history.study, number, history.updates, self.block)
+        for seat, update in history.updates.items():
+            self.expect(
+                kept[seat] == update.commitment(),
+                f"the commitment of seat {seat} on chain is not that of its event",
+            )
+        self._check_ballots(history)
+        self._check_absences(history)
+
+    def check_carried(self, carried: Mapping[int, int]) -> None:
+        """What each round pays on top, as it follows from slashes, voids and left-out updates."""
+        for value in range(1, self.study.rounds + 2):
+            kept = self.federation.contracts.rounds.carried_into(
+                self.study.study, RoundNumber(value), self.block
+            )
+            due = carried.get(value, 0)
+            self.expect(kept == due, f"{kept} is carried into round {value}, it should be {due}")
+
+    def check_consents(self, dataset: DatasetId) -> None:
+        """Each patient's word and revoke-all: their hashes bind every earlier one."""
+        book = ConsentBook(self.federation.index, dataset)
+        try:
+            book.replay()
+        except ContractRevert as exc:
+            raise ProtocolError(f"the consents of dataset {dataset} cannot have happened: {exc}") from None
+        patients = sorted(book.states)
+        kept = self.federation.contracts.consents.states(patients, dataset, self.block)
+        wrong = sum(book.states[patient] != state for patient, state in zip(patients, kept, strict=True))
+        self.expect(
+            not wrong,
+            f"the consents of {wrong} patients of dataset {dataset} on chain are not those of the events",
+        )
+
+    def check_conduct(self, rounds: Mapping[int, RoundHistory]) -> None:
+        """That only those were warned or slashed who were silent or left out, and no harder than the rule says."""
+        terms, contract = self.study.terms, self.federation.contracts.disputes
+        most = terms["stake"] * contract.slash_bps(self.block) // BPS
+        misses: Counter[int] = Counter()
+        left_out: Counter[int] = Counter()
+        found = [*self._events("AbsenceWarned"), *self._events("AbsenceSlashed")]
+        for event in sorted(found, key=lambda event: (event.block, event.log_index)):
+            history, seat = rounds[event["round"]], Seat(event["seat"])
+            silent = _was_silent(history, seat)
+            counter = misses if silent else left_out
+            counter[seat] += 1
+            due = (
+                misses[seat] >= _SLASHED_FROM_MISS or history.number == 1
+                if silent
+                else left_out[seat] >= _SLASHED_FROM_LEFT_OUT
+            )
+            self.expect(
+                due == (event.name == "AbsenceSlashed") and event.values.get("amount", 0) <= most,
+                f"the absence of seat {seat} in round {history.number} was not judged by the rule",
+            )
+        for entry in self.study.enrolments:
+            stored = contract.record(self.study.study, entry.seat, self.block)
+            self.expect(
+                (stored.misses, stored.left_out)
+                == tuple(min(_COUNTER_LIMIT, counter[entry.seat]) for counter in (misses, left_out)),
+                f"the chain counts other absences of seat {entry.seat} than the events",
+            )
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    def _course(self) -> dict[str, Any]:
+        study = self.study
+        running = StudyState.RUNNING if study.rounds else StudyState.ENROLLING
+        return {
+            "sponsor": study.sponsor,
+            "state": _ENDS.get(study.ended, running),
+            "members": len(study.enrolments),
+            "round": study.rounds,
+            "finals": len(self._events("RoundFinal")),
+            "voids": len(self._events("RoundVoid")),
+            "ended_at": study.ended_at,
+            "refunded": bool(self._events("Refunded")),
+        }
+
+    def _check_seat(self, place: int, entry: Enrolment) -> None:
+        stored = self.federation.contracts.rounds.seat(self.study.study, Seat(place), self.block)
+        released = self._events("StakeReleased", seat=place)
+        self.expect(
+            (entry.seat, entry.hospital, entry.version, entry.records)
+            == (place, stored.hospital, stored.version, stored.records)
+            and stored.dataset == (0 if released else entry.dataset),
+            f"seat {place} on chain is not what the events say",
+        )
+        struck = any(place in seats for seats in self._struck())
+        left = 0 if struck else self.study.terms["stake"] - self._sum("AbsenceSlashed", seat=place)
+        self.expect(
+            all(event["amount"] == left for event in released),
+            f"seat {place} did not get back what was left of its stake",
+        )
+
+    def _check_pot(self) -> None:
+        terms, vault = self.study.terms, self.federation.contracts.vault
+        came = terms["reward_per_round"] * terms["rounds"] + self._sum("Slashed")
+        went = sum(map(self._sum, ("Claimed", "Refunded", "ChallengerPaid", "PatientPaid", "Swept")))
+        left = vault.pot(self.study.study, self.block).amount
+        self.expect(
+            left == came - went, f"the pot holds {left}, after all that was paid it should hold {came - went}"
+        )
+
+    def _check_ballots(self, history: RoundHistory) -> None:
+        rounds = self.federation.contracts.rounds
+        self.expect(
+            history.attesters.keys() <= history.proposals.keys()
+            and (not history.final_at or history.final_hash in history.proposals),
+            "somebody attested to an aggregate that nobody gave in full",
+        )
+        if not history.struck:  # after a strike everybody may attest anew
+            told_apart = sum(event["seats"] for event in self._events("Attested", round=history.number))
+            self.expect(told_apart == history.attested, "somebody attested twice in one round")
+        by_weight = self._is_paid_by_weight(history)
+        claimed = bitmap([Seat(event["seat"]) for event in self._events("Claimed", round=history.number)])
+        for digest, aggregate in history.proposals.items():
+            final = digest == history.final_hash
+            paid = [
+                update.weight
+                for seat, update in history.updates.items()
+                if final and by_weight and (claimed & aggregate.included) >> seat & 1
+            ]
+            told = {
+                "attesters": history.attesters.get(digest, 0),
+                "claimed": claimed if final else 0,
+                "included": aggregate.included,
+                "final_at": history.final_at if final else 0,
+                "weight": max(0, aggregate.weight - sum(paid)),
+            }
+            stored = asdict(rounds.ballot(history.study, history.number, digest, self.block))
+            self.expect(
+                digest == aggregate.digest(history.study, history.number) and stored == told,
+                f"the ballot of aggregate 0x{digest.hex()[:16]}… on chain is not what the events say",
+            )
+
+    def _check_absences(self, history: RoundHistory) -> None:
+        found = [
+            *self._events("AbsenceWarned", round=history.number),
+            *self._events("AbsenceSlashed", round=history.number),
+        ]
+        stored = self.federation.contracts.rounds.absence(history.study, history.number, self.block)
+        recorded = self.federation.contracts.disputes.absences_recorded(
+            history.study, history.number, self.block
+        )
+        self.expect(
+            recorded == bitmap([Seat(event["seat"]) for event in found])
+            and stored.abstained == bitmap(list(history.abstained))
+            and stored.struck == bitmap(list(history.struck)),
+            "who was absent, by the chain, is not what the events say",
+        )
+
+    def _is_paid_by_weight(self, history: RoundHistory) -> bool:
+        mode = self.study.terms["score_mode"]
+        if mode != ScoreMode.REVIEWED or not history.final_at:
+            return bool(mode != ScoreMode.EQUAL)
+        review = self.federation.contracts.rewards.review(history.study, history.number, self.block)
+        return not review.total
+
+    def _struck(self) -> Iterator[set[int]]:
+        """The seats that lost their stake to each proof."""
+        yield {event["seat"] for event in self._events("UpdateStruck")}
+        for event in self._events("RoundRefuted"):
+            yield set(seats_in(event["seats"]))
+
+    def _events(self, name: str, **filters: Any) -> list[Event]:
+        return self.federation.index.events(name, study=self.study.study, **filters)
+
+    def _sum(self, name: str, **filters: Any) -> int:
+        return sum(event["amount"] for event in self._events(name, **filters))
+
+
+def _course_of(history: RoundHistory) -> dict[str, Any]:
+    outcome = Outcome.FINAL if history.final_at else Outcome.VOID if history.void else Outcome.OPEN
+    return {
+        "opened_at": history.opened_at,
+        "closed_at": history.closed_at,
+        "total_weight": history.weight,
+        "acted": len(history.updates.keys() | history.abstained | history.struck),
+        "submitted": history.submitted,
+        "attested": history.attested,
+        "outcome": outcome,
+    }
+
+
+def _was_silent(history: RoundHistory, seat: Seat) -> bool:
+    """Whether a recorded absence was silence; False when the result left the seat out. Raises `ProtocolError`."""
+    if seat not in history.updates and seat not in history.abstained:
+        return True
+    result = history.result
+    if result is None or seat not in history.updates or result.included >> seat & 1:
+        raise ProtocolError(
+            f"seat {seat} was warned or slashed for round {history.number}, in which it took part"
+        )
+    return False
+
+
+def _same(kept: object, told: object) -> bool:
+    if isinstance(kept, str) and isinstance(told, str):
+        return kept.lower() == told.lower()
+    return kept == told
+
+
+def _blanked(code: bytes, places: list[tuple[int, int]]) -> bytes:
+    blank = bytearray(code)
+    for start, length in places:
+        blank[start : start + length] = bytes(min(length, max(0, len(code) - start)))
+    return bytes(blank)

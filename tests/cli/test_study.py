@@ -1,0 +1,232 @@
+"""`medfed study`: written, followed live, recomputed by hand, settled by anyone; and what a patient finds of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from medfed.chain.wallet import load_wallet
+from medfed.protocol.cid import cid_from_digest, digest_of
+from medfed.protocol.documents import CohortManifest, StudyDraft
+from medfed.protocol.leaves import Use, cohort_leaf, use_salt
+from medfed.storage import open_store
+from tests.cli.conftest import PASSWORD
+from tests.cli.course import on_chain
+
+WATCH = [sys.executable, "-m", "medfed", "study", "watch"]
+
+
+def watching(medfed, study, *options):
+    command = [*WATCH, str(study), "--seconds", "0.1", *options]
+    return subprocess.Popen(command, cwd=medfed.folder, stdout=subprocess.PIPE, text=True)
+
+
+class TestTemplate:
+    def test_it_is_a_study_that_can_be_posted(self, medfed, tmp_path):
+        """Every field is there, and the demonstration data fit it."""
+        file = tmp_path / "study.toml"
+        medfed.ok("study", "template", file)
+        spec = tomllib.loads(file.read_text())["spec"]
+        draft = StudyDraft.from_fields(spec | {"purposes": 2})
+        assert len(draft.columns.features) == 30
+        assert (
+            spec["training"].keys() | {"precision"}
+            >= StudyDraft.model_fields["training"].annotation.model_fields.keys()
+        )
+
+    def test_it_takes_columns_and_no_value_of_a_hospital_s_file(self, medfed, study_text):
+        features = tomllib.loads(study_text)["spec"]["schema"]["features"]
+        assert [feature["name"] for feature in features] == ["a", "b", "c"]
+        assert {feature["center"] for feature in features} == {0.0}
+
+    def test_it_overwrites_nothing(self, medfed, tmp_path):
+        file = tmp_path / "study.toml"
+        medfed.ok("study", "template", file)
+        assert medfed("study", "template", file).code == 2
+
+
+class TestWatch:
+    def test_one_json_line_for_each_change(self, medfed, course):
+        """Who has submitted and attested, phase by phase; after the last line it ends by itself."""
+        process = watching(medfed, course.study, "--json")
+        assert process.stdout is not None
+        with process:
+            seen = [json.loads(process.stdout.readline())]
+            for act in (course.submit, course.attest):
+                for seat in (0, 1, 2)[: 3 if act == course.submit else 2]:
+                    act(seat)
+                    seen.append(json.loads(process.stdout.readline()))
+            rest = process.stdout.read()
+        rounds = [entry["rounds"][0] for entry in seen]
+        assert [len(entry["submitted"]) for entry in rounds] == [0, 1, 2, 3, 3, 3]
+        assert [len(entry["attested"]) for entry in rounds] == [0, 0, 0, 0, 1, 2]
+        assert [entry["phase"] for entry in rounds] == ["training"] * 3 + ["aggregating"] * 2 + ["final"]
+        assert rounds[1]["submitted"] == ["Hospital 1"]
+        assert rest == ""
+        assert (process.returncode, seen[-1]["state"]) == (0, "completed")
+
+    def test_in_a_pipe_it_says_what_comes_next(self, medfed, course):
+        process = watching(medfed, course.study)
+        assert process.stdout is not None
+        with process:
+            assert "0 of 3 hospitals have acted; it ends in" in process.stdout.readline()
+            for seat in (0, 1, 2):
+                course.submit(seat)
+                line = process.stdout.readline()
+            assert "0 of 2 attestations it needs" in line
+            process.terminate()
+
+    def test_on_a_terminal_a_table_redraws(self, medfed, finished):
+        """A real pseudo-terminal: cursor movements, and a table no wider than it."""
+        main, terminal = pty.openpty()
+        done = subprocess.run(
+            [*WATCH, str(finished)],
+            cwd=medfed.folder,
+            stdout=terminal,
+            env=os.environ | {"TERM": "xterm", "COLUMNS": "80"},
+            stdin=subprocess.DEVNULL,
+        )
+        os.close(terminal)
+        shown = os.read(main, 1 << 16).decode()
+        os.close(main)
+        assert done.returncode == 0
+        assert "\x1b[" in shown
+        assert "Completed: 2 of 2 rounds are final" in shown
+
+    def test_it_can_stop_earlier(self, medfed, course):
+        assert medfed("study", "watch", course.study, "--until", "later").code == 2
+        assert medfed.ok("study", "watch", course.study, "--until", "running").out.startswith(
+            "Round 1, training"
+        )
+
+
+def test_show_and_list_fit_a_terminal(medfed, finished):
+    shown, listed = medfed.ok("study", "show", finished).out, medfed.ok("study", "list").out
+    assert max(map(len, (shown + listed).splitlines())) <= 80
+    assert "Model bafybei" in shown
+    facts = medfed.data("study", "show", finished)
+    assert [entry["phase"] for entry in facts["rounds"]] == ["final", "final"]
+    assert [entry["name"] for entry in facts["hospitals"]] == sorted(
+        f"Hospital {n}" for n in (1, 2, 3)
+    ) or len(facts["hospitals"]) == 3
+
+
+class TestByHand:
+    def test_attestations_are_recomputed_signed_and_brought(self, medfed, finished):
+        """By hand the same result comes out as the daemons attested to, and the contract knows the signature."""
+        medfed.ok(
+            *("study", "attest", finished, "2", "--keystore", "operator-1.json", "--sign", "one.attestation"),
+        )
+        said = json.loads((medfed.folder / "one.attestation").read_text())
+        final = medfed.data("study", "show", finished)["rounds"][1]
+        assert cid_from_digest(bytes.fromhex(said["aggregate"]["model"][2:])) == final["model"]
+        again = medfed("study", "bring-attestations", "one.attestation", "--keystore", "relayer.json")
+        assert (again.code, "has attested in round 2" in again.sentence) == (7, True)
+        (medfed.folder / "bad.attestation").write_text("{}")
+        bad = medfed("study", "bring-attestations", "bad.attestation", "--keystore", "relayer.json")
+        assert (bad.code, "holds no attestation" in bad.sentence) == (2, True)
+
+    def test_anyone_moves_on_a_round_that_cannot_end(self, medfed, course):
+        early = medfed("study", "advance", course.study, "--keystore", "stranger.json")
+        assert (early.code, "has nothing to do before" in early.sentence) == (7, True)
+        course.travel(3601)
+        medfed.ok("study", "advance", course.study, "--keystore", "stranger.json")
+        facts = medfed.data("study", "show", course.study)
+        assert facts["rounds"][0]["phase"] == "void"
+
+    def test_absences_are_recorded(self, medfed, course):
+        course.submit(0)
+        course.travel(3601)
+        found = medfed.data("study", "absences", course.study, "1", "--keystore", "stranger.json")
+        assert {entry["seat"] for entry in found if "seat" in entry} == {1, 2}
+        again = medfed("study", "absences", course.study, "1", "--keystore", "stranger.json")
+        assert (again.code, "left to record" in again.sentence) == (7, True)
+
+    def test_a_hospital_abstains(self, medfed, course):
+        medfed.ok("study", "abstain", course.study, "1", "--keystore", "operator-2.json")
+        assert medfed.data("study", "show", course.study)["rounds"][0]["abstained"] == ["Hospital 2"]
+
+    def test_who_has_no_seat_is_told(self, medfed, course):
+        answer = medfed("study", "claim", course.study, "stranger.json", "--keystore", "relayer.json")
+        assert (answer.code, "has no seat in study" in answer.sentence) == (2, True)
+
+
+def test_uses_are_found_by_the_patient_alone(medfed, hospitals, finished):
+    """A patient with consent finds both rounds; one without finds none, and neither does a stranger's secret."""
+    own = ("patient", "uses", hospitals[0], "--keystore", "patients.json", "--account")
+    used = medfed.data(*own, 100)
+    assert [entry["used"] for entry in used if entry["study"] == finished] == [True, True]
+    assert all(entry["consented"] for entry in used if entry["used"])
+    silent = medfed.data(*own, 139)
+    assert not any(entry["used"] for entry in silent)
+
+
+def test_a_wrongful_use_is_shown(medfed, hospitals, course):
+    """A hospital lists a patient who never consented: the patient sees it, and the exit code says so."""
+    wallet = load_wallet(medfed.folder / "patients.json", PASSWORD)
+    number = 7_000_000
+    rounds = on_chain(medfed).rounds.address
+    use = Use(31337, rounds, course.study, 1, hospitals[0])
+    salt = use_salt(wallet.link_secret(number), use)
+    leaf = cohort_leaf(use, wallet.account(number).address, salt)
+    leaves = tuple(sorted([leaf, *(bytes([value]) * 32 for value in range(1, 16))]))
+    store = open_store(f"local:{medfed.folder / 'store'}")
+    course.submit(0, cohort=digest_of(store.put(CohortManifest.of(use, leaves).to_bytes())))
+    answer = medfed("patient", "uses", hospitals[0], "--keystore", "patients.json", "--account", number)
+    assert answer.code == 1
+    assert "without your consent" in " ".join(answer.out.split())
+
+
+def test_a_manifest_that_cannot_be_had_is_said(medfed, hospitals, course):
+    """Neither used nor unused: nobody knows until the bytes are there."""
+    course.submit(0)
+    found = medfed.data("patient", "uses", hospitals[0], "--keystore", "patients.json", "--account", 100)
+    (entry,) = [entry for entry in found if entry["study"] == course.study]
+    assert entry["used"] is None
+    assert entry["why"]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_auditor_verifies_from_a_fresh_directory(medfed, finished, tmp_path, as_json):
+    """With an RPC, a store and the address book, and no key."""
+    (book,) = (medfed.folder / "state" / "deployments").glob("*.json")
+    text = (
+        (medfed.folder / "medfed.toml").read_text().replace("local:store", f"local:{medfed.folder / 'store'}")
+    )
+    (tmp_path / "medfed.toml").write_text(text + f'addresses = "{book}"\n')
+    auditor = type(medfed)(tmp_path)
+    answer = auditor.ok("verify", "--study", finished, *(["--json"] if as_json else []))
+    if as_json:
+        assert answer.data["ok"] is True
+        assert answer.data["versions"]
+    else:
+        assert answer.out.rstrip().endswith("Everything that can be checked is right.")
+        assert "Not checked:" in answer.out
+        assert max(map(len, answer.out.splitlines())) <= 220
+
+
+def test_pay_is_claimed_and_stakes_are_freed_by_anyone(medfed, course):
+    """Once the dispute window is over; before, the command says when."""
+    for act in (course.submit, course.attest):
+        for seat in (0, 1, 2):
+            act(seat)
+    key = ("--keystore", "relayer.json")
+    early = medfed.ok("study", "claim", course.study, "admin-1.json", *key).out
+    assert "unlocks at" in early
+    locked = medfed("study", "release", course.study, "admin-1.json", *key)
+    assert (locked.code, "unlock after second" in locked.sentence) == (7, True)
+    course.travel(601)
+    before = medfed.data("vault", "balance", "admin-1.json")["free"]
+    assert medfed.data("study", "claim", course.study, "operator-1.json", *key)["paid"] == {"1": 333_333_333}
+    assert medfed.data("vault", "balance", "admin-1.json")["free"] == before + 333_333_333
+    assert (
+        "all that was earned is paid" in medfed.ok("study", "claim", course.study, "admin-1.json", *key).out
+    )
+    medfed.ok("study", "release", course.study, "admin-1.json", *key)
+    medfed.ok("study", "refund", course.study, *key)

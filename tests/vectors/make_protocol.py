@@ -1,0 +1,203 @@
+"""Write the vectors of chunk trees, commitments, headers and phases: `python tests/vectors/make_protocol.py`.
+
+The Python twin makes them, the Solidity tests must come to the same. A test fails when a committed file differs from
+what this script writes. Whole numbers above 2^53 stand as text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medfed.protocol.chunks import CHUNK_WORDS, chunk_count, chunk_proof, chunk_root
+from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.header import Header
+from medfed.protocol.phase import Outcome, RoundFacts, phase_of, quorum_of, training_ends, voidable_at
+
+FOLDER = Path(__file__).parent
+START = 1_800_000_000
+CHAIN_ID = 31337
+CONTRACT = "0x5615dEB798BB3E4dFa0139dFa1b3D433Cc23b72f"
+HOSPITAL = "0xf8c668C62a1F97FD3cD0fD77ea0082E110416B92"
+
+# Words of a vector, and which of its chunks are proved.
+TREES = ((1, (0,)), (128, (0,)), (129, (0, 1)), (384, (2,)), (640, (0, 4)), (1600, (6, 12)), (4097, (31, 32)))
+
+TRAINING, AGGREGATING, LEAST = 1000, 600, 2
+# What happens in a round: (seconds after it opened, what, seat). Four members; a step comes before the rows of its second.
+ROUNDS: dict[str, tuple[tuple[int, str, int], ...]] = {
+    "nobody acts": (),
+    "one submits": ((10, "submit", 0),),
+    "two submit, two are silent": ((10, "submit", 0), (999, "submit", 3)),
+    "all submit": ((0, "submit", 0), (10, "submit", 1), (20, "submit", 2), (30, "submit", 3)),
+    "all act in the last second": tuple((999, "submit", seat) for seat in range(4)),
+    "one submits, the others abstain": (
+        (5, "submit", 1),
+        (6, "abstain", 0),
+        (7, "abstain", 2),
+        (8, "abstain", 3),
+    ),
+    "all abstain": tuple((9, "abstain", seat) for seat in range(4)),
+    "final": (
+        *((10 + seat, "submit", seat) for seat in range(4)),
+        (20, "attest", 0),
+        (21, "attest", 1),
+        (22, "attest", 2),
+        (23, "attest", 3),
+    ),
+    "final after the deadline": (
+        *((10, "submit", seat) for seat in range(3)),
+        (1700, "attest", 0),
+        (1701, "attest", 1),
+    ),
+    "void for want of updates": ((10, "submit", 0), (1000, "advance", 0)),
+    "void at once when all abstain": (*((9, "abstain", seat) for seat in range(4)), (9, "advance", 0)),
+    "void for want of a quorum": (
+        *((10, "submit", seat) for seat in range(4)),
+        (20, "attest", 0),
+        (610, "advance", 0),
+    ),
+}
+MEMBERS = 4
+
+
+def words(count: int) -> np.ndarray:
+    """Words that need no generator of random numbers: Knuth's multiplicative hash of their places."""
+    places = np.arange(1, count + 1, dtype=np.uint64)
+    return (places * np.uint64(2654435761) + np.uint64(count)).astype(np.uint32)
+
+
+def chunk_vectors() -> dict[str, Any]:
+    cases = []
+    for count, indexes in TREES:
+        values = words(count)
+        padded = np.append(values, np.zeros(-count % CHUNK_WORDS, dtype=np.uint32)).astype(">u4")
+        for index in indexes:
+            chunk = padded[CHUNK_WORDS * index : CHUNK_WORDS * (index + 1)].tobytes()
+            cases.append(
+                {
+                    "words": count,
+                    "chunks": chunk_count(count),
+                    "root": shown(chunk_root(values)),
+                    "index": index,
+                    "chunk": shown(chunk),
+                    "proof": [shown(each) for each in chunk_proof(values, index)],
+                }
+            )
+    return {"cases": cases}
+
+
+def commitment_vectors() -> dict[str, Any]:
+    digests = [bytes([number]) * 32 for number in range(1, 9)]
+    updates = [Update(*digests[:4], 16), Update(*digests[4:], 400), Update(*([b"\xff" * 32] * 4), 0xFFFFFFFF)]
+    aggregates = [
+        (1, 1, Aggregate(*digests[:3], 0b1011, 240)),
+        (2, 7, Aggregate(*digests[3:6], 1 << 63 | 1, 2**31 - 1)),
+        (2**64 - 1, 2**16 - 1, Aggregate(*([b"\xff" * 32] * 3), 2**64 - 1, 2**32 - 1)),
+    ]
+    headers = [
+        Header(CHAIN_ID, CONTRACT, 1, 2, HOSPITAL),
+        Header(CHAIN_ID, CONTRACT, 1, 2),
+        Header(2**256 - 1, "0x" + "ff" * 20, 2**64 - 1, 2**16 - 1, "0x" + "ff" * 20),
+    ]
+    return {
+        "updates": [plain(asdict(each)) | {"commitment": shown(each.commitment())} for each in updates],
+        "aggregates": [
+            {
+                "study": str(study),
+                "round": number,
+                **plain(asdict(each)),
+                "hash": shown(each.digest(study, number)),
+            }
+            for study, number, each in aggregates
+        ],
+        "headers": [
+            {
+                "chain_id": str(each.chain_id),
+                "contract": each.contract,
+                "study": str(each.study),
+                "round": each.round,
+                "hospital": each.hospital or "0x" + "00" * 20,
+                "chunk": shown(each.chunk()),
+            }
+            for each in headers
+        ],
+    }
+
+
+def phase_vectors() -> dict[str, Any]:
+    """Rounds step by step; each row has the facts after all steps up to its second, and what they mean then.
+
+    Times are seconds after the round opened. A row is: at, closed_at (-1 for not), outcome, submitters, phase,
+    voidable_at.
+    """
+    return {
+        "members": MEMBERS,
+        "training_seconds": TRAINING,
+        "aggregating_seconds": AGGREGATING,
+        "min_hospitals": LEAST,
+        "quorums": [quorum_of(submitters) for submitters in range(65)],
+        "rounds": [
+            {"name": name, "steps": [list(step) for step in steps], "rows": rows(steps)}
+            for name, steps in ROUNDS.items()
+        ],
+    }
+
+
+def rows(steps: tuple[tuple[int, str, int], ...]) -> list[list[int]]:
+    facts = RoundFacts(START, 0, Outcome.OPEN, 0, TRAINING, AGGREGATING, LEAST)
+    moments = {0, TRAINING - 1, TRAINING, TRAINING + AGGREGATING - 1, TRAINING + AGGREGATING}
+    for at, _, _ in steps:
+        moments |= {at, at + 1, at + AGGREGATING - 1, at + AGGREGATING}
+    found, waiting, acted, attested = [], list(steps), 0, 0
+    for at in sorted(moments):
+        while waiting and waiting[0][0] <= at:
+            when, what, _ = waiting.pop(0)
+            acted += what in ("submit", "abstain")
+            attested += what == "attest"
+            facts = after(facts, when, what, acted, attested)
+        ends = facts.closed_at - START if facts.closed_at else -1
+        phase = phase_of(facts, START + at)
+        found.append([at, ends, facts.outcome, facts.submitters, phase, voidable_at(facts) - START])
+        assert training_ends(facts) - START == (ends if ends >= 0 else TRAINING)
+    return [list(map(int, row)) for row in found]
+
+
+def after(facts: RoundFacts, when: int, what: str, acted: int, attested: int) -> RoundFacts:
+    """The facts after one step, written down from the words of the protocol."""
+    if what == "submit":
+        facts = replace(facts, submitters=facts.submitters + 1)
+    if what in ("submit", "abstain") and acted == MEMBERS:
+        facts = replace(facts, closed_at=START + when)
+    if what == "attest" and 3 * attested >= 2 * facts.submitters:
+        facts = replace(facts, outcome=Outcome.FINAL)
+    return replace(facts, outcome=Outcome.VOID) if what == "advance" else facts
+
+
+def plain(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: shown(value) if isinstance(value, bytes) else str(value) for name, value in fields.items()}
+
+
+def shown(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+def render() -> dict[str, str]:
+    """File name -> text."""
+    made = {"chunks": chunk_vectors(), "commitments": commitment_vectors(), "phases": phase_vectors()}
+    return {f"{name}.json": compact(json.dumps(value, indent=1)) + "\n" for name, value in made.items()}
+
+
+def compact(text: str) -> str:
+    """Lists of numbers and short words on one line each."""
+    return re.sub(r'\[(\s*(-?\d+|"[a-z]+"),?)+\s*\]', lambda found: " ".join(found[0].split()), text)
+
+
+if __name__ == "__main__":
+    for name, text in render().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
