@@ -286,6 +286,8 @@ def relay(
 
 def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> list[Skipped]:
     """One batch of one kind. Contract wallets may take four times the gas of plain accounts."""
+    if len(batch) == 1:
+        return _relay_one(place, sender, batch[0])
     consents = place.contracts.consents
     build: dict[type, Callable[[Sequence[SignedMessage]], Call]] = {
         GrantMessage: consents.grant_batch,
@@ -300,9 +302,24 @@ def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> 
     except ContractRevert as exc:
         if exc.name != "InsufficientGas":
             raise
-        most = min(place.client.gas_limit, _GAS_PER_BATCH + _GAS_PER_WALLET * len(batch))
-        receipt = sender.send(replace(call, gas=most))
+        receipt = sender.send(replace(call, gas=_GAS_PER_BATCH + _GAS_PER_WALLET * len(batch)))
     return consents.skipped(receipt)
+
+
+def _relay_one(place: OnChain, sender: Sender, item: SignedMessage) -> list[Skipped]:
+    """A single one goes without the cost of a batch, and one that does not count is not sent at all."""
+    consents = place.contracts.consents
+    build: dict[type, Callable[[SignedMessage], Call]] = {
+        GrantMessage: consents.grant_by_sig,
+        NarrowMessage: consents.narrow_by_sig,
+        RevokeMessage: consents.revoke_by_sig,
+        RevokeAllMessage: consents.revoke_all_by_sig,
+    }
+    try:
+        sender.send(build[type(item.message)](item))
+    except ContractRevert as exc:
+        return [Skipped(0, item.message.patient, exc.name)]
+    return []
 
 
 # -- studies ---------------------------------------------------------------------------------------------------------
