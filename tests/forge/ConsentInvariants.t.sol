@@ -294,8 +294,8 @@ contract ConsentInvariantsTest is Rig {
         moves[7] = ConsentHandler.post.selector;
     }
 
-    /// @dev The registry's answer for this second is the ghost's, for every patient, dataset and kind of research.
-    function invariant_activeOnlyIfGrantedUnexpiredUnrevoked() external view {
+    /// @dev INV-9: the registry's answer for this second is the ghost's, for every patient, dataset and kind of research.
+    function invariant_INV9_activeOnlyIfGrantedUnexpiredUnrevoked() external view {
         for (uint256 patient = 0; patient < handler.PATIENTS(); ++patient) {
             for (uint32 dataset = 1; dataset <= handler.DATASETS(); ++dataset) {
                 for (uint256 kind = 0; kind < 4; ++kind) {
@@ -309,8 +309,8 @@ contract ConsentInvariantsTest is Rig {
         }
     }
 
-    /// @dev What was true when a second ended stays true, whatever was done since.
-    function invariant_thePastStaysAsItWas() external view {
+    /// @dev INV-10: what was true when a second ended stays true, whatever was done since.
+    function invariant_INV10_thePastStaysAsItWas() external view {
         for (uint256 i = 0; i < handler.sampleCount(); ++i) {
             (uint256 patient, uint32 dataset, uint32 request, uint40 t, bool active) = handler.samples(i);
             if (t >= block.timestamp) continue;
@@ -326,8 +326,8 @@ contract ConsentInvariantsTest is Rig {
         }
     }
 
-    /// @dev No signature counts twice, none undoes a later decision, no narrowing revives what ended.
-    function invariant_signaturesCountOnceAndInOrder() external view {
+    /// @dev INV-11: no signature counts twice, none undoes a later decision, no narrowing revives what ended.
+    function invariant_INV11_signaturesCountOnceAndInOrder() external view {
         vm.assertEq(handler.replayed(), 0);
         vm.assertEq(handler.undone(), 0);
     }
