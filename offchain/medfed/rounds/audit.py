@@ -59,6 +59,7 @@ RIGHT, WRONG, UNCHECKED = "right", "wrong", "not checked"
 _LIMITS = (
     "training on records that are not listed, and invented patients, cannot be seen from public data",
     "how an update was trained is not recomputed: only the hospital has the records",
+    "the node is taken at its word for the chain: ask a node of your own, or several",
     "the hospitals' descriptions are not looked at, as nothing follows from them",
 )
 
