@@ -215,14 +215,14 @@ def record_absences(federation: Federation, sender: Sender, study: StudyId, numb
 
 
 def signing_moment(place: OnChain, patient: Address, dataset: DatasetId | None = None) -> int:
-    """The second to sign at: now, or the one after the patient's latest change, which a signature has to be newer
-    than. Without `dataset`, for a revoke-all."""
+    """The second to sign at: that of the newest block, which no later one lies before, or the one after the patient's
+    latest change, which a signature has to be newer than. Without `dataset`, for a revoke-all."""
     consents = place.contracts.consents
     latest = [consents.revoke_all_word(patient).moment]
     if dataset is not None:
         word = consents.word(patient, dataset)
         latest += [word.granted_at, word.revoked_at]
-    return max(ChainClock(place.client).estimate(), *(moment + 1 for moment in latest))
+    return max(place.client.head().timestamp, *(moment + 1 for moment in latest))
 
 
 def sign_grant(
@@ -286,7 +286,8 @@ def relay(
 
 def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> list[Skipped]:
     """One batch of one kind. Contract wallets may take four times the gas of plain accounts."""
-    if len(batch) == 1:
+    # A single one is tried first, at the time of the newest block: one that is issued later would seem to come too soon.
+    if len(batch) == 1 and batch[0].message.issued_at <= place.client.head().timestamp:
         return _relay_one(place, sender, batch[0])
     consents = place.contracts.consents
     build: dict[type, Callable[[Sequence[SignedMessage]], Call]] = {
