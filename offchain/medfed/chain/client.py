@@ -132,6 +132,13 @@ class ChainClient(ABC):
         """All receipts of a block as they stand in its tree (EIP-2718). Raises `ConfigError` where none are kept."""
         raise ConfigError(f"{self.label} cannot show the receipts of block {number}.")
 
+    def witness(self, calls: Sequence[Call], accounts: Sequence[Address], block: BlockStamp) -> list[bytes]:
+        """Trie nodes and codes with which the calls, and the accounts' codes, at `block` are found again from its state
+        root. Raises `ConfigError` where none are kept, `RpcError` where the node gives no proofs."""
+        raise ConfigError(
+            f"{self.label} cannot prove {len(calls)} calls to {len(accounts)} contracts at block {block.number}."
+        )
+
     def require_chain(self, chain_id: int) -> None:
         """Raise `WrongChain` unless this is chain `chain_id`."""
         if self.chain_id != chain_id:

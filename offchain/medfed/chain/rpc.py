@@ -35,6 +35,8 @@ _BUSY_WORDS = ("indexing is in progress", "rate limit", "too many requests")
 _DEVELOPMENT_NODES = ("anvil/", "hardhat", "ethereumjs testrpc", "ganache")
 _DEVELOPMENT_IDS = frozenset({1337, 31337})
 _DEFAULT_TIP = 1_000_000_000
+_PROOFS = 256
+"""Storage slots in one request for proofs."""
 _BATCH = 100
 """Requests in one exchange; public nodes take a hundred, many no more."""
 
@@ -203,6 +205,30 @@ class HttpChain(ChainClient):
         if found is None:
             raise missing_block(self.label, number)
         return [receipt_from_json(receipt) for receipt in found]
+
+    def witness(self, calls: Sequence[Call], accounts: Sequence[Address], block: BlockStamp) -> list[bytes]:
+        slots: dict[str, set[str]] = {account.lower(): set() for account in accounts}
+        for entry in self._touched(calls, hex(block.number)):
+            slots.setdefault(entry["address"].lower(), set()).update(entry["storageKeys"])
+        nodes: set[bytes] = set()
+        for account, keys in slots.items():
+            nodes.add(self.code(Address(account), block))
+            wanted = sorted(keys)
+            for start in range(0, max(1, len(wanted)), _PROOFS):
+                part = wanted[start : start + _PROOFS]
+                proof = self.request("eth_getProof", account, part, hex(block.number))
+                shown = [proof["accountProof"], *(item["proof"] for item in proof["storageProof"])]
+                nodes.update(bytes.fromhex(node[2:]) for path in shown for node in path)
+        return sorted(nodes)
+
+    def _touched(self, calls: Sequence[Call], tag: str) -> Iterable[dict[str, Any]]:
+        """Accounts and storage slots that calls look at; a call that reverts tells none."""
+        for start in range(0, len(calls), _BATCH):
+            part = [
+                ("eth_createAccessList", [_fields(call, None), tag]) for call in calls[start : start + _BATCH]
+            ]
+            for answer in self.batch(part):
+                yield from answer["accessList"]
 
     # -- development chains --------------------------------------------------------------------------------------
 
