@@ -97,7 +97,7 @@ def _act(event: Event) -> Act:
 def _functions() -> dict[bytes, str]:
     """Selector -> name of the functions that ask for a role."""
     return {
-        interface_of(name).selector(signature): f"{name}.{signature.partition('(')[0]}"
+        interface_of(name).selector(signature): signature.partition("(")[0]
         for name in _ACTS
         for signature in interface_of(name).functions
     }

@@ -28,6 +28,8 @@ class ChainClient(ABC):
 
     simulates = False
     label = "the chain"
+    doubt = "the node is taken at its word for the chain: ask a node of your own, or several"
+    """What whoever reads through this client cannot know."""
     first_range = 512
     """For how many blocks to ask at first when events are read on; what a node refuses is asked for in parts."""
 

@@ -183,7 +183,7 @@ class Recorder(_Held):
         Raises `ConfigError` and `ProtocolError` for a chain whose blocks cannot be proved.
         """
         kept = self._kept(addresses, first, most)
-        proofs = self._proofs()
+        proofs = self._proofs(kept[self._newest.number])
         return Recording(
             chain_id=self.chain_id,
             genesis=self.genesis_hash,
@@ -219,14 +219,25 @@ class Recorder(_Held):
                 )
             yield rlp.encode([rlp.number(number), receipts])
 
-    def _proofs(self) -> list[bytes]:
-        """Empty where the node gives none: public ones often do so for old blocks."""
+    def _proofs(self, newest: Header) -> list[bytes]:
+        """Empty where the node gives none (public ones seldom do for old blocks), or too few for all that was asked."""
         codes = sorted({address for kind, address, _ in self._answers if kind == _CODE})
         calls = [self._calls[key] for key in sorted(self._calls)]
         try:
-            return self._inner.witness(calls, codes, self._newest)
-        except (ConfigError, RpcError):
+            nodes = self._inner.witness(calls, codes, self._newest)
+            state = ProvedState(newest, self.chain_id, nodes)
+            return nodes if all(self._follows(state, *key) for key in self._answers) else []
+        except (ConfigError, RpcError, InputError):
             return []
+
+    def _follows(self, state: ProvedState, kind: bytes, address: Address, data: bytes) -> bool:
+        """Whether an answer that the node gave comes out on proved state as well."""
+        if kind == _CODE:
+            return state.code(address) == self._answers[kind, address, data]
+        try:
+            return state.read(self._calls[address, data]) == self._answers.get((_RETURNED, address, data))
+        except ContractRevert:
+            return kind == _REVERTED
 
     def _as_recorded(self) -> list[rlp.Item]:
         return [
@@ -246,6 +257,10 @@ class RecordedChain(_Held):
 
     def __init__(self, recording: Recording, addresses: Sequence[Address], first: int) -> None:
         super().__init__(recording.newest)
+        number, digest = recording.newest.number, recording.newest.hash.hex()
+        self.doubt = (
+            f"whether this is the chain that you mean: its block {number} has to have the hash 0x{digest}"
+        )
         self._recording = recording
         headers = _headers(recording, first)
         if 0 in headers and headers[0].hash != recording.genesis:

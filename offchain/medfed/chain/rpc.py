@@ -23,7 +23,7 @@ from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
 from medfed.chain.errors import RangeRefused, RpcError, revert_from
 from medfed.chain.sealed import header_from_json, receipt_from_json
-from medfed.errors import ChainUnavailable, ConfigError, MedFedError
+from medfed.errors import ChainUnavailable, ConfigError, ContractRevert, MedFedError
 from medfed.types import Address, BlockStamp
 
 __all__ = ["HttpChain"]
@@ -222,13 +222,24 @@ class HttpChain(ChainClient):
         return sorted(nodes)
 
     def _touched(self, calls: Sequence[Call], tag: str) -> Iterable[dict[str, Any]]:
-        """Accounts and storage slots that calls look at; a call that reverts tells none."""
-        for start in range(0, len(calls), _BATCH):
-            part = [
-                ("eth_createAccessList", [_fields(call, None), tag]) for call in calls[start : start + _BATCH]
-            ]
-            for answer in self.batch(part):
+        """Accounts and storage slots that calls look at. Anvil tells none of a call that reverts."""
+        asked = [("eth_createAccessList", [_fields(call, None), tag]) for call in calls]
+        for start in range(0, len(asked), _BATCH):
+            part = asked[start : start + _BATCH]
+            try:
+                answers = self.batch(part)
+            except ContractRevert:
+                answers = [
+                    answer for method, params in part for answer in self._unless_reverted(method, params)
+                ]
+            for answer in answers:
                 yield from answer["accessList"]
+
+    def _unless_reverted(self, method: str, params: list[Any]) -> list[Any]:
+        try:
+            return [self.request(method, *params)]
+        except ContractRevert:
+            return []
 
     # -- development chains --------------------------------------------------------------------------------------
 

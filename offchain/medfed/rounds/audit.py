@@ -59,7 +59,6 @@ RIGHT, WRONG, UNCHECKED = "right", "wrong", "not checked"
 _LIMITS = (
     "training on records that are not listed, and invented patients, cannot be seen from public data",
     "how an update was trained is not recomputed: only the hospital has the records",
-    "the node is taken at its word for the chain: ask a node of your own, or several",
     "the hospitals' descriptions are not looked at, as nothing follows from them",
 )
 
@@ -238,7 +237,7 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         checks=audit.checks + sum(entry.checks for entry in verdicts),
         difference=difference,
         missing=missing[0] if missing else "",
-        unchecked=(*audit.unchecked, *_LIMITS),
+        unchecked=(*audit.unchecked, *_LIMITS, audit.federation.client.doubt),
         versions=_versions(audit.federation),
     )
 
