@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import stat
+import time
 
 import pytest
 
@@ -174,3 +175,10 @@ class TestBySignature:
         wallet = load_wallet(medfed.folder / "patients.json", PASSWORD)
         signed = Account.sign_typed_data(wallet.account(number).secret(), full_message=entry["data"])
         assert "0x" + signed.signature.hex().removeprefix("0x") == entry["signature"]
+
+    def test_a_signature_counts_on_a_chain_that_stands_still(self, medfed, hospitals):
+        """No block for a while: what is signed now is not from the future for the node that tries it first."""
+        number = next(_fresh)
+        time.sleep(2.5)
+        sign(medfed, "grant", number, "--purposes", "HMB")
+        assert relay(medfed, "grant")["counted"] == 1

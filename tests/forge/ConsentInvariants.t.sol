@@ -42,6 +42,7 @@ contract ConsentHandler {
     mapping(uint256 patient => uint40 at) private _allRevoked;
     mapping(bytes32 digest => bool used) private _used;
     IConsentRegistry.SignedGrant[] private _signed;
+    bool[] private _narrowings;
 
     constructor(ConsentRegistry registry_) {
         registry = registry_;
@@ -65,7 +66,7 @@ contract ConsentHandler {
         (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
         vm.prank(account(patient));
         try registry.narrow(DatasetId.wrap(dataset), purposes, day) {
-            if (!_holds(patient, dataset, uint40(block.timestamp))) ++undone;
+            _narrowed(patient, dataset, purposes, day);
             _opened(patient, dataset, purposes, day);
         } catch {}
     }
@@ -103,7 +104,8 @@ contract ConsentHandler {
         if (words.length == 0 || words[words.length - 1].moment != word.moment) words.push(word);
     }
 
-    function sign(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) external {
+    /// @dev A grant, or a narrowing.
+    function sign(uint256 patient, uint32 dataset, uint32 purposes, uint16 day, bool narrowing) external {
         (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
         IConsentRegistry.SignedGrant memory item = IConsentRegistry.SignedGrant(
             account(patient),
@@ -114,27 +116,32 @@ contract ConsentHandler {
             uint40(block.timestamp + 2 days),
             ""
         );
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_key(patient), _digest(item));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_key(patient), _digest(item, narrowing));
         item.signature = abi.encodePacked(r, s, v);
         _signed.push(item);
+        _narrowings.push(narrowing);
     }
 
     /// @dev Any signature, at any time, as often as one likes: it counts once, and never after a later decision.
     function post(uint256 which) external {
         if (_signed.length == 0) return;
         IConsentRegistry.SignedGrant memory item = _signed[which % _signed.length];
+        bool narrowing = _narrowings[which % _signed.length];
         uint256 patient = _patientOf(item.patient);
         uint32 dataset = DatasetId.unwrap(item.datasetId);
         IConsentRegistry.SignedGrant[] memory batch = new IConsentRegistry.SignedGrant[](1);
         batch[0] = item;
         uint40 before = registry.wordOf(item.patient, item.datasetId).grantedAt;
         bytes16 history = registry.wordOf(item.patient, item.datasetId).history;
-        registry.grantBatch(batch);
+        if (narrowing) registry.narrowBatch(batch);
+        else registry.grantBatch(batch);
         IConsentRegistry.Word memory word = registry.wordOf(item.patient, item.datasetId);
         if (word.grantedAt == before && word.history == history) return;
 
-        if (_used[_digest(item)]) ++replayed;
-        _used[_digest(item)] = true;
+        bytes32 digest = _digest(item, narrowing);
+        if (_used[digest]) ++replayed;
+        _used[digest] = true;
+        if (narrowing) _narrowed(patient, dataset, item.purposes, item.expiryDay);
         if (item.issuedAt <= _decided[patient][dataset] || item.issuedAt <= _allRevoked[patient]) ++undone;
         _opened(patient, dataset, item.purposes, item.expiryDay);
     }
@@ -194,6 +201,13 @@ contract ConsentHandler {
             consent.open && (consent.expiryDay == type(uint16).max || t < uint256(consent.expiryDay) * 1 days);
     }
 
+    /// @dev Before it is noted: there must be something to narrow, and nothing may be wider or longer afterwards.
+    function _narrowed(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) private {
+        Consent storage old = _consents[patient][dataset];
+        bool narrower = day <= old.expiryDay && Purposes.narrows(old.purposes, purposes);
+        if (!narrower || !_holds(patient, dataset, uint40(block.timestamp))) ++undone;
+    }
+
     function _opened(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) private {
         _consents[patient][dataset] = Consent(true, purposes, day, uint40(block.timestamp));
         _noted(patient, dataset);
@@ -236,7 +250,11 @@ contract ConsentHandler {
         return uint256(keccak256(abi.encode("patient", patient)));
     }
 
-    function _digest(IConsentRegistry.SignedGrant memory item) private view returns (bytes32) {
+    function _digest(IConsentRegistry.SignedGrant memory item, bool narrowing)
+        private
+        view
+        returns (bytes32)
+    {
         bytes32 domain = keccak256(
             abi.encode(
                 keccak256(
@@ -248,9 +266,9 @@ contract ConsentHandler {
                 address(registry)
             )
         );
-        bytes32 kind = keccak256(
-            "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
-        );
+        string memory fields =
+            "(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)";
+        bytes32 kind = keccak256(abi.encodePacked(narrowing ? "Narrow" : "Grant", fields));
         bytes32 message = keccak256(
             abi.encode(
                 kind,
@@ -294,8 +312,8 @@ contract ConsentInvariantsTest is Rig {
         moves[7] = ConsentHandler.post.selector;
     }
 
-    /// @dev The registry's answer for this second is the ghost's, for every patient, dataset and kind of research.
-    function invariant_activeOnlyIfGrantedUnexpiredUnrevoked() external view {
+    /// @dev INV-9: the registry's answer for this second is the ghost's, for every patient, dataset and kind of research.
+    function invariant_INV9_activeOnlyIfGrantedUnexpiredUnrevoked() external view {
         for (uint256 patient = 0; patient < handler.PATIENTS(); ++patient) {
             for (uint32 dataset = 1; dataset <= handler.DATASETS(); ++dataset) {
                 for (uint256 kind = 0; kind < 4; ++kind) {
@@ -309,8 +327,8 @@ contract ConsentInvariantsTest is Rig {
         }
     }
 
-    /// @dev What was true when a second ended stays true, whatever was done since.
-    function invariant_thePastStaysAsItWas() external view {
+    /// @dev INV-10: what was true when a second ended stays true, whatever was done since.
+    function invariant_INV10_thePastStaysAsItWas() external view {
         for (uint256 i = 0; i < handler.sampleCount(); ++i) {
             (uint256 patient, uint32 dataset, uint32 request, uint40 t, bool active) = handler.samples(i);
             if (t >= block.timestamp) continue;
@@ -326,8 +344,8 @@ contract ConsentInvariantsTest is Rig {
         }
     }
 
-    /// @dev No signature counts twice, none undoes a later decision, no narrowing revives what ended.
-    function invariant_signaturesCountOnceAndInOrder() external view {
+    /// @dev INV-11: no signature counts twice, none undoes a later decision, no narrowing revives what ended.
+    function invariant_INV11_signaturesCountOnceAndInOrder() external view {
         vm.assertEq(handler.replayed(), 0);
         vm.assertEq(handler.undone(), 0);
     }

@@ -18,7 +18,7 @@ from medfed.chain.client import ChainClient
 from medfed.errors import ConfigError
 from medfed.types import Address
 
-__all__ = ["AddressBook", "Placed", "book_path", "find_book", "read_book", "write_atomically"]
+__all__ = ["AddressBook", "Placed", "book_of", "book_path", "find_book", "read_book", "write_atomically"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +70,20 @@ def find_book(client: ChainClient, state: Path) -> tuple[Path, AddressBook] | No
 def read_book(path: Path) -> AddressBook:
     """The book in a file; raises `ConfigError` when it is missing or damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        placed = {
-            name: Placed(item["address"], item["block"], tuple(item["arguments"]))
-            for name, item in found["contracts"].items()
-        }
-        return AddressBook(**{**found, "contracts": placed})
+        return book_of(json.loads(path.read_text(encoding="utf-8")))
     except OSError as exc:
         raise ConfigError(f"The address book {path} cannot be read: {exc.strerror}.") from exc
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise ConfigError(f"The address book {path} is damaged; restore it, or deploy again.") from exc
+
+
+def book_of(found: Mapping[str, Any]) -> AddressBook:
+    """The book in parsed JSON. Raises what Python raises where something in it is missing or of another type."""
+    placed = {
+        name: Placed(item["address"], item["block"], tuple(item["arguments"]))
+        for name, item in found["contracts"].items()
+    }
+    return AddressBook(**{**found, "contracts": placed})
 
 
 def write_atomically(path: Path, content: Mapping[str, Any]) -> None:

@@ -32,6 +32,11 @@ class Artifact:
     immutables: dict[str, tuple[tuple[int, int], ...]]
     compiler: str
 
+    def is_code(self, code: bytes) -> bool:
+        """Whether `code` is the deployed contract's, constructor values aside."""
+        places = [place for group in self.immutables.values() for place in group]
+        return _blanked(code, places) == _blanked(self.runtime, places)
+
 
 def resource_folder(name: str) -> Path:
     """The folder of `abi`, `deploy_params` or `deploy_addresses`; raises `ConfigError` when the install lacks it."""
@@ -62,6 +67,13 @@ def artifact(name: str) -> Artifact:
         ) from exc
     except (KeyError, ValueError) as exc:
         raise ConfigError(f"The compiled contract {path} is damaged; run deploy/compile.py.") from exc
+
+
+def _blanked(code: bytes, places: list[tuple[int, int]]) -> bytes:
+    blank = bytearray(code)
+    for start, length in places:
+        blank[start : start + length] = bytes(min(length, max(0, len(code) - start)))
+    return bytes(blank)
 
 
 def _parse(record: dict[str, Any]) -> Artifact:

@@ -28,6 +28,8 @@ class ChainClient(ABC):
 
     simulates = False
     label = "the chain"
+    doubt = "the node is taken at its word for the chain: ask a node of your own, or several"
+    """What whoever reads through this client cannot know."""
     first_range = 512
     """For how many blocks to ask at first when events are read on; what a node refuses is asked for in parts."""
 
@@ -131,6 +133,13 @@ class ChainClient(ABC):
     def block_receipts(self, number: int) -> list[bytes]:
         """All receipts of a block as they stand in its tree (EIP-2718). Raises `ConfigError` where none are kept."""
         raise ConfigError(f"{self.label} cannot show the receipts of block {number}.")
+
+    def witness(self, calls: Sequence[Call], accounts: Sequence[Address], block: BlockStamp) -> list[bytes]:
+        """Trie nodes and codes with which the calls, and the accounts' codes, at `block` are found again from its state
+        root. Raises `ConfigError` where none are kept, `RpcError` where the node gives no proofs."""
+        raise ConfigError(
+            f"{self.label} cannot prove {len(calls)} calls to {len(accounts)} contracts at block {block.number}."
+        )
 
     def require_chain(self, chain_id: int) -> None:
         """Raise `WrongChain` unless this is chain `chain_id`."""

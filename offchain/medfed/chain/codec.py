@@ -125,6 +125,11 @@ class Interface:
         """The constructor's parameters as the ABI lists them."""
         return list(self._constructor["inputs"])
 
+    @property
+    def functions(self) -> list[str]:
+        """The signatures of all functions."""
+        return list(self._functions)
+
     def has(self, function: str) -> bool:
         """Whether the contract has a function of this name."""
         return any(text.partition("(")[0] == function for text in self._functions)

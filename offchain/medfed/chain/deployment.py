@@ -26,7 +26,7 @@ from medfed.chain.index import EventIndex, Source
 from medfed.errors import WrongChain
 from medfed.types import Address
 
-__all__ = ["Deployment", "compiler_version", "deployment_of", "load", "open_index"]
+__all__ = ["Deployment", "compiler_version", "deployment_of", "load", "open_index", "sources_of"]
 
 _INDEXED = (
     "AccessManager",
@@ -65,8 +65,7 @@ class Deployment:
 
     def sources(self) -> list[Source]:
         """The contracts whose events an index keeps."""
-        placed = self.book.contracts
-        return [Source(placed[name].address, events_of(name), placed[name].block) for name in _INDEXED]
+        return sources_of(self.book)
 
 
 def load(client: ChainClient, state: Path, addresses: Path | None = None) -> Deployment:
@@ -125,6 +124,12 @@ def open_index(deployment: Deployment, path: Path | None, *, confirmations: int 
     if confirmations is None and deployment.client.is_development:
         confirmations = 0
     return EventIndex(path, deployment.client, deployment.sources(), confirmations=confirmations)
+
+
+def sources_of(book: AddressBook) -> list[Source]:
+    """The contracts of a book whose events an index keeps."""
+    placed = book.contracts
+    return [Source(placed[name].address, events_of(name), placed[name].block) for name in _INDEXED]
 
 
 def compiler_version() -> str:

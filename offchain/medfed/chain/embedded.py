@@ -8,29 +8,28 @@ per block, so that a busy chain runs ahead of the wall.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from eth.constants import ZERO_ADDRESS
-from eth.exceptions import HeaderNotFound, VMError
-from eth.vm.message import Message
+from eth.db.accesslog import KeyAccessLoggerAtomicDB
+from eth.exceptions import HeaderNotFound
 from eth_tester import PyEVMBackend
-from eth_typing import Address as RawAddress
 from eth_utils.exceptions import ValidationError
 
 from medfed.chain import rlp
-from medfed.chain.calls import Call, Fees, Log, Receipt, checksum, create_address
+from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
-from medfed.chain.errors import RpcError, revert_from
+from medfed.chain.errors import RpcError
+from medfed.chain.evm import CREATION, ReadState, raw_address, refusal, run_call
 from medfed.errors import ConfigError, ContractRevert
 from medfed.types import Address, BlockStamp
 
 __all__ = ["EmbeddedChain"]
 
 _TIP = 1_000_000_000
-_CREATION = RawAddress(b"")
 
 
 class EmbeddedChain(ChainClient):
@@ -89,13 +88,13 @@ class EmbeddedChain(ChainClient):
         return self.gas_limit  # gas is free here, and a limit has to be enough, not close
 
     def code(self, address: Address, block: BlockLike = None) -> bytes:
-        return bytes(self._state(block).get_code(_raw(address)))
+        return bytes(self._state(block).get_code(raw_address(address)))
 
     def balance(self, address: Address, block: BlockLike = None) -> int:
-        return int(self._state(block).get_balance(_raw(address)))
+        return int(self._state(block).get_balance(raw_address(address)))
 
     def nonce(self, address: Address) -> int:
-        return int(self._state(None).get_nonce(_raw(address)))
+        return int(self._state(None).get_nonce(raw_address(address)))
 
     def fees(self) -> Fees:
         return Fees(base=int(self._chain.header.base_fee_per_gas), tip=_TIP)
@@ -117,7 +116,7 @@ class EmbeddedChain(ChainClient):
         return tx_hash in self._receipts
 
     def logs(self, first: int, last: int, addresses: Sequence[Address]) -> list[Log]:
-        wanted = {_raw(address) for address in addresses}
+        wanted = {raw_address(address) for address in addresses}
         return [log for log in self._logs if first <= log.block <= last and log.address in wanted]
 
     def headers(self, numbers: Sequence[int]) -> list[bytes]:
@@ -128,6 +127,17 @@ class EmbeddedChain(ChainClient):
         self._header(number)
         block = self._chain.get_canonical_block_by_number(number)
         return [bytes(receipt.encode()) for receipt in block.get_receipts(self._chain.chaindb)]
+
+    def witness(self, calls: Sequence[Call], accounts: Sequence[Address], block: BlockStamp) -> list[bytes]:
+        seen = KeyAccessLoggerAtomicDB(self._chain.chaindb.db, log_missing_keys=False)
+        vm = self._chain.get_vm(self._header(block.number))
+        state = ReadState(seen, vm.state.execution_context, vm.state.state_root)
+        for account in accounts:
+            state.get_code(raw_address(account))
+        for call in calls:
+            with contextlib.suppress(ContractRevert):
+                run_call(state, call, None, call.gas or self.gas_limit)
+        return [bytes(seen[key]) for key in sorted(seen.keys_read)]
 
     # -- development ---------------------------------------------------------------------------------------------
 
@@ -143,7 +153,7 @@ class EmbeddedChain(ChainClient):
 
     def set_balance(self, address: Address, wei: int) -> None:
         vm = self._chain.get_vm(self._chain.header)
-        vm.state.set_balance(_raw(address), wei)
+        vm.state.set_balance(raw_address(address), wei)
         vm.state.persist()
         self._chain.header = self._chain.header.copy(state_root=vm.state.state_root)
         self.mine()
@@ -169,7 +179,7 @@ class EmbeddedChain(ChainClient):
         except ValidationError as exc:
             raise RpcError(f"{self.label} refused: {exc}.", code=-32000, detail=_in_words(str(exc))) from exc
         if computation.is_error:
-            raise _refusal(computation, label)
+            raise refusal(computation, label)
         vm.state.persist()
         header = vm.add_receipt_to_header(block.header, receipt).copy(state_root=vm.state.state_root)
         chain.header = vm.set_block_transactions_and_withdrawals(
@@ -193,7 +203,7 @@ class EmbeddedChain(ChainClient):
             )
             for index, log in enumerate(receipt.logs)
         )
-        created = checksum(bytes(computation.msg.storage_address)) if transaction.to == _CREATION else None
+        created = checksum(bytes(computation.msg.storage_address)) if transaction.to == CREATION else None
         price = block.header.base_fee_per_gas + min(_TIP, transaction.max_priority_fee_per_gas)
         self._receipts[tx_hash] = Receipt(
             tx_hash, stamp.number, stamp.hash, True, int(block.header.gas_used), price, created, logs
@@ -202,30 +212,7 @@ class EmbeddedChain(ChainClient):
 
     def _try(self, call: Call, sender: Address | None, block: BlockLike) -> Any:
         """Run `call` on the state of `block` and forget what it changed."""
-        state = self._state(block)
-        message = self._message(state, call, sender)
-        context = state.get_transaction_context_class()(gas_price=0, origin=message.sender)
-        state.lock_changes()
-        snapshot = state.snapshot()
-        try:
-            computation = self._run(state, message, context)
-        finally:
-            state.revert(snapshot)
-        if computation.is_error:
-            raise _refusal(computation, call.label)
-        return computation
-
-    def _message(self, state: Any, call: Call, sender: Address | None) -> Message:
-        gas, origin = call.gas or self.gas_limit, ZERO_ADDRESS if sender is None else _raw(sender)
-        if call.to is not None:
-            return Message(gas, _raw(call.to), origin, call.value, call.data, state.get_code(_raw(call.to)))
-        place = create_address(checksum(origin), state.get_nonce(origin))
-        return Message(gas, _CREATION, origin, call.value, b"", call.data, create_address=_raw(place))
-
-    def _run(self, state: Any, message: Message, context: Any) -> Any:
-        if message.is_create:
-            return state.computation_class.apply_create_message(state, message, context)
-        return state.computation_class.apply_message(state, message, context)
+        return run_call(self._state(block), call, sender, call.gas or self.gas_limit)
 
     def _state(self, block: BlockLike) -> Any:
         """The state after `block`; that of the head is kept, its caches make the next read faster."""
@@ -243,14 +230,6 @@ class EmbeddedChain(ChainClient):
             return self._chain.get_canonical_block_header_by_number(number)
         except HeaderNotFound as exc:
             raise missing_block(self.label, number) from exc
-
-
-def _refusal(computation: Any, label: str) -> ContractRevert:
-    output = bytes(computation.output)
-    error: VMError = computation.error
-    if output or type(error).__name__ == "Revert":
-        return revert_from(output, label)
-    return ContractRevert(f"{label or 'A contract'} failed in the EVM: {type(error).__name__}.", name="")
 
 
 def _in_words(text: str) -> str:
@@ -274,7 +253,3 @@ def _require_coincurve() -> None:
 
 def _stamp(header: Any) -> BlockStamp:
     return BlockStamp(int(header.block_number), bytes(header.hash), int(header.timestamp))
-
-
-def _raw(address: Address) -> RawAddress:
-    return RawAddress(bytes.fromhex(address[2:]))

@@ -168,6 +168,8 @@ def _raiser(kind: str) -> Convert:
     """From the stored form to the value that people use."""
     if kind == "address":
         return checksum
+    if kind == "bool":  # SQLite has none
+        return bool
     if kind.startswith("uint"):
         return _unsigned if _bits(kind) == 64 else _wide if _bits(kind) > 64 else _same
     return _wide_signed if kind.startswith("int") and _bits(kind) > 64 else _same

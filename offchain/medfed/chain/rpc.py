@@ -23,7 +23,7 @@ from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
 from medfed.chain.errors import RangeRefused, RpcError, revert_from
 from medfed.chain.sealed import header_from_json, receipt_from_json
-from medfed.errors import ChainUnavailable, ConfigError, MedFedError
+from medfed.errors import ChainUnavailable, ConfigError, ContractRevert, MedFedError
 from medfed.types import Address, BlockStamp
 
 __all__ = ["HttpChain"]
@@ -35,6 +35,8 @@ _BUSY_WORDS = ("indexing is in progress", "rate limit", "too many requests")
 _DEVELOPMENT_NODES = ("anvil/", "hardhat", "ethereumjs testrpc", "ganache")
 _DEVELOPMENT_IDS = frozenset({1337, 31337})
 _DEFAULT_TIP = 1_000_000_000
+_PROOFS = 256
+"""Storage slots in one request for proofs."""
 _BATCH = 100
 """Requests in one exchange; public nodes take a hundred, many no more."""
 
@@ -203,6 +205,41 @@ class HttpChain(ChainClient):
         if found is None:
             raise missing_block(self.label, number)
         return [receipt_from_json(receipt) for receipt in found]
+
+    def witness(self, calls: Sequence[Call], accounts: Sequence[Address], block: BlockStamp) -> list[bytes]:
+        slots: dict[str, set[str]] = {account.lower(): set() for account in accounts}
+        for entry in self._touched(calls, hex(block.number)):
+            slots.setdefault(entry["address"].lower(), set()).update(entry["storageKeys"])
+        nodes: set[bytes] = set()
+        for account, keys in slots.items():
+            nodes.add(self.code(Address(account), block))
+            wanted = sorted(keys)
+            for start in range(0, max(1, len(wanted)), _PROOFS):
+                part = wanted[start : start + _PROOFS]
+                proof = self.request("eth_getProof", account, part, hex(block.number))
+                shown = [proof["accountProof"], *(item["proof"] for item in proof["storageProof"])]
+                nodes.update(bytes.fromhex(node[2:]) for path in shown for node in path)
+        return sorted(nodes)
+
+    def _touched(self, calls: Sequence[Call], tag: str) -> Iterable[dict[str, Any]]:
+        """Accounts and storage slots that calls look at. Anvil tells none of a call that reverts."""
+        asked = [("eth_createAccessList", [_fields(call, None), tag]) for call in calls]
+        for start in range(0, len(asked), _BATCH):
+            part = asked[start : start + _BATCH]
+            try:
+                answers = self.batch(part)
+            except ContractRevert:
+                answers = [
+                    answer for method, params in part for answer in self._unless_reverted(method, params)
+                ]
+            for answer in answers:
+                yield from answer["accessList"]
+
+    def _unless_reverted(self, method: str, params: list[Any]) -> list[Any]:
+        try:
+            return [self.request(method, *params)]
+        except ContractRevert:
+            return []
 
     # -- development chains --------------------------------------------------------------------------------------
 

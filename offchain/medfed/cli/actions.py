@@ -227,14 +227,14 @@ def record_absences(federation: Federation, sender: Sender, study: StudyId, numb
 
 
 def signing_moment(place: OnChain, patient: Address, dataset: DatasetId | None = None) -> int:
-    """The second to sign at: now, or the one after the patient's latest change, which a signature has to be newer
-    than. Without `dataset`, for a revoke-all."""
+    """The second to sign at: that of the newest block, which no later one lies before, or the one after the patient's
+    latest change, which a signature has to be newer than. Without `dataset`, for a revoke-all."""
     consents = place.contracts.consents
     latest = [consents.revoke_all_word(patient).moment]
     if dataset is not None:
         word = consents.word(patient, dataset)
         latest += [word.granted_at, word.revoked_at]
-    return max(ChainClock(place.client).estimate(), *(moment + 1 for moment in latest))
+    return max(place.client.head().timestamp, *(moment + 1 for moment in latest))
 
 
 def sign_grant(
@@ -298,6 +298,9 @@ def relay(
 
 def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> list[Skipped]:
     """One batch of one kind. Contract wallets may take four times the gas of plain accounts."""
+    # A single one is tried first, at the time of the newest block: one that is issued later would seem to come too soon.
+    if len(batch) == 1 and batch[0].message.issued_at <= place.client.head().timestamp:
+        return _relay_one(place, sender, batch[0])
     consents = place.contracts.consents
     build: dict[type, Callable[[Sequence[SignedMessage]], Call]] = {
         GrantMessage: consents.grant_batch,
@@ -312,9 +315,24 @@ def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> 
     except ContractRevert as exc:
         if exc.name != "InsufficientGas":
             raise
-        most = min(place.client.gas_limit, _GAS_PER_BATCH + _GAS_PER_WALLET * len(batch))
-        receipt = sender.send(replace(call, gas=most))
+        receipt = sender.send(replace(call, gas=_GAS_PER_BATCH + _GAS_PER_WALLET * len(batch)))
     return consents.skipped(receipt)
+
+
+def _relay_one(place: OnChain, sender: Sender, item: SignedMessage) -> list[Skipped]:
+    """A single one goes without the cost of a batch, and one that does not count is not sent at all."""
+    consents = place.contracts.consents
+    build: dict[type, Callable[[SignedMessage], Call]] = {
+        GrantMessage: consents.grant_by_sig,
+        NarrowMessage: consents.narrow_by_sig,
+        RevokeMessage: consents.revoke_by_sig,
+        RevokeAllMessage: consents.revoke_all_by_sig,
+    }
+    try:
+        sender.send(build[type(item.message)](item))
+    except ContractRevert as exc:
+        return [Skipped(0, item.message.patient, exc.name)]
+    return []
 
 
 # -- studies ---------------------------------------------------------------------------------------------------------

@@ -52,22 +52,27 @@ def new(
 
 @app.command("encryption")
 def encryption(
-    file: Annotated[Path, typer.Argument(help="File to write; it must not exist yet.")],
+    files: Annotated[list[Path], typer.Argument(help="Files to write; none may exist yet.")],
     password_file: PasswordFile = None,
     trial: Annotated[
         bool, typer.Option("--trial", help="Opens in milliseconds: for keys that hold nothing of value.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a hospital's encryption key (X25519). In an encrypted file; its public half is shown.
+    """Make a hospital's encryption key (X25519). Each in an encrypted file; its public half is shown.
 
     The public half is for `medfed consortium admit --encryption-key`; the file stays at the hospital.
     """
     from medfed.chain.encryption import create_encryption_key
     from medfed.cli.run import password
 
-    public = create_encryption_key(file, password(password_file), trial=trial).public.hex()
-    show({"encryption_key": public, "file": str(file)}, as_json=as_json, render=lambda: f"{public}  {file}")
+    secret = password(password_file)
+    made = {str(file): create_encryption_key(file, secret, trial=trial).public.hex() for file in files}
+    show(
+        made,
+        as_json=as_json,
+        render=lambda: "\n".join(f"{public}  {file}" for file, public in made.items()),
+    )
 
 
 @app.command("address")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli import study_round
+from medfed.cli import study_export, study_round
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, in_words, show, table
 
@@ -198,5 +198,6 @@ for _command, _name in (
     (study_round.absences, "absences"),
     (study_round.claim, "claim"),
     (study_round.release, "release"),
+    (study_export.export, "export"),
 ):
     app.command(_name)(_command)

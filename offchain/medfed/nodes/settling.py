@@ -14,6 +14,9 @@ from medfed.types import BlockStamp, Cid
 
 __all__ = ["Settling"]
 
+# The chain's clock is a little behind the wall's; the claim is mined and not final yet.
+_LOCKED, _DONE = "ClaimLocked", "AlreadyClaimed"
+
 
 class Settling:
     """The end of a hospital's part in a study."""
@@ -24,22 +27,31 @@ class Settling:
 
     def settle(self, study: StudyHistory, entry: Enrolment, head: BlockStamp) -> bool:
         """Do what is due; returns whether nothing is left to do."""
-        if self._released(study, entry):
+        now = self._site.clock.estimate(head)
+        locked = self._claim(study, entry, now)
+        if self._released(study, entry) and not locked:
             self._unpin(study)
             self._folder.discard(study.study)
             return True
-        now = self._site.clock.estimate(head)
-        index, rounds = self._site.index, self._site.contracts.rounds
-        for call in due_claims(index, rounds, study, entry.seat, now):
-            try:
-                self._site.send("claim", call, study=study.study)
-            except ContractRevert as exc:  # one round's pay is no reason to leave the stake where it is
-                if exc.name != "ClaimLocked":  # the chain's clock is a little behind the wall's
-                    self._site.notes.tell("claim", (study.study, call.data), str(exc))
-        release = due_release(index, rounds, study, entry.seat, now)
+        release = due_release(self._site.index, self._site.contracts.rounds, study, entry.seat, now)
         if release is not None:
             self._site.send("release", release, study=study.study)
         return False
+
+    def _claim(self, study: StudyHistory, entry: Enrolment, now: int) -> bool:
+        """Claim what is due; returns whether the chain still locks some of it.
+
+        One round's pay is no reason to leave another's, or the stake, where it is.
+        """
+        locked = False
+        for call in due_claims(self._site.index, self._site.contracts.rounds, study, entry.seat, now):
+            try:
+                self._site.send("claim", call, study=study.study)
+            except ContractRevert as exc:
+                locked |= exc.name == _LOCKED
+                if exc.name not in (_LOCKED, _DONE):
+                    self._site.notes.tell("claim", (study.study, call.data), str(exc))
+        return locked
 
     def _released(self, study: StudyHistory, entry: Enrolment) -> bool:
         return bool(self._site.index.events("StakeReleased", study=study.study, seat=entry.seat))

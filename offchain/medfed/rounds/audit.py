@@ -240,7 +240,7 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         checks=audit.checks + sum(entry.checks for entry in verdicts),
         difference=difference,
         missing=missing[0] if missing else "",
-        unchecked=(*audit.unchecked, *_LIMITS),
+        unchecked=(*audit.unchecked, *_LIMITS, audit.federation.client.doubt),
         versions=_versions(audit.federation),
     )
 

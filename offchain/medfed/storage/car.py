@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -20,15 +21,16 @@ from medfed.protocol.cid import (
     MAX_LINKS,
     DagHasher,
     cid_from_digest,
+    cid_of,
     digest_of,
     file_blocks,
     parse_block,
 )
-from medfed.storage.base import ContentStore
+from medfed.storage.base import ContentStore, missing
 from medfed.storage.blocks import read_file
 from medfed.types import Cid
 
-__all__ = ["export_car", "import_car"]
+__all__ = ["CarStore", "export_car", "import_car"]
 
 _PREFIX = b"\x01\x70\x12\x20"
 _MOST_ROOTS = _MOST_BLOCKS = 1 << 20
@@ -40,19 +42,34 @@ _Places = dict[bytes, tuple[int, int]]
 
 
 def export_car(
-    store: ContentStore, cids: Iterable[Cid], path: Path, *, max_bytes: int, wait: float = 0.0
+    store: ContentStore,
+    cids: Iterable[Cid],
+    path: Path,
+    *,
+    max_bytes: int,
+    wait: float = 0.0,
+    documents: Iterable[bytes] = (),
 ) -> int:
-    """Write the files `cids` (together at most `max_bytes`) into `path`; returns how many blocks it holds.
+    """Write `documents`, which need no store, and the files `cids` into `path`; returns how many blocks it holds. All
+    together are at most `max_bytes`.
 
     The bytes are those that Kubo's `dag export` writes for one root: parents before children, each block once. Raises
     as `ContentStore.get_to`; `path` appears only when all is in it.
     """
-    roots = list(dict.fromkeys(cids))
+    given = {cid_of(data): data for data in documents}
+    roots = list(dict.fromkeys([*given, *cids]))
+
+    def fetch(cid: Cid, copy: Path, most: int) -> None:
+        if cid in given:
+            copy.write_bytes(given[cid])
+        else:
+            store.get_to(cid, copy, most, wait=wait)
+
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         try:
             with tempfile.TemporaryDirectory(dir=path.parent) as folder, partial.open("wb") as car:
-                count = _write_all(car, store, roots, Path(folder) / "file", (max_bytes, wait))
+                count = _write_all(car, fetch, roots, Path(folder) / "file", max_bytes)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -62,13 +79,12 @@ def export_car(
 
 
 def _write_all(
-    car: BinaryIO, store: ContentStore, roots: list[Cid], copy: Path, limits: tuple[int, float]
+    car: BinaryIO, fetch: Callable[[Cid, Path, int], None], roots: list[Cid], copy: Path, most: int
 ) -> int:
-    most, wait = limits
     seen: set[bytes] = set()
     _write_section(car, _header(roots))
     for root in roots:
-        store.get_to(root, copy, most, wait=wait)
+        fetch(root, copy, most)
         most -= copy.stat().st_size
         for digest, block in _from_the_top(copy, digest_of(root)):
             if digest not in seen:
@@ -92,11 +108,83 @@ def import_car(store: ContentStore, path: Path, *, max_bytes: int) -> list[Cid]:
             roots = _roots(_read_section(car, 64 + 48 * _MOST_ROOTS) or b"")
             places = _places(car)
             for root in roots:
-                max_bytes -= _check(car, places, root, max_bytes)
+                max_bytes -= _check(root, lambda digest: _block(car, places, digest), max_bytes)
             _store_all(store, roots, lambda root: _copy(car, places, root, Path(folder) / "file"))
     except OSError as exc:
         raise InputError(f"{path} cannot be imported: {exc.strerror}.") from exc
     return roots
+
+
+class CarStore(ContentStore):
+    """A CAR file as a store to read from; every block in it is checked when it is opened.
+
+    Raises `ProtocolError` for a file that is no CAR, is cut short or holds more than its `roots` need, `IntegrityError`
+    for bytes that are not what their CID says, or more than `max_bytes` together.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int) -> None:
+        try:
+            self._car = path.open("rb")
+        except OSError as exc:
+            raise InputError(f"{path} cannot be read: {exc.strerror}.") from exc
+        try:
+            self.roots = _roots(_read_section(self._car, 64 + 48 * _MOST_ROOTS) or b"")
+            self._places = _places(self._car)
+            self._lock = threading.Lock()
+            self._check_all(path.stat().st_size, max_bytes)
+        except BaseException:
+            self._car.close()
+            raise
+
+    def _check_all(self, size: int, max_bytes: int) -> None:
+        needed: set[bytes] = set()
+
+        def block_of(digest: bytes) -> bytes:
+            needed.add(digest)
+            return self._block(digest)
+
+        for root in self.roots:
+            max_bytes -= _check(root, block_of, max_bytes)
+        sections = [len(_header(self.roots)), *(36 + self._places[digest][1] for digest in needed)]
+        if sum(len(_varint(length)) + length for length in sections) != size:
+            raise ProtocolError("The CAR file holds more than the blocks of its files, each once.")
+
+    def _block(self, digest: bytes) -> bytes:
+        with self._lock:
+            return _block(self._car, self._places, digest)
+
+    def pins(self) -> set[Cid]:
+        return set(self.roots)
+
+    def close(self) -> None:
+        self._car.close()
+
+    def _put(self, cid: Cid, data: bytes | Path, pin: bool) -> Cid:  # noqa: ARG002
+        raise self._fixed()
+
+    def _read(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
+        del wait
+        if not self._has(cid):
+            raise missing(cid)
+        return read_file(cid, self._block, max_bytes)
+
+    def _has(self, cid: Cid) -> bool:
+        return digest_of(cid) in self._places
+
+    def _size(self, cid: Cid) -> int:
+        if not self._has(cid):
+            raise missing(cid)
+        return parse_block(digest_of(cid), self._block(digest_of(cid))).size
+
+    def _pin(self, cid: Cid) -> None:  # noqa: ARG002
+        raise self._fixed()
+
+    def _unpin(self, cid: Cid) -> None:  # noqa: ARG002
+        raise self._fixed()
+
+    @staticmethod
+    def _fixed() -> InputError:
+        return InputError("A CAR file is read, not written: import it into a store.")
 
 
 def _from_the_top(file: Path, root: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -125,10 +213,10 @@ def _leaf(chunk: bytes) -> bytes:
     return next(file_blocks(chunk))[1]
 
 
-def _check(car: BinaryIO, places: _Places, root: Cid, max_bytes: int) -> int:
+def _check(root: Cid, block_of: Callable[[bytes], bytes], max_bytes: int) -> int:
     """The size of the file below `root`, once all of it is there and right."""
     hasher, size = DagHasher(), 0
-    for piece in read_file(root, lambda digest: _block(car, places, digest), max_bytes):
+    for piece in read_file(root, block_of, max_bytes):
         hasher.add(piece)
         size += len(piece)
     if cid_from_digest(hasher.finish()) != root:
@@ -180,12 +268,15 @@ def _block(car: BinaryIO, places: _Places, digest: bytes) -> bytes:
 
 
 def _write_section(car: BinaryIO, data: bytes) -> None:
-    length, prefix = len(data), bytearray()
-    while length > 0x7F:
-        prefix.append(length & 0x7F | 0x80)
-        length >>= 7
-    prefix.append(length)
-    car.write(bytes(prefix) + data)
+    car.write(_varint(len(data)) + data)
+
+
+def _varint(value: int) -> bytes:
+    written = bytearray()
+    while value > 0x7F:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*written, value])
 
 
 def _read_section(car: BinaryIO, most: int) -> bytes | None:

@@ -118,3 +118,10 @@ def test_wallet_that_burns_gas_costs_its_cap_and_no_more(consents):
     receipt = consents.grantBatch([item] * 10, sender=consents.relayer)
     assert len(receipt.named("SignatureSkipped")) == 10
     assert receipt.gas_used < honest.gas_used + 10 * 130_000
+
+
+@pytest.mark.parametrize("kind", FUNCTION)
+def test_a_batch_with_less_gas_than_an_item_may_need__reverts(consents, kind):
+    item = getattr(consents, f"{kind}_of")()
+    with consents.evm.reverts("InsufficientGas"):
+        getattr(consents, FUNCTION[kind])([item], sender=consents.relayer, gas=200_000)

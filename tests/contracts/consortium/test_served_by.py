@@ -34,7 +34,7 @@ def take(world, consortium, step):
 
 
 def test_served_by__after_any_history__is_what_the_records_say(world, evm_module):
-    """For each account: the hospital whose operator it is, and whether that hospital is active."""
+    """INV-12: for each account, the hospital whose operator it is, and whether that hospital is active."""
 
     @settings(max_examples=30)
     @given(st.lists(st.sampled_from(STEPS), max_size=8))

@@ -33,7 +33,7 @@ from medfed.rounds.history import RoundHistory, consented, read_round, read_stud
 from medfed.rounds.study import fetch_model, fetch_spec
 from medfed.types import Cid, RoundNumber
 
-__all__ = ["Watch", "compare", "judge", "play", "result_of"]
+__all__ = ["Team", "Watch", "compare", "judge", "play", "result_of"]
 
 _STALLED_SECONDS = 300.0
 _POLL = 0.01

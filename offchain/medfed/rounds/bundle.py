@@ -1,0 +1,242 @@
+"""An auditor's bundle: all that an audit of a study needs, in one file that needs neither node nor store.
+
+It is a CAR file. Its first file is the manifest: which study, which chain, the address book, the newest block, and the
+CIDs of the recording's parts (headers, receipts, proofs, answers; see `chain.recorded`). The study's artefacts follow.
+So every byte stands under a CID, and what the CIDs cannot show (that it is this chain) hangs on one hash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from medfed import __version__
+from medfed.chain.addresses import AddressBook, book_of
+from medfed.chain.administration import contract_facts
+from medfed.chain.calls import parse_address
+from medfed.chain.client import ChainClient
+from medfed.chain.deployment import deployment_of, open_index, sources_of
+from medfed.chain.history import datasets
+from medfed.chain.recorded import RecordedChain, Recorder, Recording, Standing
+from medfed.errors import ContentMissing, InputError, IntegrityError, ProtocolError
+from medfed.protocol.cid import check_cid, cid_from_digest, cid_of
+from medfed.protocol.documents import Document
+from medfed.rounds.audit import audit_study
+from medfed.rounds.federation import Federation
+from medfed.rounds.history import read_study
+from medfed.rounds.study import artefacts, fetch_spec
+from medfed.storage import ContentStore
+from medfed.storage.car import CarStore, export_car
+from medfed.types import Address, BlockStamp, Cid, StudyId
+
+__all__ = ["Bundle", "BundleManifest", "Exported", "Limits", "export_bundle", "open_bundle"]
+
+_LARGEST_PART = 1 << 30
+_PARTS = ("headers", "receipts", "proofs", "answers")
+_Hex32 = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
+_Number = Annotated[int, Field(ge=0, lt=1 << 53)]
+
+
+class BundleManifest(Document):
+    """The first file of a bundle."""
+
+    maximum = 1 << 20
+
+    form: Literal["medfed bundle 1"]
+    made_by: str = Field(pattern=r"^[0-9A-Za-z.+-]{1,40}$")
+    """The version of medfed that wrote it."""
+    study: Annotated[int, Field(ge=1, lt=1 << 53)]
+    chain_id: _Number
+    genesis: _Hex32
+    development: bool
+    block: _Number
+    block_hash: _Hex32
+    block_time: _Number
+    headers: str
+    receipts: str
+    proofs: str
+    answers: str
+    book: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most bytes together, seconds to wait for each artefact, most blocks whose headers are all recorded."""
+
+    max_bytes: int
+    wait: float
+    headers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote. `missing` are artefacts that no node had."""
+
+    newest: BlockStamp
+    standing: Standing
+    artefacts: int
+    missing: tuple[Cid, ...]
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: a federation at one block. `close` it."""
+
+    federation: Federation
+    study: StudyId
+    newest: BlockStamp
+    standing: Standing
+    made_by: str
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.federation.index.close()
+        self.federation.store.close()
+
+
+def export_bundle(
+    federation: Federation, study: StudyId, file: Path, limits: Limits, *, skip_missing: bool = False
+) -> Exported:
+    """Write the bundle of a study as of the newest final block; `file` appears only when all is in it.
+
+    The audit is run once, so that whatever it asks of the chain is recorded. At the same block of the same chain the
+    bytes are the same. Raises `InputError` for an unknown study, `ContentMissing` for an artefact that no node has
+    (unless they are to be skipped), `ProtocolError` and `ConfigError` for a chain whose blocks cannot be proved.
+    """
+    newest, book = federation.sync(), federation.contracts.book
+    recorder = Recorder(federation.client, newest)
+    held = _federation(recorder, book, federation.store)
+    with contextlib.closing(held.index):
+        audit_study(held, study)
+        contract_facts(held.contracts, newest)
+        recording = recorder.recording(*_scope(book), limits.headers)
+        wanted = _artefacts(held, study, limits.wait)
+    missing = [cid for cid in wanted if skip_missing and not _can_be_had(federation.store, cid, limits)]
+    files = [cid for cid in wanted if cid not in missing]
+    standing = RecordedChain(recording, *_scope(book)).standing  # what cannot be read is not written
+    blocks = export_car(
+        federation.store,
+        files,
+        file,
+        max_bytes=limits.max_bytes,
+        wait=limits.wait,
+        documents=_documents(recording, study, book),
+    )
+    return Exported(newest, standing, len(files), tuple(missing), blocks)
+
+
+def open_bundle(file: Path, *, max_bytes: int) -> Bundle:
+    """The federation in a bundle, once all that can be proved of it is. Raises `IntegrityError`, `ProtocolError`,
+    `InputError`."""
+    store = CarStore(file, max_bytes=max_bytes)
+    try:
+        manifest = _manifest(store, file)
+        book = _book(manifest)
+        chain = RecordedChain(_recording(store, manifest), *_scope(book))
+        federation = _federation(chain, book, store)
+    except BaseException:
+        store.close()
+        raise
+    return Bundle(federation, StudyId(manifest.study), chain.head(), chain.standing, manifest.made_by)
+
+
+def _federation(chain: ChainClient, book: AddressBook, store: ContentStore) -> Federation:
+    contracts = deployment_of(chain, book)
+    index = open_index(contracts, None, confirmations=0)
+    index.sync()
+    return Federation(chain, contracts, store, index)
+
+
+def _scope(book: AddressBook) -> tuple[list[Address], int]:
+    """The contracts whose events count, and the oldest block that can matter: the one before the first of them."""
+    sources = sources_of(book)
+    return [source.address for source in sources], max(0, min(source.first for source in sources) - 1)
+
+
+# -- the artefacts -------------------------------------------------------------------------------------------------
+
+
+def _artefacts(federation: Federation, number: StudyId, wait: float) -> list[Cid]:
+    """Every file that the audit may look at, the quality reports of the datasets among them."""
+    study = read_study(federation.index, number)
+    spec = fetch_spec(federation.store, study, wait=wait)
+    reports = [
+        cid_from_digest(record.info.report)
+        for entry in study.enrolments
+        for record in datasets(federation.index, entry.dataset)
+        if record.version == entry.version
+    ]
+    return list(dict.fromkeys([*artefacts(federation.index, study, spec), *reports]))
+
+
+def _can_be_had(store: ContentStore, cid: Cid, limits: Limits) -> bool:
+    if store.has(cid):
+        return True
+    try:
+        for _ in store.stream(cid, limits.max_bytes, wait=limits.wait):
+            pass
+    except (ContentMissing, IntegrityError):
+        return False
+    return True
+
+
+# -- the chain's part ----------------------------------------------------------------------------------------------
+
+
+def _documents(recording: Recording, study: StudyId, book: AddressBook) -> list[bytes]:
+    """The manifest and the parts that it names."""
+    parts = {name: getattr(recording, name) for name in _PARTS}
+    manifest = BundleManifest(
+        form="medfed bundle 1",
+        made_by=__version__,
+        study=study,
+        chain_id=recording.chain_id,
+        genesis=f"0x{recording.genesis.hex()}",
+        development=recording.development,
+        block=recording.newest.number,
+        block_hash=f"0x{recording.newest.hash.hex()}",
+        block_time=recording.newest.timestamp,
+        book=json.loads(json.dumps(asdict(book))),
+        **{name: cid_of(data) for name, data in parts.items()},
+    )
+    return [manifest.to_bytes(), *parts.values()]
+
+
+def _manifest(store: CarStore, file: Path) -> BundleManifest:
+    try:
+        return BundleManifest.from_bytes(store.get(store.roots[0], BundleManifest.maximum))
+    except (IndexError, ProtocolError, IntegrityError) as exc:
+        raise ProtocolError(
+            f"{file} is a CAR file, but no bundle of this version; `medfed study export` writes bundles."
+        ) from exc
+
+
+def _recording(store: CarStore, manifest: BundleManifest) -> Recording:
+    stamp = BlockStamp(manifest.block, bytes.fromhex(manifest.block_hash[2:]), manifest.block_time)
+    parts = {name: store.get(check_cid(getattr(manifest, name)), _LARGEST_PART) for name in _PARTS}
+    return Recording(
+        chain_id=manifest.chain_id,
+        genesis=bytes.fromhex(manifest.genesis[2:]),
+        development=manifest.development,
+        newest=stamp,
+        **parts,
+    )
+
+
+def _book(manifest: BundleManifest) -> AddressBook:
+    try:
+        book = book_of(manifest.book)
+        for placed in book.contracts.values():
+            parse_address(placed.address)
+        _scope(book)
+    except (KeyError, TypeError, ValueError, AttributeError, InputError) as exc:
+        raise ProtocolError("The address book in the bundle is damaged; export the bundle anew.") from exc
+    if (book.chain_id, book.genesis) != (manifest.chain_id, manifest.genesis):
+        raise ProtocolError("The address book in the bundle is that of another chain.")
+    return book
