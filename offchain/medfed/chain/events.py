@@ -57,7 +57,10 @@ class EventSpec:
         self._struct = (
             struct.Struct(">" + "".join(_layout(leaf.kind) for leaf in self.leaves)) if self.static else None
         )
-        self._raise: tuple[Convert, ...] = tuple(_raiser(leaf.kind) for leaf in self.leaves)
+        # Only words have a stored form; other events are decoded from the log itself.
+        self._raise: tuple[Convert, ...] = (
+            tuple(_raiser(leaf.kind) for leaf in self.leaves) if self.static else ()
+        )
 
     def row(self, log: Log) -> tuple[Any, ...]:
         """The leaves in the form in which they are stored, cut from the log in one go. Static events only.
