@@ -94,7 +94,7 @@ class World:
     token: Any
 
     def terms(self, **changes):
-        return terms(self.evm, self.token, self.rule, **changes)
+        return terms(self.evm, self.token, changes.pop("rule", self.rule), **changes)
 
     def create(self, **changes):
         return self.rounds.createStudy(self.terms(**changes), sender=self.sponsor).value
