@@ -173,6 +173,8 @@ contract Disputes is IDisputes, Guarded {
     /// @inheritdoc IDisputes
     function finalise(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata aggregate) external {
         (uint8 number, Attempt storage a) = _requirePending(study, round, _contests[study][round]);
+        // slither-disable-next-line unused-return (only whether it is)
+        _requireAggregating(study, round);
         bytes32 aggregateHash = _hash(study, round, aggregate);
         uint256 closes = uint256(a.madeAt) + _terms[study].claimSeconds;
         require(a.aggregateHash == aggregateHash, AttemptDiffers(study, round, aggregateHash));
