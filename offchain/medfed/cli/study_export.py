@@ -80,7 +80,7 @@ def rendered_facts(facts: dict[str, Any]) -> list[Any]:
     """The same for people."""
     code = {True: "this version's", False: "OTHER"}
     contracts = [
-        (entry["name"], entry["address"], code[entry["as_compiled"]], entry["code_hash"])
+        (entry["name"], entry["address"], f"{code[entry['as_compiled']]}, {entry['code_hash'][:10]}…")
         for entry in facts["contracts"]
     ]
     parameters = [
@@ -89,13 +89,13 @@ def rendered_facts(facts: dict[str, Any]) -> list[Any]:
         for name, value in entry["parameters"].items()
     ]
     administration = [
-        (act["block"], when(act["time"]), f"{act['contract']}.{act['name']}", _values(act["values"]))
+        (act["block"], f"{act['name']}\n{act['contract']}\n{when(act['time'])}", _values(act["values"]))
         for act in facts["administration"]
     ]
     return [
-        table("Contracts", ["Contract", "Address", "Code", "keccak256 of the code"], contracts),
+        table("Contracts", ["Contract", "Address", "Code, by keccak256"], contracts),
         table("Parameters", ["Contract", "Name", "Value"], parameters),
-        table("Administration", ["Block#", "UTC", "What", "With"], administration),
+        table("Administration", ["Block#", "What, where, when (UTC)", "With"], administration),
         f"Chain {facts['chain_id']}, genesis {facts['genesis']}, written by medfed {facts['made_by']}",
         *_anchor(facts["block"], facts["block_hash"], facts["block_time"]),
         *_standing(facts["standing"]),
@@ -128,4 +128,4 @@ def _standing(standing: dict[str, Any]) -> list[str]:
 
 
 def _values(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    return "\n".join(f"{name} {value}" for name, value in values.items())
