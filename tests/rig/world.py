@@ -21,13 +21,13 @@ SEATS = 4  # of a study, unless its terms say otherwise
 DATASET = (b"\1" * 32, b"\2" * 32, b"\3" * 32, 100, int(Purpose.GRU), 0, 9000)
 
 
-def terms(evm, token, rule, **changes):
+def terms(evm, token, default_rule, **changes):
     values = {
         "spec": b"\x51" * 32,
         "token": token,
         "rewardPerRound": REWARD,
         "stake": STAKE,
-        "rule": rule,
+        "rule": default_rule,
         "purposes": int(Purpose.HMB),
         "disease": 0,
         "enrolDeadline": evm.now + 1000,
