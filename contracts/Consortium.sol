@@ -9,10 +9,14 @@ import {IConsortium} from "./interfaces/IConsortium.sol";
 contract Consortium is IConsortium, AccessManaged {
     // Storage
 
-    mapping(address hospital => Hospital) private _hospitals;
+    /// @dev Whom an operator serves, with that hospital's state, so that `servedBy` is one storage read.
+    struct Service {
+        address hospital;
+        bool active;
+    }
 
-    /// @inheritdoc IConsortium
-    mapping(address operator => address hospital) public hospitalOf;
+    mapping(address hospital => Hospital) private _hospitals;
+    mapping(address operator => Service) private _services;
 
     // Constructor
 
@@ -28,7 +32,7 @@ contract Consortium is IConsortium, AccessManaged {
         require(hospital != address(0), AccountZero());
         require(_hospitals[hospital].status == Status.None, HospitalAlreadyAdmitted(hospital));
 
-        _appoint(hospital, operator);
+        _appoint(hospital, operator, true);
         _hospitals[hospital] =
             Hospital({operator: operator, admittedAt: uint40(block.timestamp), status: Status.Active});
 
@@ -37,20 +41,22 @@ contract Consortium is IConsortium, AccessManaged {
 
     /// @inheritdoc IConsortium
     function suspend(address hospital) external restricted {
-        Status status = _hospitals[hospital].status;
-        require(status == Status.Active, HospitalNotActive(hospital, status));
+        Hospital storage found = _hospitals[hospital];
+        require(found.status == Status.Active, HospitalNotActive(hospital, found.status));
 
-        _hospitals[hospital].status = Status.Suspended;
+        found.status = Status.Suspended;
+        _services[found.operator].active = false;
 
         emit HospitalSuspended(hospital);
     }
 
     /// @inheritdoc IConsortium
     function reinstate(address hospital) external restricted {
-        Status status = _hospitals[hospital].status;
-        require(status == Status.Suspended, HospitalNotSuspended(hospital, status));
+        Hospital storage found = _hospitals[hospital];
+        require(found.status == Status.Suspended, HospitalNotSuspended(hospital, found.status));
 
-        _hospitals[hospital].status = Status.Active;
+        found.status = Status.Active;
+        _services[found.operator].active = true;
 
         emit HospitalReinstated(hospital);
     }
@@ -61,8 +67,8 @@ contract Consortium is IConsortium, AccessManaged {
     function rotateOperator(address operator) external {
         address previous = _requireHospital(msg.sender).operator;
 
-        _appoint(msg.sender, operator);
-        delete hospitalOf[previous];
+        _appoint(msg.sender, operator, _services[previous].active);
+        delete _services[previous];
         _hospitals[msg.sender].operator = operator;
 
         emit OperatorRotated(msg.sender, previous, operator);
@@ -90,24 +96,35 @@ contract Consortium is IConsortium, AccessManaged {
     }
 
     /// @inheritdoc IConsortium
+    function hospitalOf(address operator) external view returns (address) {
+        return _services[operator].hospital;
+    }
+
+    /// @inheritdoc IConsortium
+    function servedBy(address operator) external view returns (address hospital, bool active) {
+        Service storage service = _services[operator];
+        return (service.hospital, service.active);
+    }
+
+    /// @inheritdoc IConsortium
     function isOperator(address hospital, address account)
         external
         view
         returns (bool operator, bool active)
     {
-        Hospital memory found = _hospitals[hospital];
+        Hospital storage found = _hospitals[hospital];
         // slither-disable-next-line incorrect-equality (addresses and states, no amounts)
         return (found.operator == account && account != address(0), found.status == Status.Active);
     }
 
     // Internal
 
-    function _appoint(address hospital, address operator) private {
+    function _appoint(address hospital, address operator, bool active) private {
         require(operator != address(0), AccountZero());
-        address serves = hospitalOf[operator];
+        address serves = _services[operator].hospital;
         require(serves == address(0), OperatorTaken(operator, serves));
 
-        hospitalOf[operator] = hospital;
+        _services[operator] = Service({hospital: hospital, active: active});
     }
 
     function _requireHospital(address hospital) private view returns (Hospital memory found) {

@@ -39,10 +39,7 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
 
     /// @inheritdoc IDatasetRegistry
     function register(DatasetInfo calldata info) external returns (DatasetId dataset) {
-        address hospital = CONSORTIUM.hospitalOf(msg.sender);
-        require(hospital != address(0), NotAnActiveOperator(msg.sender));
-        // slither-disable-next-line unused-return (hospitalOf has just said whose operator it is)
-        (, bool active) = CONSORTIUM.isOperator(hospital, msg.sender);
+        (address hospital, bool active) = CONSORTIUM.servedBy(msg.sender);
         require(active, NotAnActiveOperator(msg.sender));
 
         dataset = DatasetId.wrap(++datasetCount);
@@ -87,20 +84,13 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
         Dataset storage stored = _datasets[dataset];
         require(!stored.retired, DatasetIsRetired(dataset));
 
-        uint8 enrolments = stored.enrolments + 1;
-        stored.enrolments = enrolments;
-
-        emit DatasetLocked(dataset, enrolments);
-        return (stored.version, stored.records, stored.uses, stored.disease);
+        (version, records, uses, disease) = (stored.version, stored.records, stored.uses, stored.disease);
+        stored.enrolments += 1;
     }
 
     /// @inheritdoc IDatasetRegistry
     function unlock(DatasetId dataset) external only(msg.sender == ROUNDS) {
-        uint8 enrolments = _datasets[dataset].enrolments - 1;
-
-        _datasets[dataset].enrolments = enrolments;
-
-        emit DatasetUnlocked(dataset, enrolments);
+        _datasets[dataset].enrolments -= 1;
     }
 
     // Views

@@ -23,7 +23,7 @@ import {StudyId} from "./types/StudyId.sol";
 
 /// @dev The most that attesters and patients may get of a round's reward.
 uint256 constant SET_ASIDE_BPS_LIMIT = 5_000;
-/// @dev Longest Training or Aggregating phase.
+/// @dev Longest time to enrol, Training or Aggregating phase, window of a claim: a stake waits for nobody longer.
 uint256 constant PHASE_LIMIT = 90 days;
 
 bytes32 constant ATTESTATION_TYPEHASH =
@@ -55,7 +55,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
 
     mapping(StudyId study => Study) private _studies;
     mapping(StudyId study => mapping(uint8 seat => Seat)) private _seats;
-    mapping(StudyId study => mapping(address hospital => uint8 seatPlusOne)) private _seatOf;
+    mapping(StudyId study => mapping(address hospital => uint256 seatPlusOne)) private _seatOf;
     mapping(StudyId study => mapping(uint16 round => Round)) private _rounds;
     mapping(StudyId study => mapping(uint16 round => Absence)) private _absences;
     mapping(StudyId study => mapping(uint16 round => mapping(bytes32 aggregateHash => Ballot))) private
@@ -141,12 +141,13 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         require(_seatOf[study][hospital] == 0, AlreadyEnrolled(study, hospital));
 
         s.members = seat + 1;
-        _seatOf[study][hospital] = seat + 1;
+        _seatOf[study][hospital] = uint256(seat) + 1;
 
         (uint16 version, uint32 records, uint32 uses, uint24 disease) = DATASETS.lock(dataset, hospital);
         require(Purposes.permitsStudy(uses, disease, s.purposes, s.disease), UseNotPermitted(study, dataset));
         // Written after the call, to the registry of this deployment, because only its answer has the pinned version and count.
-        _seats[study][seat] = Seat(hospital, dataset, version, records);
+        Seat storage place = _seats[study][seat];
+        (place.hospital, place.dataset, place.version, place.records) = (hospital, dataset, version, records);
 
         emit Enrolled(study, hospital, dataset, seat, version, records);
 
@@ -233,15 +234,20 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         uint8[] calldata seats,
         bytes calldata signatures
     ) external {
-        require(signatures.length == seats.length * 64, SignatureCount(seats.length, signatures.length / 64));
+        require(
+            seats.length != 0 && signatures.length == seats.length * 64,
+            SignatureCount(seats.length, signatures.length / 64)
+        );
         bytes32 aggregateHash = _propose(study, round, aggregate);
         bytes32 digest =
             _hashTypedDataV4(keccak256(abi.encode(ATTESTATION_TYPEHASH, study, round, aggregateHash)));
 
         uint64 attesters;
         for (uint256 i = 0; i < seats.length; ++i) {
-            _requireSigned(study, seats[i], digest, signatures[i * 64:i * 64 + 64]);
-            attesters = _requireAttester(study, round, seats[i], attesters);
+            uint8 seat = seats[i];
+            _requireSigned(study, seat, digest, signatures[i * 64:i * 64 + 64]);
+            require(!attesters.has(seat), AlreadyAttested(study, round, seat));
+            attesters |= Seats.bit(seat);
         }
 
         _attest(study, round, aggregateHash, attesters, false);
@@ -259,11 +265,11 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         uint256 until = _voidableAt(study, round, s, r);
         require(block.timestamp >= until, NothingToAdvance(study, until));
 
-        uint8 voids = s.voids + 1;
-        s.voids = voids;
+        bool tooMany = s.voids == s.maxVoids;
+        if (s.voids != type(uint8).max) s.voids += 1;
         _void(study, round, r);
 
-        if (voids > s.maxVoids) _end(study, s, State.Aborted);
+        if (tooMany) _end(study, s, State.Aborted);
         else _open(study, s, round + 1);
     }
 
@@ -289,8 +295,10 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         require(updateOf[study][round][seat] == _commitment(update), UpdateMismatch(study, round, seat));
         require(!_absences[study][round].struck.has(seat), AlreadyStruck(study, round, seat));
 
-        ballot.claimed = b.claimed | Seats.bit(seat);
-        uint256 amount = _payOf(study, s, round, seat, b, update.weight);
+        // A quorum that is in league can understate the included weight. What it named is all that is paid for: the rest was carried on.
+        uint32 weight = aggregate.included.has(seat) ? uint32(Math.min(update.weight, b.weight)) : 0;
+        (ballot.claimed, ballot.weight) = (b.claimed | Seats.bit(seat), b.weight - weight);
+        uint256 amount = _payOf(study, s, round, seat, aggregate, b.attesters, weight);
         require(amount != 0, NothingToClaim(study, round, seat));
         address hospital = _seats[study][seat].hospital;
 
@@ -308,12 +316,12 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         require(DatasetId.unwrap(dataset) != 0, AlreadyReleased(study, seat));
 
         place.dataset = DatasetId.wrap(0);
+        uint256 left = s.stake - DISPUTES.slashedOf(study, seat);
 
-        emit StakeReleased(study, seat, s.struck.has(seat) ? 0 : s.stake);
+        emit StakeReleased(study, seat, left);
 
         DATASETS.unlock(dataset);
-        // What a struck seat had is gone; what is locked beside it belongs to other studies.
-        if (!s.struck.has(seat)) VAULT.unlock(place.hospital, s.token, s.stake);
+        VAULT.unlock(place.hospital, s.token, left);
     }
 
     /// @inheritdoc IFederatedRounds
@@ -407,8 +415,8 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
 
     /// @inheritdoc IFederatedRounds
     function seatOf(StudyId study, address hospital) external view returns (bool enrolled, uint8 seat) {
-        uint8 seatPlusOne = _seatOf[study][hospital];
-        return seatPlusOne == 0 ? (false, 0) : (true, seatPlusOne - 1);
+        uint256 seatPlusOne = _seatOf[study][hospital];
+        return seatPlusOne == 0 ? (false, 0) : (true, uint8(seatPlusOne - 1));
     }
 
     /// @inheritdoc IFederatedRounds
@@ -448,6 +456,8 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
 
     function _requireTimes(StudyTerms calldata t) private view {
         require(block.timestamp < t.enrolDeadline, DeadlinePassed(t.enrolDeadline, block.timestamp));
+        uint256 enrolling = t.enrolDeadline - block.timestamp;
+        require(enrolling <= PHASE_LIMIT, PhaseLengthOutOfRange(enrolling, 0, PHASE_LIMIT));
         _requirePhase(t.trainingSeconds);
         _requirePhase(t.aggregatingSeconds);
         _requirePhase(t.claimSeconds);
@@ -482,9 +492,8 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     }
 
     function _requireActiveHospital(address operator) private view returns (address hospital) {
-        hospital = CONSORTIUM.hospitalOf(operator);
-        // slither-disable-next-line unused-return (hospitalOf has just said whose operator it is)
-        (, bool active) = CONSORTIUM.isOperator(hospital, operator);
+        bool active;
+        (hospital, active) = CONSORTIUM.servedBy(operator);
         require(active, NotAnActiveHospital(operator));
     }
 
@@ -523,16 +532,12 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         );
     }
 
-    /// @dev The bitmap `others` with `seat` added, which may attest in this round and has not yet.
-    function _requireAttester(StudyId study, uint16 round, uint8 seat, uint64 others)
-        private
-        view
-        returns (uint64)
-    {
-        Round storage r = _rounds[study][round];
-        require(r.submitted.has(seat), NotASubmitter(study, round, seat));
-        require(!(r.attested | others).has(seat), AlreadyAttested(study, round, seat));
-        return others | Seats.bit(seat);
+    /// @dev Those who submitted in this round and have not attested yet.
+    function _requireAttesters(StudyId study, uint16 round, uint64 seats, Round storage r) private view {
+        uint64 strangers = seats & ~r.submitted;
+        require(strangers == 0, NotASubmitter(study, round, strangers.lowest()));
+        uint64 again = seats & r.attested;
+        require(again == 0, AlreadyAttested(study, round, again.lowest()));
     }
 
     function _requirePaying(StudyId study, uint16 round, Study storage s) private view {
@@ -549,8 +554,8 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     }
 
     function _requireSettled(StudyId study, Study storage s) private view {
-        require(s.state == State.Completed || s.state == State.Aborted, NotEnded(study, s.state));
-        uint256 until = uint256(s.endedAt) + (s.finals == 0 ? 0 : s.disputeSeconds);
+        require(_hasEnded(s), NotEnded(study, s.state));
+        uint256 until = _settledAt(s);
         require(block.timestamp >= until, StakeLocked(study, until));
     }
 
@@ -571,10 +576,10 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         s.patientBps = t.patientBps;
         s.scoreMode = t.scoreMode;
         s.sponsorFeeBps = t.sponsorFeeBps;
-        (s.token, s.rewardPerRound) = (t.token, t.rewardPerRound);
+        (s.token, s.stake) = (t.token, t.stake);
         (s.sponsor, s.enrolDeadline, s.purposes, s.disease) =
         (msg.sender, t.enrolDeadline, t.purposes, t.disease);
-        (s.rule, s.stake) = (t.rule, t.stake);
+        (s.rule, s.rewardPerRound) = (t.rule, t.rewardPerRound);
         s.spec = t.spec;
     }
 
@@ -647,7 +652,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     function _attestAs(StudyId study, uint16 round, uint8 seat, bytes32 aggregateHash) private {
         _requireOperator(study, seat, _seats[study][seat].hospital);
 
-        _attest(study, round, aggregateHash, _requireAttester(study, round, seat, 0), false);
+        _attest(study, round, aggregateHash, Seats.bit(seat), false);
     }
 
     /// @param byTime Whether these attestations decide, however many there are.
@@ -655,6 +660,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         Study storage s = _studies[study];
         Round storage r = _rounds[study][round];
         Ballot storage ballot = _ballots[study][round][aggregateHash];
+        if (!byTime) _requireAttesters(study, round, seats, r);
         _requireAttestable(study, round, s, r, ballot);
 
         r.attested |= seats;
@@ -763,6 +769,16 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         return Math.max(closed + s.aggregatingSeconds, DISPUTES.heldUntil(study, round));
     }
 
+    function _hasEnded(Study storage s) private view returns (bool) {
+        return s.state == State.Completed || s.state == State.Aborted;
+    }
+
+    /// @dev From when on absences of an ended study are no longer recorded, and stakes and the rest of the pot are given back. Where
+    /// a round was opened there is time to record, or a silent hospital could void, abort and release at one stroke.
+    function _settledAt(Study storage s) private view returns (uint256) {
+        return uint256(s.endedAt) + (s.round == 0 ? 0 : s.disputeSeconds);
+    }
+
     /// @dev A round's reward: the attesters' part of it, and that of the updates. The rest is the patients'.
     function _poolsOf(StudyId study, Study storage s, uint16 round)
         private
@@ -774,29 +790,31 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         updatePool = reward - attesterPool - reward * s.patientBps / BPS;
     }
 
-    /// @dev Rounded down, always in the vault's favour.
+    /// @dev Rounded down once, in the vault's favour: both parts are brought over one denominator.
     function _payOf(
         StudyId study,
         Study storage s,
         uint16 round,
         uint8 seat,
-        Ballot memory ballot,
-        uint32 weight
-    ) private view returns (uint256 amount) {
-        Round storage r = _rounds[study][round];
+        Aggregate calldata aggregate,
+        uint64 attesters,
+        uint256 score
+    ) private view returns (uint256) {
         (uint256 attesterPool, uint256 updatePool) = _poolsOf(study, s, round);
-        uint64 attesters = ballot.attesters;
-        (uint256 score, uint256 total) = (weight, r.totalWeight);
+        Round storage r = _rounds[study][round];
+        uint256 total = r.totalWeight;
         if (s.scoreMode == ScoreMode.Equal) {
-            (score, total) = (1, r.submitted.count());
+            (score, total) = (aggregate.included.has(seat) ? 1 : 0, r.submitted.count());
         } else if (s.scoreMode == ScoreMode.Reviewed) {
             (uint256 own, uint256 all, uint64 revealers) = REWARDS.scoresOf(study, round, seat);
             if (revealers != 0) attesters = revealers;
             // What the left-out updates weigh has been carried on, whatever the reviews say.
-            if (all != 0) (score, total) = (own * ballot.weight, all * total);
+            if (all != 0) (score, total) = (own * aggregate.weight, all * total);
         }
-        if (ballot.included.has(seat)) amount = updatePool * score / total;
-        if (attesters.has(seat)) amount += attesterPool / attesters.count();
+        uint256 among = attesters.count();
+        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays with the updates' share)
+        uint256 share = attesters.has(seat) ? attesterPool * total : 0;
+        return (updatePool * score * among + share) / (total * among);
     }
 
     /// @dev What the submitters that are left out would have had, rounded down.

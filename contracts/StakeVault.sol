@@ -157,12 +157,12 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
         external
         only(msg.sender == ROUNDS || msg.sender == DISPUTES)
     {
-        Balance storage balance = _balances[account][token];
+        Balance memory balance = _balances[account][token];
         require(balance.free >= amount, FreeBalanceTooSmall(account, token, balance.free, amount));
 
         // The casts are safe: the amount is at most a uint128.
-        balance.free -= uint128(amount);
-        balance.locked += uint128(amount);
+        _balances[account][token] =
+            Balance({free: balance.free - uint128(amount), locked: balance.locked + uint128(amount)});
 
         emit Locked(token, account, amount);
     }

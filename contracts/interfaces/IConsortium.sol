@@ -87,6 +87,9 @@ interface IConsortium {
     /// @notice The hospital that `operator` serves, or zero.
     function hospitalOf(address operator) external view returns (address hospital);
 
+    /// @notice The hospital that `operator` serves, or zero, and whether that hospital is active.
+    function servedBy(address operator) external view returns (address hospital, bool active);
+
     /// @notice Whether `account` is the hospital's operator, and whether the hospital is active. One storage read.
     function isOperator(address hospital, address account) external view returns (bool operator, bool active);
 }

@@ -40,12 +40,6 @@ interface IDatasetRegistry {
     /// @notice The dataset takes no further enrolment and no further version.
     event DatasetRetired(DatasetId indexed dataset);
 
-    /// @notice One more study has enrolled the dataset: `enrolments` now.
-    event DatasetLocked(DatasetId indexed dataset, uint8 enrolments);
-
-    /// @notice One study less has the dataset enrolled: `enrolments` now.
-    event DatasetUnlocked(DatasetId indexed dataset, uint8 enrolments);
-
     /// @notice `account` operates no hospital, or one that is suspended.
     error NotAnActiveOperator(address account);
 
@@ -78,6 +72,7 @@ interface IDatasetRegistry {
     function retire(DatasetId dataset) external;
 
     /// @notice Called by the rounds contract at enrolment: checks the owner, counts the enrolment, tells what to pin.
+    /// @dev No event here or in `unlock`: the rounds contract tells of every enrolment and release itself.
     function lock(DatasetId dataset, address hospital)
         external
         returns (uint16 version, uint32 records, uint32 uses, uint24 disease);

@@ -30,10 +30,11 @@ interface IDisputes {
         uint96 stake;
     }
 
-    /// @notice A seat's absences so far.
+    /// @notice A seat's absences so far. One word.
     struct Record {
         uint8 misses; // rounds in which it neither submitted nor abstained
         uint8 leftOut; // final rounds that left its update out
+        uint96 slashed; // for these, smallest units
     }
 
     enum AttemptState {
@@ -116,6 +117,7 @@ interface IDisputes {
     error BondZero();
     error RuleNotPerChunk(IAggregationRule rule);
     error NothingToRecord(StudyId study, uint16 round);
+    error RecordingClosed(StudyId study, uint256 closedAt);
     error QuorumOnly(StudyId study);
     error AttemptsExhausted(StudyId study, uint16 round, uint8 limit);
     error AttemptPending(StudyId study, uint16 round, uint8 attempt);
@@ -204,13 +206,17 @@ interface IDisputes {
 
     /// @notice Warns or slashes the hospitals that were silent in a round whose Training has closed, and those that a final
     /// aggregate left out. A first miss warns (one in the first round slashes, as the hospital never took part), later ones slash; being
-    /// left out slashes from the third time. Slashed tokens join a later round's reward.
+    /// left out slashes from the third time. Slashed tokens join a later round's reward. A study never takes more than its stake from
+    /// a seat, and nothing once its stakes may be released.
     /// @param aggregate The round's final aggregate; one that is not final (all zero will do) leaves only silence to record.
     function recordAbsences(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata aggregate)
         external;
 
     /// @notice What a study says about disputes; all zero when there is none.
     function getTerms(StudyId study) external view returns (DisputeTerms memory);
+
+    /// @notice What a study took from a seat's stake, smallest units. No more than that is ever taken, and the rest is released.
+    function slashedOf(StudyId study, uint8 seat) external view returns (uint96 amount);
 
     /// @notice A seat's absences so far.
     function recordOf(StudyId study, uint8 seat) external view returns (Record memory);

@@ -91,15 +91,15 @@ interface IFederatedRounds {
         uint16 patientBps;
         uint16 voidFrom; // this round and later ones pay nobody, as its aggregate was proved wrong; 0 for none
         ScoreMode scoreMode;
-        address token; // second word
-        uint96 rewardPerRound;
+        address token; // second word: what enrolling needs
+        uint96 stake;
         address sponsor; // third word
         uint32 enrolDeadline;
         uint32 purposes;
         uint24 disease;
         uint8 maxHospitals;
         IAggregationRule rule; // fourth word
-        uint96 stake;
+        uint96 rewardPerRound;
         bytes32 spec; // fifth word
         uint40 endedAt; // sixth word, written once: when the study completed or aborted
         bool refunded;
@@ -135,7 +135,7 @@ interface IFederatedRounds {
         uint64 claimed; // bitmap of seats
         uint64 included; // bitmap of seats
         uint32 finalAt; // Unix seconds; 0 unless this aggregate is the round's result
-        uint32 weight; // of the updates it includes
+        uint32 weight; // of the updates it includes, less what was claimed for already
     }
 
     /// @notice One word, only for rounds in which somebody did not submit or an update was proved wrong.
@@ -300,10 +300,11 @@ interface IFederatedRounds {
         Update calldata update
     ) external;
 
-    /// @notice Gives a seat's stake and dataset free, once the study has ended and its disputes are over.
+    /// @notice Gives free what is left of a seat's stake, and its dataset: `disputeSeconds` after the study has ended, or as soon as
+    /// it has when no round was ever opened.
     function release(StudyId study, uint8 seat) external;
 
-    /// @notice Gives the sponsor what no round will pay out, once the study has ended.
+    /// @notice Gives the sponsor what no round will pay out, when stakes may be released.
     function refund(StudyId study) external;
 
     /// @notice Called by the disputes contract: makes an aggregator's claim the result of a round, attested to by its author.

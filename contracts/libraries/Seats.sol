@@ -40,6 +40,14 @@ library Seats {
         }
     }
 
+    /// @notice The first seat of a bitmap, 64 for an empty one.
+    function lowest(uint64 seats) internal pure returns (uint8) {
+        unchecked {
+            // Below the lowest bit, `~seats` and `seats - 1` are all ones; zero minus one is meant to wrap. The cast is safe.
+            return uint8(count(~seats & (seats - 1)));
+        }
+    }
+
     /// @notice The bitmap of the first `members` seats.
     function first(uint256 members) internal pure returns (uint64) {
         // The cast is safe: members is at most 64.

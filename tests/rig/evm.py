@@ -34,7 +34,17 @@ from eth_utils.abi import collapse_if_tuple
 
 from deploy.compile import artifact
 
-__all__ = ["CHAIN_ID", "GENESIS_TIME", "Actor", "Contract", "Event", "Evm", "Receipt", "Revert"]
+__all__ = [
+    "CHAIN_ID",
+    "GENESIS_TIME",
+    "Actor",
+    "Contract",
+    "Event",
+    "Evm",
+    "Receipt",
+    "Revert",
+    "decode_value",
+]
 
 CHAIN_ID = 31337
 GENESIS_TIME = 1_800_000_000
@@ -133,7 +143,9 @@ class Contract:
     def view(self, function: str, *args: Any, **options: Any) -> Any:
         """The return value of any function, without keeping its effects."""
         entry = self._entry(function, len(args))
-        return _value(entry["outputs"], self.evm.call(self.address, _encode_call(entry, args), **options))
+        return decode_value(
+            entry["outputs"], self.evm.call(self.address, _encode_call(entry, args), **options)
+        )
 
     def _run(self, function: str, *args: Any, **options: Any) -> Any:
         entry = self._entry(function, len(args))
@@ -211,7 +223,7 @@ class Evm:
         vm.state.persist()
         self._root, self._number = vm.state.state_root, self._number + 1
         created = to_checksum_address(computation.msg.storage_address) if not to else None
-        value_out = _value(outputs, computation.output) if outputs else None
+        value_out = decode_value(outputs, computation.output) if outputs else None
         return Receipt(receipt.gas_used, tuple(map(self._event, receipt.logs)), value_out, created)
 
     def call(self, to: Any, data: bytes, *, sender: Any = None, value: int = 0, gas: int = GAS) -> bytes:
@@ -409,7 +421,7 @@ def _values(inputs: Sequence[dict[str, Any]], data: bytes) -> tuple[Any, ...]:
     )
 
 
-def _value(outputs: Sequence[dict[str, Any]], data: bytes) -> Any:
+def decode_value(outputs: Sequence[dict[str, Any]], data: bytes) -> Any:
     """One return value bare, several as a named tuple, none as None."""
     values = _values(outputs, data)
     if len(values) < 2:

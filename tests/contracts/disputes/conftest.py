@@ -12,8 +12,9 @@ from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.header import Header
 from medfed.protocol.openings import Opening, chunk_openings
 from medfed.protocol.vector import vector_bytes
-from tests.contracts.rounds.conftest import STEPS, World, deployed, world
+from tests.contracts.rounds.conftest import deployed, world
 from tests.rig.evm import CHAIN_ID
+from tests.rig.world import STEPS, World
 
 __all__ = ["WEIGHT", "Vector", "Work", "deployed", "filled", "made", "world"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.disputes.conftest import WEIGHT, made
-from tests.contracts.rounds.conftest import (
+from tests.rig.world import (
     ATTEMPTS,
     BOND,
     CLAIM,

@@ -10,7 +10,8 @@ import pytest
 from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS
 from medfed.protocol.vector import vector_bytes
 from tests.contracts.disputes.conftest import WEIGHT, Vector, made
-from tests.contracts.rounds.conftest import (
+from tests.rig.evm import CHAIN_ID
+from tests.rig.world import (
     BOND,
     CHALLENGER_BPS,
     CLAIM,
@@ -19,7 +20,6 @@ from tests.contracts.rounds.conftest import (
     REWARD,
     STAKE,
 )
-from tests.rig.evm import CHAIN_ID
 
 OBJECTED, REFUTED = 2, 4
 TRAINING, AGGREGATING, FINAL, VOID = 1, 4, 5, 6

@@ -9,7 +9,7 @@ import pytest
 from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS
 from medfed.protocol.vector import vector_bytes
 from tests.contracts.disputes.conftest import WEIGHT, Vector, Work, filled
-from tests.contracts.rounds.conftest import (
+from tests.rig.world import (
     BOND,
     CHALLENGER_BPS,
     CLAIM,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from eth_account.messages import encode_typed_data
 
-from tests.contracts.rounds.conftest import DISPUTE, PHASE, REWARD, STAKE, aggregate, update
-from tests.rig.evm import CHAIN_ID
+from tests.rig.world import DISPUTE, PHASE, REWARD, STAKE, aggregate, update
 
 TRAINING, AGGREGATING, FINAL, VOID = 1, 4, 5, 6
 
@@ -73,33 +71,10 @@ def test_a_result_fits_what_was_submitted(evm, world, result, error):
         world.attest(study, 0, result)
 
 
-def compact(signature):
-    """r and s with the parity of v in its top bit (EIP-2098)."""
-    top = signature[32] | ((signature[64] - 27) << 7)
-    return signature[:32] + bytes([top]) + signature[33:64]
-
-
-def signed(world, study, seat, result):
-    kinds = {"Attestation": [("study", "uint64"), ("round", "uint16"), ("aggregateHash", "bytes32")]}
-    message = encode_typed_data(
-        {
-            "name": "MedFed FederatedRounds",
-            "version": "1",
-            "chainId": CHAIN_ID,
-            "verifyingContract": world.rounds.address,
-        },
-        {name: [{"name": part, "type": kind} for part, kind in parts] for name, parts in kinds.items()},
-        {"study": study, "round": 1, "aggregateHash": world.rounds.hashAggregate(study, 1, result)},
-    )
-    from eth_account import Account
-
-    return compact(bytes(Account.sign_message(message, world.operators[seat].key).signature))
-
-
 def test_signatures_are_brought_by_anyone_at_once(evm, world):
     study = world.submitted()
     result = aggregate(range(3), 240)
-    both = signed(world, study, 0, result) + signed(world, study, 2, result)
+    both = world.signed(study, 0, result) + world.signed(study, 2, result)
     receipt = world.rounds.attestBySig(study, 1, result, [0, 2], both, sender=world.stranger)
     assert receipt.named("RoundFinal")
 
@@ -107,7 +82,7 @@ def test_signatures_are_brought_by_anyone_at_once(evm, world):
 def test_bad_signatures_are_refused(evm, world):
     study = world.submitted()
     result = aggregate(range(3), 240)
-    good = signed(world, study, 0, result)
+    good = world.signed(study, 0, result)
     with evm.reverts("SignatureCount", 2, 1):
         world.rounds.attestBySig(study, 1, result, [0, 1], good)
     with evm.reverts("BadSignature", 1, world.operators[0]):
@@ -139,6 +114,9 @@ def test_one_void_round_too_many_aborts_the_study(evm, world):
     study = world.submitted(maxVoids=0)
     evm.travel(PHASE)
     assert world.rounds.advance(study).named("StudyAborted")
+    with evm.reverts("StakeLocked", study, evm.now + DISPUTE):
+        world.rounds.refund(study)
+    evm.travel(DISPUTE)
     world.rounds.refund(study)
     assert world.free(world.sponsor) == 2 * REWARD
 
@@ -151,7 +129,7 @@ def test_claims_wait_and_come_once(evm, world):
     evm.travel(DISPUTE)
     before = world.free(world.hospitals[0])
     world.rounds.claim(*claim, sender=world.stranger)
-    assert world.free(world.hospitals[0]) - before == (REWARD - 90) // 3 + 90 // 2
+    assert world.free(world.hospitals[0]) - before == (REWARD - 90) // 3 + 90 // 2  # both divide evenly
     with evm.reverts("AlreadyClaimed", study, 1, 0):
         world.rounds.claim(*claim)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medfed.protocol.purposes import Purpose
-from tests.contracts.rounds.conftest import REWARD, SEATS, STAKE
+from tests.rig.world import REWARD, SEATS, STAKE
 
 
 def test_posting_draws_all_rewards_into_the_pot(evm, world):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contracts.rounds.conftest import PHASE, update
+from tests.rig.world import PHASE, update
 
 TRAINING, AGGREGATING, FINAL, VOID = 1, 4, 5, 6
 
