@@ -267,7 +267,7 @@ contract Disputes is IDisputes, Guarded {
 
         (bool open, bool slashable) = ROUNDS.strikeUpdate(study, round, seat, update.weight);
         if (open) _beginAnew(_contests[study][round], t.claimSeconds);
-        if (slashable) _share(study, _slashStake(study, seat));
+        if (slashable) _share(study, VAULT.slash(hospital, t.token, _leftOf(study, seat), study));
     }
 
     // Absences
@@ -280,14 +280,14 @@ contract Disputes is IDisputes, Guarded {
         IFederatedRounds.Round memory r = ROUNDS.getRound(study, round);
         IFederatedRounds.Phase now_ = ROUNDS.phase(study, round);
         require(_hasTrained(round, s, r), IFederatedRounds.WrongPhase(study, round, now_));
-        uint256 closes = uint256(s.endedAt) + s.disputeSeconds;
-        require(s.endedAt == 0 || block.timestamp < closes, RecordingClosed(study, closes));
+        uint256 until = _settledAt(s);
+        require(s.endedAt == 0 || block.timestamp < until, RecordingClosed(study, until));
         bool isFinal = ROUNDS.getBallot(study, round, _hash(study, round, aggregate)).finalAt != 0;
         IFederatedRounds.Absence memory absence = ROUNDS.getAbsence(study, round);
-        uint64 silent = Seats.first(s.members) & ~(r.submitted | absence.abstained);
-        uint64 leftOut = isFinal ? r.submitted & ~aggregate.included : 0;
         // A struck seat may not submit any more, and has lost its stake.
-        uint64 found = (silent | leftOut) & ~(s.struck | absencesRecorded[study][round]);
+        uint64 silent = Seats.first(s.members) & ~(r.submitted | absence.abstained | s.struck);
+        uint64 leftOut = isFinal ? r.submitted & ~aggregate.included : 0;
+        uint64 found = (silent | leftOut) & ~absencesRecorded[study][round];
         require(found != 0, NothingToRecord(study, round));
 
         absencesRecorded[study][round] |= found;
@@ -301,6 +301,11 @@ contract Disputes is IDisputes, Guarded {
     /// @inheritdoc IDisputes
     function getTerms(StudyId study) external view returns (DisputeTerms memory) {
         return _terms[study];
+    }
+
+    /// @inheritdoc IDisputes
+    function slashedOf(StudyId study, uint8 seat) external view returns (uint96) {
+        return ROUNDS.getStudy(study).struck.has(seat) ? _terms[study].stake : _records[study][seat].slashed;
     }
 
     /// @inheritdoc IDisputes
@@ -549,15 +554,11 @@ contract Disputes is IDisputes, Guarded {
     }
 
     function _slashSeats(StudyId study, uint64 seats) private returns (uint256 taken) {
+        address token = _terms[study].token;
         for (uint8 seat = 0; seat < Seats.LIMIT; ++seat) {
-            if (seats.has(seat)) taken += _slashStake(study, seat);
+            if (!seats.has(seat)) continue;
+            taken += VAULT.slash(_hospitalOf(study, seat), token, _leftOf(study, seat), study);
         }
-    }
-
-    /// @dev All that is left of a seat's stake in the study; more may be locked for others. The seat is struck then, and slashed no more.
-    function _slashStake(StudyId study, uint8 seat) private returns (uint256) {
-        (address token, uint256 stake) = (_terms[study].token, _terms[study].stake);
-        return VAULT.slash(_hospitalOf(study, seat), token, stake - _records[study][seat].slashed, study);
     }
 
     /// @dev Of what was slashed, the caller has a share for its proof; the rest is the study's.
@@ -602,9 +603,8 @@ contract Disputes is IDisputes, Guarded {
             return;
         }
 
-        uint256 stake = _terms[study].stake;
-        uint256 amount = Math.min(stake * SLASH_BPS / BPS, stake - record.slashed);
-        // The cast is safe: the minimum is at most the stake, a uint96.
+        uint256 amount = Math.min(uint256(_terms[study].stake) * SLASH_BPS / BPS, _leftOf(study, seat));
+        // The cast is safe: the amount is at most the stake.
         record.slashed += uint96(amount);
         uint256 taken = VAULT.slash(_hospitalOf(study, seat), _terms[study].token, amount, study);
 
@@ -671,6 +671,16 @@ contract Disputes is IDisputes, Guarded {
     {
         uint256 end = s.endedAt != 0 && s.round == round ? s.endedAt : block.timestamp;
         return r.openedAt != 0 && (r.closedAt != 0 || end >= uint256(r.openedAt) + s.trainingSeconds);
+    }
+
+    /// @dev When absences of an ended study are no longer recorded, because its stakes may be released.
+    function _settledAt(IFederatedRounds.Study memory s) private pure returns (uint256) {
+        return uint256(s.endedAt) + (s.round == 0 ? 0 : s.disputeSeconds);
+    }
+
+    /// @dev What absences left of the stake of a seat that no proof has struck.
+    function _leftOf(StudyId study, uint8 seat) private view returns (uint256) {
+        return _terms[study].stake - _records[study][seat].slashed;
     }
 
     function _hospitalOf(StudyId study, uint8 seat) private view returns (address) {

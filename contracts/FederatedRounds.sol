@@ -23,7 +23,7 @@ import {StudyId} from "./types/StudyId.sol";
 
 /// @dev The most that attesters and patients may get of a round's reward.
 uint256 constant SET_ASIDE_BPS_LIMIT = 5_000;
-/// @dev Longest time to enrol, Training or Aggregating phase: a stake waits for nobody longer.
+/// @dev Longest time to enrol, Training or Aggregating phase, window of a claim: a stake waits for nobody longer.
 uint256 constant PHASE_LIMIT = 90 days;
 
 bytes32 constant ATTESTATION_TYPEHASH =
@@ -146,7 +146,8 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         (uint16 version, uint32 records, uint32 uses, uint24 disease) = DATASETS.lock(dataset, hospital);
         require(Purposes.permitsStudy(uses, disease, s.purposes, s.disease), UseNotPermitted(study, dataset));
         // Written after the call, to the registry of this deployment, because only its answer has the pinned version and count.
-        _seats[study][seat] = Seat(hospital, dataset, version, records);
+        Seat storage place = _seats[study][seat];
+        (place.hospital, place.dataset, place.version, place.records) = (hospital, dataset, version, records);
 
         emit Enrolled(study, hospital, dataset, seat, version, records);
 
@@ -265,7 +266,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         require(block.timestamp >= until, NothingToAdvance(study, until));
 
         bool tooMany = s.voids == s.maxVoids;
-        s.voids = tooMany ? s.voids : s.voids + 1;
+        if (s.voids != type(uint8).max) s.voids += 1;
         _void(study, round, r);
 
         if (tooMany) _end(study, s, State.Aborted);
@@ -294,7 +295,10 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         require(updateOf[study][round][seat] == _commitment(update), UpdateMismatch(study, round, seat));
         require(!_absences[study][round].struck.has(seat), AlreadyStruck(study, round, seat));
 
-        uint256 amount = _takePay(study, round, seat, s, ballot, update.weight);
+        // A quorum that is in league can understate the included weight. What it named is all that is paid for: the rest was carried on.
+        uint32 weight = aggregate.included.has(seat) ? uint32(Math.min(update.weight, b.weight)) : 0;
+        (ballot.claimed, ballot.weight) = (b.claimed | Seats.bit(seat), b.weight - weight);
+        uint256 amount = _payOf(study, s, round, seat, aggregate, b.attesters, weight);
         require(amount != 0, NothingToClaim(study, round, seat));
         address hospital = _seats[study][seat].hospital;
 
@@ -312,7 +316,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         require(DatasetId.unwrap(dataset) != 0, AlreadyReleased(study, seat));
 
         place.dataset = DatasetId.wrap(0);
-        uint256 left = s.struck.has(seat) ? 0 : s.stake - DISPUTES.recordOf(study, seat).slashed;
+        uint256 left = s.stake - DISPUTES.slashedOf(study, seat);
 
         emit StakeReleased(study, seat, left);
 
@@ -550,9 +554,8 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     }
 
     function _requireSettled(StudyId study, Study storage s) private view {
-        require(s.state == State.Completed || s.state == State.Aborted, NotEnded(study, s.state));
-        // Where a round was opened there is time to record absences, or a silent hospital could void, abort and release at one stroke.
-        uint256 until = uint256(s.endedAt) + (s.round == 0 ? 0 : s.disputeSeconds);
+        require(_hasEnded(s), NotEnded(study, s.state));
+        uint256 until = _settledAt(s);
         require(block.timestamp >= until, StakeLocked(study, until));
     }
 
@@ -766,6 +769,16 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         return Math.max(closed + s.aggregatingSeconds, DISPUTES.heldUntil(study, round));
     }
 
+    function _hasEnded(Study storage s) private view returns (bool) {
+        return s.state == State.Completed || s.state == State.Aborted;
+    }
+
+    /// @dev From when on absences of an ended study are no longer recorded, and stakes and the rest of the pot are given back. Where
+    /// a round was opened there is time to record, or a silent hospital could void, abort and release at one stroke.
+    function _settledAt(Study storage s) private view returns (uint256) {
+        return uint256(s.endedAt) + (s.round == 0 ? 0 : s.disputeSeconds);
+    }
+
     /// @dev A round's reward: the attesters' part of it, and that of the updates. The rest is the patients'.
     function _poolsOf(StudyId study, Study storage s, uint16 round)
         private
@@ -777,55 +790,31 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         updatePool = reward - attesterPool - reward * s.patientBps / BPS;
     }
 
-    /// @dev The pay of a seat, taken off what the ballot has left to pay for. Rounded down once, in the vault's favour: both parts are
-    /// brought over one denominator.
-    function _takePay(
+    /// @dev Rounded down once, in the vault's favour: both parts are brought over one denominator.
+    function _payOf(
         StudyId study,
+        Study storage s,
         uint16 round,
         uint8 seat,
-        Study storage s,
-        Ballot storage ballot,
-        uint32 weight
-    ) private returns (uint256) {
-        Ballot memory b = ballot;
-        (uint256 score, uint256 total, uint64 attesters, uint32 left) =
-            _scoreOf(study, round, seat, s, b, weight);
-        (ballot.claimed, ballot.weight) = (b.claimed | Seats.bit(seat), left);
-
+        Aggregate calldata aggregate,
+        uint64 attesters,
+        uint256 score
+    ) private view returns (uint256) {
         (uint256 attesterPool, uint256 updatePool) = _poolsOf(study, s, round);
+        Round storage r = _rounds[study][round];
+        uint256 total = r.totalWeight;
+        if (s.scoreMode == ScoreMode.Equal) {
+            (score, total) = (aggregate.included.has(seat) ? 1 : 0, r.submitted.count());
+        } else if (s.scoreMode == ScoreMode.Reviewed) {
+            (uint256 own, uint256 all, uint64 revealers) = REWARDS.scoresOf(study, round, seat);
+            if (revealers != 0) attesters = revealers;
+            // What the left-out updates weigh has been carried on, whatever the reviews say.
+            if (all != 0) (score, total) = (own * aggregate.weight, all * total);
+        }
         uint256 among = attesters.count();
         // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays with the updates' share)
         uint256 share = attesters.has(seat) ? attesterPool * total : 0;
         return (updatePool * score * among + share) / (total * among);
-    }
-
-    /// @return score Of the seat, by the study's mode.
-    /// @return total Of all.
-    /// @return attesters Who shares the attesters' part.
-    /// @return left The weight that the ballot can still pay for.
-    function _scoreOf(
-        StudyId study,
-        uint16 round,
-        uint8 seat,
-        Study storage s,
-        Ballot memory b,
-        uint32 weight
-    ) private view returns (uint256 score, uint256 total, uint64 attesters, uint32 left) {
-        Round storage r = _rounds[study][round];
-        (attesters, left) = (b.attesters, b.weight);
-        score = b.included.has(seat) ? 1 : 0;
-        if (s.scoreMode == ScoreMode.Equal) return (score, r.submitted.count(), attesters, left);
-        total = r.totalWeight;
-        if (s.scoreMode == ScoreMode.Reviewed) {
-            (uint256 own, uint256 all, uint64 revealers) = REWARDS.scoresOf(study, round, seat);
-            if (revealers != 0) attesters = revealers;
-            // What the left-out updates weigh has been carried on, whatever the reviews say.
-            if (all != 0) return (score * own * left, all * total, attesters, left);
-        }
-        // A quorum that is in league can understate the included weight. What it named is all that is paid for: the rest was carried on.
-        // The cast is safe: the minimum is at most a uint32.
-        score *= Math.min(weight, left);
-        left -= uint32(score);
     }
 
     /// @dev What the submitters that are left out would have had, rounded down.

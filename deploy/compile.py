@@ -36,7 +36,6 @@ __all__ = [
     "mocks",
     "render",
     "stale",
-    "storage_layout",
     "write",
 ]
 
@@ -49,12 +48,12 @@ SOLC = ROOT / "scripts" / "solc"
 # Deployables taken as they are from the library: deploying needs their bytecode too.
 LIBRARY = ("@openzeppelin/contracts/access/manager/AccessManager.sol",)
 
-# 120 runs: with more, FederatedRounds outgrows the 24,576-byte limit.
+# 200 runs: with more, FederatedRounds outgrows the 24,576-byte limit.
 # The hash of the metadata stands in the bytecode, so equal bytecode means equal sources and settings.
 SETTINGS: dict[str, Any] = {
     "evmVersion": "cancun",
     "metadata": {"bytecodeHash": "ipfs"},
-    "optimizer": {"enabled": True, "runs": 120},
+    "optimizer": {"enabled": True, "runs": 200},
     "viaIR": True,
 }
 OUTPUT = [
@@ -95,32 +94,23 @@ def artifact(name: str) -> dict[str, Any]:
     return compile_source(known[name], name)
 
 
-def storage_layout(name: str) -> dict[str, Any]:
-    """The compiler's `storage` and `types` of a deployable: where each variable and each field of a struct stands."""
-    key = deployables()[name]
-    layout: dict[str, Any] = _contract(key, name, _closure(key), ["storageLayout"])["storageLayout"]
-    return layout
-
-
 def compile_source(key: str, name: str) -> dict[str, Any]:
     """Compile contract `name` of the source `key` (a path in the repository, or one that starts with `@`)."""
     sources = _closure(key)
-    return _record(key, name, _contract(key, name, sources, OUTPUT), sources)
-
-
-def _contract(key: str, name: str, sources: dict[str, str], outputs: list[str]) -> dict[str, Any]:
+    settings = {**SETTINGS, "outputSelection": {key: {name: OUTPUT}}}
     request = {
         "language": "Solidity",
-        "settings": {**SETTINGS, "outputSelection": {key: {name: outputs}}},
+        "settings": settings,
         "sources": {source: {"content": text} for source, text in sources.items()},
     }
+    output = _solc(request)
     try:
-        contract: dict[str, Any] = _solc(request)["contracts"][key][name]
+        contract = output["contracts"][key][name]
     except KeyError:
         raise CompileError(
             f"{key} declares no contract {name}: file and contract share their name."
         ) from None
-    return contract
+    return _record(key, name, contract, sources)
 
 
 def _record(key: str, name: str, contract: dict[str, Any], sources: dict[str, str]) -> dict[str, Any]:

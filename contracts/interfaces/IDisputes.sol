@@ -34,7 +34,7 @@ interface IDisputes {
     struct Record {
         uint8 misses; // rounds in which it neither submitted nor abstained
         uint8 leftOut; // final rounds that left its update out
-        uint96 slashed; // of its stake, for absences; smallest units
+        uint96 slashed; // for these, smallest units
     }
 
     enum AttemptState {
@@ -214,6 +214,9 @@ interface IDisputes {
 
     /// @notice What a study says about disputes; all zero when there is none.
     function getTerms(StudyId study) external view returns (DisputeTerms memory);
+
+    /// @notice What a study took from a seat's stake, smallest units. No more than that is ever taken, and the rest is released.
+    function slashedOf(StudyId study, uint8 seat) external view returns (uint96 amount);
 
     /// @notice A seat's absences so far.
     function recordOf(StudyId study, uint8 seat) external view returns (Record memory);

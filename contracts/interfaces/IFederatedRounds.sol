@@ -135,7 +135,7 @@ interface IFederatedRounds {
         uint64 claimed; // bitmap of seats
         uint64 included; // bitmap of seats
         uint32 finalAt; // Unix seconds; 0 unless this aggregate is the round's result
-        uint32 weight; // of the updates it includes; where pay goes by weight, less what was claimed for already
+        uint32 weight; // of the updates it includes, less what was claimed for already
     }
 
     /// @notice One word, only for rounds in which somebody did not submit or an update was proved wrong.

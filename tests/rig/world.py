@@ -13,21 +13,21 @@ from tests.rig import roles
 from tests.rig.evm import CHAIN_ID
 
 STAKE, REWARD, STEP = 100, 900, 8
-CHALLENGER_BPS = 4000
 DISPUTE, PHASE, CLAIM, DELAY = 100, 1000, 50, 10_000
 BOND, ATTEMPTS, WORDS, STEPS = 60, 3, 300, 1000
+SLASH_BPS, CHALLENGER_BPS = 2000, 4000
 SEATS = 4  # of a study, unless its terms say otherwise
 
 DATASET = (b"\1" * 32, b"\2" * 32, b"\3" * 32, 100, int(Purpose.GRU), 0, 9000)
 
 
-def terms(evm, token, default_rule, **changes):
+def terms(evm, token, rule, **changes):
     values = {
         "spec": b"\x51" * 32,
         "token": token,
         "rewardPerRound": REWARD,
         "stake": STAKE,
-        "rule": default_rule,
+        "rule": rule,
         "purposes": int(Purpose.HMB),
         "disease": 0,
         "enrolDeadline": evm.now + 1000,
@@ -104,7 +104,7 @@ class World:
     token: Any
 
     def terms(self, **changes):
-        return terms(self.evm, self.token, self.rule, **changes)
+        return terms(self.evm, self.token, changes.pop("rule", self.rule), **changes)
 
     def create(self, **changes):
         return self.rounds.createStudy(self.terms(**changes), sender=self.sponsor).value
@@ -171,7 +171,7 @@ def deploy_world(evm, hospitals):
     rounds = evm.deploy(
         "FederatedRounds", manager, consortium, datasets, vault, disputes_at, rewards_at, 10, 10
     )
-    disputes = evm.deploy("Disputes", consortium, rounds, vault, 2000, CHALLENGER_BPS)
+    disputes = evm.deploy("Disputes", consortium, rounds, vault, SLASH_BPS, CHALLENGER_BPS)
     rewards = evm.deploy("Rewards", rounds, consortium, vault, 180 * 86_400)
     market = evm.deploy("ModelMarket", manager, rounds, rewards, vault)
     found = [contract.address for contract in (rounds, disputes, rewards, market)]

@@ -19,7 +19,7 @@ def events(receipt):
 def shape(world, study):
     """All that a study keeps of seats 0 to 3 and rounds 1 to 3, but for ballots."""
     rounds = world.rounds
-    seats = [(rounds.getSeat(study, seat), rounds.slashedOf(study, seat)) for seat in range(4)]
+    seats = [(rounds.getSeat(study, seat), world.disputes.slashedOf(study, seat)) for seat in range(4)]
     course = [
         (
             rounds.getRound(study, number),
@@ -48,7 +48,7 @@ def test_create(evm, world):
     told = receipt.named("StudyCreated")[0]
     assert told["sponsor"] == world.sponsor.address
     assert told["terms"] == tuple(getattr(value, "address", value) for value in terms.values())
-    stored = world.rounds.getStudy(study)._asdict()
+    stored = world.disputes.getTerms(study)._asdict() | world.rounds.getStudy(study)._asdict()
     for name, value in terms.items():
         assert stored[name] == getattr(value, "address", value)
     assert (stored["state"], stored["members"], stored["round"]) == (1, 0, 0)
@@ -72,7 +72,7 @@ def test_enrol(evm, world):
     ]
     before[1] = (before[1][0] - STAKE, before[1][1] + STAKE)
     assert money(world) == before
-    assert tuple(world.rounds.getSeat(study, 1)) == (hospital, 2, 1, 100, 0, 0)
+    assert tuple(world.rounds.getSeat(study, 1)) == (hospital, 2, 1, 100)
     assert world.rounds.getSeat(study, 2).hospital == NO_ONE
 
 
@@ -113,14 +113,14 @@ def test_attest_first_then_last(evm, world):
     at = {"study": study, "round": 1, "aggregateHash": digest}
     first = world.attest(study, 2, result)
     assert events(first) == [("AggregateProposed", proposed), ("Attested", at | {"seats": 0b100})]
-    assert tuple(world.rounds.getBallot(study, 1, digest)) == (0b100, 0, 0, 240)
+    assert tuple(world.rounds.getBallot(study, 1, digest)) == (0b100, 0, 0b111, 0, 240)
     last = world.rounds.attestHash(study, 1, 0, digest, sender=world.operators[0])
     assert events(last) == [
         ("Attested", at | {"seats": 0b001}),
         ("RoundFinal", at),
         ("RoundOpened", {"study": study, "round": 2}),
     ]
-    assert tuple(world.rounds.getBallot(study, 1, digest)) == (0b101, 0, evm.now, 240)
+    assert tuple(world.rounds.getBallot(study, 1, digest)) == (0b101, 0, 0b111, evm.now, 240)
     assert world.rounds.getRound(study, 1).attested == 0b101
     assert world.rounds.getRound(study, 2).openedAt == evm.now
 
@@ -192,7 +192,7 @@ def test_release_and_refund(evm, world):
         ("StakeReleased", {"study": study, "seat": 2, "amount": STAKE}),
         ("Unlocked", {"token": world.token.address, "account": hospital, "amount": STAKE}),
     ]
-    assert tuple(world.rounds.getSeat(study, 2)) == (hospital, 0, 1, 100, 0, 0)
+    assert tuple(world.rounds.getSeat(study, 2)) == (hospital, 0, 1, 100)
     assert world.datasets.getDataset(3).enrolments == 0
     refunded = world.rounds.refund(study, sender=world.stranger)
     assert events(refunded) == [

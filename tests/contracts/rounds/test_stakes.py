@@ -29,7 +29,7 @@ def test_a_study_takes_no_more_than_its_stake(evm, world):
         evm.travel(PHASE)
         world.rounds.advance(study)
     assert taken == [SHARE] * 5 + [0, 0]
-    assert world.disputes.recordOf(study, 2).slashed == STAKE
+    assert world.disputes.slashedOf(study, 2) == STAKE
     assert tuple(world.vault.balanceOf(world.hospitals[2], world.token)) == (9 * STAKE, 0)
 
 
@@ -44,7 +44,7 @@ def test_what_one_study_slashed_is_not_taken_from_the_stake_of_another(evm, worl
     released = world.rounds.release(study, 2).named("StakeReleased")
     assert released == [{"study": study, "seat": 2, "amount": STAKE - SHARE}]
     assert world.vault.balanceOf(world.hospitals[2], world.token).locked == STAKE
-    assert world.disputes.recordOf(other, 2).slashed == 0
+    assert world.disputes.slashedOf(other, 2) == 0
 
 
 def test_absences_are_recorded_until_the_stakes_are_free(evm, world):
