@@ -45,7 +45,7 @@ def test_the_public_half_needs_no_password(made):
 
 def test_it_is_never_taken_for_an_account(made, tmp_path):
     """Nor an account's keystore for an encryption key."""
-    with pytest.raises(KeystoreError, match="not a keystore with an address"):
+    with pytest.raises(KeystoreError, match="no account's keystore"):
         keystore_address(made[0])
     create_keystore(tmp_path / "operator.json", "pass", trial=True)
     with pytest.raises(KeystoreError, match="holds no encryption key"):

@@ -30,9 +30,10 @@ def export(
     ] = 200_000,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write an auditor's bundle: files, events and proofs of a study in one file.
+    """Write an auditor's bundle. One file, checked offline.
 
-    `medfed verify --bundle FILE` checks it without a node and without a store.
+    It holds the study's files, the deployment's events and the proofs of what the contracts store; check it with
+    `medfed verify --bundle FILE`, without a node and without a store. At the same block it has the same bytes.
     """
     from medfed.cli.run import open_federation
     from medfed.rounds.bundle import Limits, export_bundle
