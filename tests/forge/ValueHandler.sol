@@ -56,6 +56,7 @@ contract ValueHandler {
     /// @dev The time, as the optimizer takes `block.timestamp` for the same all through a call.
     uint256 private _clock = block.timestamp;
     uint256 public paidTwice;
+    uint256 public unpayable;
     uint256 public leftEarly;
 
     constructor() {
@@ -159,14 +160,15 @@ contract ValueHandler {
     }
 
     function enrol(uint256 which, uint256 who) external {
-        who = who % HOSPITALS;
-        vm.prank(operator(who));
-        try rounds.enrol(_study(which), DatasetId.wrap(uint32(who + 1))) {} catch {}
+        (StudyId study, uint256 number) = (_study(which), who % HOSPITALS);
+        vm.prank(operator(number));
+        try rounds.enrol(study, DatasetId.wrap(uint32(number + 1))) {} catch {}
     }
 
     function advance(uint256 which, bool bySponsor) external {
+        StudyId study = _study(which);
         if (bySponsor) vm.prank(SPONSOR);
-        try rounds.advance(_study(which)) {} catch {}
+        try rounds.advance(study) {} catch {}
     }
 
     function act(uint256 which, uint256 seat, uint256 weight) external {
@@ -177,6 +179,7 @@ contract ValueHandler {
     /// @dev Those who can submit do; then a quorum that may leave one out, and may lie about the weight, ends the round.
     function play(uint256 which, uint256 seed) external {
         StudyId study = _study(which);
+        if (rounds.getStudy(study).state == IFederatedRounds.State.Enrolling) _open(study);
         IFederatedRounds.Study memory s = rounds.getStudy(study);
         if (s.state != IFederatedRounds.State.Running) return;
         for (uint8 seat = 0; seat < s.members; ++seat) {
@@ -206,28 +209,29 @@ contract ValueHandler {
         _refund(_study(which));
     }
 
-    /// @dev Lets a study run out of time, and everybody take what is theirs. Nothing of it may be refused.
+    /// @dev Lets a study run out of time, has every absence recorded and everybody take what is theirs, and then tries to take it
+    /// again. No refund and no release may be refused, and no claim for want of money.
     function settle(uint256 which) external {
         StudyId study = _study(which);
-        if (
-            rounds.getStudy(study).state == IFederatedRounds.State.None
-                || bookOf(StudyId.unwrap(study)).settled
-        ) {
-            return;
-        }
+        if (_books[StudyId.unwrap(study)].settled) return;
         while (!_ended(study)) {
             _wait(2 * PHASE);
             rounds.advance(study);
         }
-        _wait(DISPUTE);
         IFederatedRounds.Study memory s = rounds.getStudy(study);
+        for (uint16 round = 1; round <= s.round; ++round) {
+            _record(study, round);
+        }
+        _wait(DISPUTE);
         for (uint8 seat = 0; seat < s.members; ++seat) {
             for (uint16 round = 1; round <= s.round; ++round) {
+                _claim(study, round, seat);
                 _claim(study, round, seat);
             }
             if (DatasetId.unwrap(rounds.getSeat(study, seat).dataset) != 0) rounds.release(study, seat);
         }
         if (!s.refunded) require(_refund(study), "the refund is refused");
+        require(!_refund(study), "refunded twice");
         _books[StudyId.unwrap(study)].settled = true;
     }
 
@@ -262,8 +266,13 @@ contract ValueHandler {
         return who % 5 == HOSPITALS ? SPONSOR : hospital(who % 5);
     }
 
-    function _study(uint256 which) private pure returns (StudyId) {
-        return StudyId.wrap(uint64(1 + which % STUDIES));
+    function _study(uint256 which) private view returns (StudyId) {
+        return StudyId.wrap(uint64(1 + which % rounds.studyCount()));
+    }
+
+    function _open(StudyId study) private {
+        vm.prank(SPONSOR);
+        try rounds.advance(study) {} catch {}
     }
 
     function _ended(StudyId study) private view returns (bool) {
@@ -347,7 +356,9 @@ contract ValueHandler {
             ++_books[StudyId.unwrap(study)].claims;
             if (paid[work]) ++paidTwice;
             paid[work] = true;
-        } catch {}
+        } catch (bytes memory reason) {
+            if (bytes4(reason) == IStakeVault.PotTooSmall.selector) ++unpayable;
+        }
     }
 
     function _refund(StudyId study) private returns (bool done) {

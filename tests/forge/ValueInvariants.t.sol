@@ -20,6 +20,10 @@ contract ValueInvariantsTest is Rig {
         for (uint256 i = 0; i < handler.HOSPITALS(); ++i) {
             handler.deposit(i, 0, 1000);
             handler.enrol(0, i);
+            handler.enrol(1, i);
+        }
+        for (uint64 study = 1; study <= 2; ++study) {
+            vm.assertEq(handler.rounds().getStudy(StudyId.wrap(study)).members, handler.HOSPITALS());
         }
         _target(address(handler));
     }
@@ -35,6 +39,7 @@ contract ValueInvariantsTest is Rig {
             if (i == 0) owed += _checkPots();
             vm.assertEq(token.balanceOf(address(handler.vault())), owed, "INV-1: the vault has what it owes");
         }
+        vm.assertEq(handler.unpayable(), 0, "INV-4: a pot pays all that is earned");
         vm.assertEq(handler.paidTwice(), 0, "INV-6: each update is paid once");
         vm.assertEq(handler.leftEarly(), 0, "INV-8: no exit before its delay");
     }
