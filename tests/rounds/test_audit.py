@@ -98,7 +98,7 @@ class TestAbsence:
         world.run(*three[:2], cycles=6)
         assert world.index.events("RoundFinal", study=study)
         first = world.round(study, 1)
-        world.send(world.sponsor, world.contracts.rounds.record_absences(study, 1, first.result))
+        world.send(world.sponsor, world.contracts.disputes.record_absences(study, 1, first.result))
         world.run(*three, cycles=8)
         world.client.travel(301)
         world.run(*three, cycles=2)

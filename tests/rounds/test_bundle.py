@@ -148,9 +148,9 @@ class TestAdministration:
         found = {entry.name: entry for entry in contract_facts(opened.federation.contracts, opened.newest)}
         assert found.keys() == ended.world.contracts.book.contracts.keys()
         assert all(entry.as_compiled for entry in found.values())
-        rounds = found["FederatedRounds"]
-        assert rounds.parameters["SLASH_BPS"] == ended.world.contracts.rounds.slash_bps()
-        assert rounds.parameters["VAULT"] == found["StakeVault"].address
+        disputes = found["Disputes"]
+        assert disputes.parameters["SLASH_BPS"] == ended.world.contracts.disputes.slash_bps()
+        assert disputes.parameters["VAULT"] == found["StakeVault"].address
         assert len({entry.code_hash for entry in found.values()}) == len(found)
 
 

@@ -38,8 +38,8 @@ def verify(
 ) -> None:
     """Recompute a study from public bytes, with no key.
 
-    Updates, sums, models, the number of consents, payouts. Of a bundle (`medfed study export`) also the hashes that
-    prove its events and what its contracts store.
+    Updates, sums, models, the number of consents, claims and proofs, slashes, reviews, payouts, licences. Of a bundle
+    (`medfed study export`) also the hashes that prove its events and what its contracts store.
 
     Exit code 1 and the first difference when something is wrong, 75 when bytes that a verdict needs cannot be had.
     """
@@ -106,11 +106,17 @@ def _rendered(report: Report) -> list[Any]:
     for entry in report.rounds:
         for text in (*entry.missing, *entry.unchecked):
             by_text.setdefault(text, []).append(entry.round)
+    claims = [
+        f"Round {entry.round}, claim {claim.attempt} of seat {claim.seat}: {claim.state}, {claim.verdict}"
+        + (f" ({claim.why})" if claim.why else "")
+        for entry in report.rounds
+        for claim in entry.claims
+    ]
     unchecked = [f"Not checked: {text} ({_rounds(numbers)})" for text, numbers in by_text.items()]
     unchecked += [f"Not checked: {text}" for text in report.unchecked]
     versions = ", ".join(f"{name} {value}" for name, value in report.versions.items())
     title = f"Study {report.study}: {report.state}, {report.checks} checks"
-    return [table(title, columns, rows), *unchecked, versions, report.verdict]
+    return [table(title, columns, rows), *claims, *unchecked, versions, report.verdict]
 
 
 def _rounds(numbers: list[int]) -> str:

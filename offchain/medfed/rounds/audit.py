@@ -3,7 +3,8 @@
 First the events are held against the contracts' storage (`evidence`). Then, round by round: each included update's CID,
 root, header and range, the sum, its root, the next model, the quorum; each manifest's form, root and weight, and that
 it is no longer than the consents active at its second; every payout. With a hospital's disclosure, the consent behind
-each leaf. At the end: absences, what was carried on, the refund, the pot.
+each leaf. Each aggregator's claim, each proof against an update, each patient's pay. At the end: absences, who was
+slashed and where that went, what was carried on, the refund, the pot, the model's licences.
 
 Bytes that are had and are wrong are a difference. Bytes that cannot be had are no difference, and no proof either: a
 round that needs them is judged neither right nor wrong.
@@ -20,10 +21,11 @@ import numpy as np
 
 from medfed import __version__
 from medfed.chain.artifacts import artifact
+from medfed.chain.calls import Event
 from medfed.chain.contracts import check_rule
 from medfed.chain.contracts.datasets import DatasetInfo
+from medfed.chain.contracts.disputes import AttemptState
 from medfed.chain.contracts.rewards import Scores
-from medfed.chain.contracts.rounds import ScoreMode
 from medfed.chain.deployment import compiler_version
 from medfed.chain.history import datasets
 from medfed.data.quality import QualityReport
@@ -41,6 +43,7 @@ from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.documents import Disclosure, StudySpec
 from medfed.protocol.phase import quorum_of
 from medfed.protocol.vector import vector_size
+from medfed.rounds.disputes import Claim, ContestBook, is_chunk_right, opened_chunk
 from medfed.rounds.evidence import CONTRACTS, Evidence
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import (
@@ -51,12 +54,14 @@ from medfed.rounds.history import (
     read_round,
     read_study,
 )
+from medfed.rounds.proceedings import Proceedings
 from medfed.rounds.recompute import RoundPlace, RoundSum, check_manifest, check_update, check_words
+from medfed.rounds.scores import Tally
 from medfed.rounds.settle import PotBook, due_refund, pay_of, slashed_into
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of, model_limit
 from medfed.types import Address, BlockStamp, Cid, DatasetId, RoundNumber, Seat, StudyId
 
-__all__ = ["Report", "Verdict", "audit_study"]
+__all__ = ["JudgedClaim", "Report", "Verdict", "audit_study"]
 
 RIGHT, WRONG, UNCHECKED = "right", "wrong", "not checked"
 _LIMITS = (
@@ -66,13 +71,29 @@ _LIMITS = (
 )
 
 
+_BY_WEIGHT = Scores(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedClaim:
+    """An aggregator's claim: where it stands on chain, and what it is."""
+
+    attempt: int
+    seat: int
+    state: str
+    """pending, objected, accepted, refuted, settled, or lapsed."""
+    verdict: str
+    """right, wrong, or not checked."""
+    why: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One round: how it ended, what was compared, what could not be."""
 
     round: int
     state: str
-    """final, void or open."""
+    """final, refuted, void or open."""
     updates: int
     weight: int
     checks: int
@@ -81,10 +102,11 @@ class Verdict:
     missing: tuple[str, ...] = ()
     """Why the verdict is open: bytes it needs that nobody serves."""
     difference: str = ""
+    claims: tuple[JudgedClaim, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """right, wrong, or not checked."""
+        """right, wrong, or not checked; of a refuted round, whether it was rightly so."""
         if self.difference:
             return WRONG
         return UNCHECKED if self.missing or self.state == "open" else RIGHT
@@ -132,11 +154,32 @@ class _Audit:
     books: dict[DatasetId, ConsentBook] = field(default_factory=dict)
     model: Model | None = None
     """The model that the next round starts from, as far as it could be recomputed."""
+    claims: list[JudgedClaim] = field(default_factory=list)
+    """Of the round that is looked at."""
+    contests: dict[int, list[Claim]] = field(default_factory=dict)
+    """By round."""
+    reviews: dict[int, Tally | None] = field(default_factory=dict)
+    """By round; None where there are no reviews."""
 
     @property
     def evidence(self) -> Evidence:
         """The study's facts in storage."""
         return Evidence(self.federation, self.study, self.block, self.expect)
+
+    @property
+    def proceedings(self) -> Proceedings:
+        """What the contracts of disputes, rewards and licences keep of it."""
+        return Proceedings(self.evidence)
+
+    @property
+    def void_from(self) -> int:
+        """The first round that pays nobody, as its result was proved wrong; beyond all rounds when none was."""
+        refuted = [event["round"] for event in self.evidence.events("RoundRefuted")]
+        return min(refuted, default=self.study.rounds + 1)
+
+    def refuted(self, number: int) -> bool:
+        """Whether the result of a round was proved wrong."""
+        return bool(self.evidence.events("RoundRefuted", round=number))
 
     def expect(self, right: bool, otherwise: str) -> None:
         """One comparison."""
@@ -206,9 +249,10 @@ def audit_study(
         tell(f"round {history.number} of {study.rounds}")
         verdicts.append(_round(audit, specs[0], history, pot))
         pot.close(history)
-    last = audit.judge(lambda: _check_end(audit, histories, pot))
-    audit.unchecked, audit.checks = before + audit.unchecked, audit.checks + checks
     found = [f"Round {entry.round}: {entry.difference}" for entry in verdicts if entry.difference]
+    # What follows the rounds is only looked at when they are right: it builds on them.
+    last = audit.judge(lambda: None if found else _check_end(audit, histories, pot))
+    audit.unchecked, audit.checks = before + audit.unchecked, audit.checks + checks
     return _report(audit, tuple(verdicts), next(iter([*found, last]), ""))
 
 
@@ -317,16 +361,19 @@ def _round(audit: _Audit, spec: StudySpec, history: RoundHistory, pot: PotBook) 
     rounds = audit.federation.contracts.rounds.address
     place = RoundPlace(audit.federation.client.chain_id, rounds, history.study, history.number, spec)
     start, audit.model = audit.model, None if history.result else audit.model
+    audit.claims = []
     difference = audit.judge(lambda: _check_round(audit, place, history, (start, pot)))
+    final = "refuted" if audit.refuted(history.number) else "final"
     return Verdict(
         round=history.number,
-        state="final" if history.final_at else "void" if history.void else "open",
+        state=final if history.final_at else "void" if history.void else "open",
         updates=len(history.updates),
         weight=history.weight,
         checks=audit.checks,
         unchecked=tuple(audit.unchecked),
         missing=tuple(audit.missing),
         difference=difference,
+        claims=tuple(audit.claims),
     )
 
 
@@ -335,7 +382,13 @@ def _check_round(
 ) -> None:
     start, pot = given
     audit.evidence.check_round(history)
+    contest = audit.proceedings.check_contest(history)
+    audit.contests[history.number] = contest.claims
+    audit.reviews[history.number] = audit.proceedings.check_reviews(history)
     _check_pay(audit, history, pot)
+    for event in audit.evidence.events("UpdateRefuted", round=history.number):
+        _check_strike(audit, place, history, event)
+    _check_claims(audit, place, contest, start)
     result = history.result
     if result is None:
         audit.unchecked.append("it has no result to compare with, so its updates are not recomputed")
@@ -356,8 +409,9 @@ def _check_round(
 
 def _check_quorum(audit: _Audit, history: RoundHistory, result: Aggregate) -> None:
     attesters = history.attesters.get(history.final_hash, 0)
+    removed = sum(1 << seat for seat in history.removed)
     audit.expect(
-        (attesters | result.included) & ~history.submitted == 0,
+        not result.included & ~history.submitted and not attesters & ~(history.submitted | removed),
         "somebody is in the sum or attested who had not submitted",
     )
     audit.expect(
@@ -365,7 +419,8 @@ def _check_quorum(audit: _Audit, history: RoundHistory, result: Aggregate) -> No
         "the sum has fewer updates than the study asks for",
     )
     by_time = audit.federation.index.events("AttemptAccepted", study=history.study, round=history.number)
-    enough = by_time or attesters.bit_count() >= quorum_of(len(history.updates))
+    # Who attested and was struck before the round was final counts no more.
+    enough = by_time or (attesters & history.submitted).bit_count() >= quorum_of(len(history.updates))
     audit.expect(bool(enough), "fewer than two thirds attested, and no claim became final by time")
 
 
@@ -400,6 +455,12 @@ def _check_result(audit: _Audit, history: RoundHistory, total: RoundSum, start: 
     if start is None:
         start = _model_before(audit, spec, history.number)
     outcome = total.outcome(start)
+    if audit.refuted(history.number):
+        audit.expect(
+            _is_provable(history.result, outcome.aggregate),
+            "its result was proved wrong, and is what the updates come to",
+        )
+        return
     for name in ("cid", "root", "model", "included", "weight"):
         audit.expect(
             getattr(outcome.aggregate, name) == getattr(history.result, name),
@@ -439,31 +500,134 @@ def _check_manifest(
 
 
 def _check_pay(audit: _Audit, history: RoundHistory, pot: PotBook) -> None:
-    reward = pot.reward(history.number)
+    """Hospitals and patients, to the smallest unit; nobody before the claims unlock or in a round that pays nobody."""
+    reward, reviews = pot.reward(history.number), audit.reviews[history.number]
     hospitals = {entry.seat: entry.hospital for entry in audit.study.enrolments}
-    for event in audit.federation.index.events("Claimed", study=history.study, round=history.number):
+    claimed = audit.evidence.events("Claimed", round=history.number)
+    for event in [*claimed, *audit.evidence.events("PatientPaid", round=history.number)]:
+        unlocked = history.final_at + audit.study.terms["dispute_seconds"]
+        audit.expect(
+            bool(history.final_at) and (event.time or 0) >= unlocked, "pay was taken before it was unlocked"
+        )
+        audit.expect(history.number < audit.void_from, "pay was taken of a round that pays nobody")
+    for event in claimed:
         seat = Seat(event["seat"])
-        due = pay_of(audit.study.terms, history, reward, seat, _scores(audit, history, seat))
+        scores = reviews.of(seat) if reviews else _BY_WEIGHT
+        due = pay_of(audit.study.terms, history, reward, seat, scores)
         audit.expect(event["amount"] == due, f"seat {seat} was paid {event['amount']}, its due is {due}")
         audit.expect(
             event["hospital"] == hospitals.get(seat), f"the pay of seat {seat} went to {event['hospital']}"
         )
+    if audit.proceedings.check_patients(history, reward):
+        audit.unchecked.append("which leaf stands behind a patient's pay: its salt is in no event")
+    if reviews and reviews.revealers:
+        audit.unchecked.append("that each review is the one committed to: its salt is in no event")
 
 
-def _scores(audit: _Audit, history: RoundHistory, seat: Seat) -> Scores:
-    """What the reviews of a round come to, by the contract's own tally."""
-    if audit.study.terms["score_mode"] != ScoreMode.REVIEWED:
-        return Scores(0, 0, 0)
-    rewards = audit.federation.contracts.rewards
-    return rewards.scores(history.study, history.number, seat, audit.block)
+# -- disputes ------------------------------------------------------------------------------------------------------
+
+
+def _check_claims(audit: _Audit, place: RoundPlace, contest: ContestBook, start: Model | None) -> None:
+    """Recompute each claim over the round's present set. A wrong one that still may become final is a difference."""
+    standing = dict(contest.standing())
+    truth, why = _truth(audit, place, contest.history, start) if standing else (None, "")
+    for number, claim in enumerate(contest.claims):
+        verdict, reason = UNCHECKED, why
+        if number not in standing:
+            reason = "the set has changed since"
+        elif truth is not None:
+            wrong = [name for name in ("root", "weight", "cid", "model") if _differs(claim, truth, name)]
+            verdict = WRONG if wrong else RIGHT
+            reason = f"its {wrong[0]} is not what the updates come to" if wrong else ""
+        state = claim.state.name.lower() if number in standing else "lapsed"
+        audit.claims.append(JudgedClaim(number, claim.seat, state, verdict, reason))
+        if truth is not None and number in standing:
+            _judge_claim(audit, contest, number, (claim, truth, reason))
+
+
+def _judge_claim(
+    audit: _Audit, contest: ContestBook, number: int, found: tuple[Claim, Aggregate, str]
+) -> None:
+    """Whether a claim stands where it should, by what it is."""
+    claim, truth, reason = found
+    if claim.state is AttemptState.REFUTED:
+        audit.expect(
+            _is_provable(claim.aggregate, truth),
+            f"claim {number} was proved wrong, and is what the updates come to",
+        )
+    elif claim.state is AttemptState.PENDING and not contest.history.void:
+        closes = claim.made_at + contest.terms["claim_seconds"]
+        cure = "challenge it" if _is_provable(claim.aggregate, truth) else "object to it"
+        audit.expect(
+            not reason,
+            f"claim {number} of seat {claim.seat} is wrong: {reason}; it becomes final at second {closes} unless "
+            f"somebody does {cure}",
+        )
+
+
+def _differs(claim: Claim, truth: Aggregate, name: str) -> bool:
+    return bool(getattr(claim.aggregate, name) != getattr(truth, name))
+
+
+def _is_provable(claimed: Aggregate | None, truth: Aggregate) -> bool:
+    """Whether the contract can tell that an aggregate is wrong: by its root or its weight."""
+    return claimed is not None and (claimed.root, claimed.weight) != (truth.root, truth.weight)
+
+
+def _truth(
+    audit: _Audit, place: RoundPlace, history: RoundHistory, start: Model | None
+) -> tuple[Aggregate | None, str]:
+    """The aggregate over all of a round's updates, or why it cannot be had."""
+    total = RoundSum(place, {entry.seat: entry for entry in audit.study.enrolments})
+    store = audit.federation.store
+    try:
+        for seat, update in history.updates.items():
+            total.include(seat, update.weight, check_words(store, place, total.entries[seat], update))
+        before = start if start is not None else _model_before(audit, place.spec, history.number)
+        return total.outcome(before).aggregate, ""
+    except (ContentMissing, IntegrityError) as exc:
+        return None, str(exc)
+    except ProtocolError as exc:
+        return None, f"it is over an update that is wrong: {exc}"
+
+
+def _check_strike(audit: _Audit, place: RoundPlace, history: RoundHistory, event: Event) -> None:
+    """Whether the chunk that cost a hospital its stake is wrong."""
+    seat, index = Seat(event["seat"]), event["index"]
+    update = {**history.updates, **history.removed}[seat]
+    entry = next(entry for entry in audit.study.enrolments if entry.seat == seat)
+    weights = [
+        struck["weight"] for struck in audit.evidence.events("UpdateStruck", round=history.number, seat=seat)
+    ]
+    audit.expect(weights == [update.weight], f"the update of seat {seat} was struck with another weight")
+    what = f"whether the update of seat {seat} was struck rightly"
+    try:
+        pieces = audit.federation.store.stream(cid_from_digest(update.cid), vector_size(place.spec.size))
+        root, chunk = opened_chunk(pieces, index)
+    except (ContentMissing, IntegrityError) as exc:
+        audit.unchecked.append(f"{what}: {exc}")
+        return
+    if root != update.update_root:
+        audit.unchecked.append(f"{what}: its bytes are not those of its root")
+        return
+    limit = place.spec.rule.coded_weight(update.weight) * audit.study.terms["steps"]
+    right = (
+        chunk == place.header(entry.hospital).chunk()
+        if index == 0
+        else is_chunk_right(chunk, index, place.spec.size, limit)
+    )
+    audit.expect(not right, f"chunk {index} of the update of seat {seat} was proved wrong, and is right")
 
 
 # -- after the last round ------------------------------------------------------------------------------------------
 
 
 def _check_end(audit: _Audit, histories: Mapping[int, RoundHistory], pot: PotBook) -> None:
-    """Absences, what was carried on, the refund."""
+    """Absences, slashes, the market, what was carried on, the refund."""
     audit.evidence.check_conduct(histories)
+    audit.proceedings.check_slashes(audit.contests)
+    audit.proceedings.check_sweep()
+    audit.proceedings.check_market(histories, audit.reviews)
     audit.evidence.check_carried(pot.carried)
     due = due_refund(audit.federation.index, audit.study, pot)
     for event in audit.federation.index.events("Refunded", study=audit.study.study):

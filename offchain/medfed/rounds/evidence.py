@@ -15,13 +15,13 @@ from typing import Any
 from medfed.chain.artifacts import artifact
 from medfed.chain.calls import Event
 from medfed.chain.contracts.datasets import DatasetInfo
-from medfed.chain.contracts.rounds import ScoreMode, StudyState
+from medfed.chain.contracts.rounds import StudyState
 from medfed.errors import ContractRevert, ProtocolError
 from medfed.protocol.commitments import bitmap, seats_in
 from medfed.protocol.phase import Outcome
+from medfed.rounds.disputes import place_of
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, StudyHistory
-from medfed.rounds.settle import BPS
 from medfed.types import BlockStamp, DatasetId, RoundNumber, Seat
 
 __all__ = ["CONTRACTS", "Evidence"]
@@ -36,6 +36,7 @@ CONTRACTS = (
     "FederatedRounds",
     "Disputes",
     "Rewards",
+    "ModelMarket",
 )
 """What a study runs on."""
 
@@ -96,8 +97,9 @@ class Evidence:
                 getattr(stored, name) == value,
                 f"the chain keeps {getattr(stored, name)} for the round's {name}, the events say {value}",
             )
-        kept = rounds.commitments(history.study, number, history.updates, self.block)
-        for seat, update in history.updates.items():
+        updates = {**history.updates, **history.removed}
+        kept = rounds.commitments(history.study, number, updates, self.block)
+        for seat, update in updates.items():
             self.expect(
                 kept[seat] == update.commitment(),
                 f"the commitment of seat {seat} on chain is not that of its event",
@@ -130,13 +132,12 @@ class Evidence:
         )
 
     def check_conduct(self, rounds: Mapping[int, RoundHistory]) -> None:
-        """That only those were warned or slashed who were silent or left out, and no harder than the rule says."""
-        terms, contract = self.study.terms, self.federation.contracts.disputes
-        most = terms["stake"] * contract.slash_bps(self.block) // BPS
+        """That only those were warned or slashed who were silent or left out."""
+        contract = self.federation.contracts.disputes
         misses: Counter[int] = Counter()
         left_out: Counter[int] = Counter()
-        found = [*self._events("AbsenceWarned"), *self._events("AbsenceSlashed")]
-        for event in sorted(found, key=lambda event: (event.block, event.log_index)):
+        found = [*self.events("AbsenceWarned"), *self.events("AbsenceSlashed")]
+        for event in sorted(found, key=place_of):
             history, seat = rounds[event["round"]], Seat(event["seat"])
             silent = _was_silent(history, seat)
             counter = misses if silent else left_out
@@ -147,36 +148,45 @@ class Evidence:
                 else left_out[seat] >= _SLASHED_FROM_LEFT_OUT
             )
             self.expect(
-                due == (event.name == "AbsenceSlashed") and event.values.get("amount", 0) <= most,
+                due == (event.name == "AbsenceSlashed"),
                 f"the absence of seat {seat} in round {history.number} was not judged by the rule",
             )
         for entry in self.study.enrolments:
-            stored = contract.record(self.study.study, entry.seat, self.block)
+            stored = asdict(contract.record(self.study.study, entry.seat, self.block))
+            told = {
+                "misses": min(_COUNTER_LIMIT, misses[entry.seat]),
+                "left_out": min(_COUNTER_LIMIT, left_out[entry.seat]),
+                "slashed": self.total("AbsenceSlashed", seat=entry.seat),
+            }
             self.expect(
-                (stored.misses, stored.left_out)
-                == tuple(min(_COUNTER_LIMIT, counter[entry.seat]) for counter in (misses, left_out)),
-                f"the chain counts other absences of seat {entry.seat} than the events",
+                stored == told, f"the chain counts other absences of seat {entry.seat} than the events"
             )
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
     def _course(self) -> dict[str, Any]:
-        study = self.study
+        study, proofs = self.study, self.events("RoundRefuted")
         running = StudyState.RUNNING if study.rounds else StudyState.ENROLLING
+        # The round that a proof ends with its study is not counted among those that failed.
+        since = min(map(place_of, proofs), default=None)
+        voids = [event for event in self.events("RoundVoid") if since is None or place_of(event) < since]
         return {
             "sponsor": study.sponsor,
             "state": _ENDS.get(study.ended, running),
             "members": len(study.enrolments),
             "round": study.rounds,
-            "finals": len(self._events("RoundFinal")),
-            "voids": len(self._events("RoundVoid")),
+            "finals": len(self.events("RoundFinal")),
+            "voids": min(_COUNTER_LIMIT, len(voids)),
             "ended_at": study.ended_at,
-            "refunded": bool(self._events("Refunded")),
+            "refunded": bool(self.events("Refunded")),
+            "void_from": min((event["round"] for event in proofs), default=0),
+            "struck": bitmap([Seat(seat) for seats in self._struck() for seat in seats]),
+            "forfeited": self.total("Forfeited", round=0),
         }
 
     def _check_seat(self, place: int, entry: Enrolment) -> None:
         stored = self.federation.contracts.rounds.seat(self.study.study, Seat(place), self.block)
-        released = self._events("StakeReleased", seat=place)
+        released = self.events("StakeReleased", seat=place)
         self.expect(
             (entry.seat, entry.hospital, entry.version, entry.records)
             == (place, stored.hospital, stored.version, stored.records)
@@ -184,7 +194,7 @@ class Evidence:
             f"seat {place} on chain is not what the events say",
         )
         struck = any(place in seats for seats in self._struck())
-        left = 0 if struck else self.study.terms["stake"] - self._sum("AbsenceSlashed", seat=place)
+        left = 0 if struck else self.study.terms["stake"] - self.total("AbsenceSlashed", seat=place)
         self.expect(
             all(event["amount"] == left for event in released),
             f"seat {place} did not get back what was left of its stake",
@@ -192,8 +202,8 @@ class Evidence:
 
     def _check_pot(self) -> None:
         terms, vault = self.study.terms, self.federation.contracts.vault
-        came = terms["reward_per_round"] * terms["rounds"] + self._sum("Slashed")
-        went = sum(map(self._sum, ("Claimed", "Refunded", "ChallengerPaid", "PatientPaid", "Swept")))
+        came = terms["reward_per_round"] * terms["rounds"] + self.total("Slashed")
+        went = sum(map(self.total, ("Claimed", "Refunded", "ChallengerPaid", "PatientPaid", "Swept")))
         left = vault.pot(self.study.study, self.block).amount
         self.expect(
             left == came - went, f"the pot holds {left}, after all that was paid it should hold {came - went}"
@@ -207,23 +217,22 @@ class Evidence:
             "somebody attested to an aggregate that nobody gave in full",
         )
         if not history.struck:  # after a strike everybody may attest anew
-            told_apart = sum(event["seats"] for event in self._events("Attested", round=history.number))
+            told_apart = sum(event["seats"] for event in self.events("Attested", round=history.number))
             self.expect(told_apart == history.attested, "somebody attested twice in one round")
-        by_weight = self._is_paid_by_weight(history)
-        claimed = bitmap([Seat(event["seat"]) for event in self._events("Claimed", round=history.number)])
+        claimed = bitmap([Seat(event["seat"]) for event in self.events("Claimed", round=history.number)])
         for digest, aggregate in history.proposals.items():
             final = digest == history.final_hash
-            paid = [
+            paid = sum(
                 update.weight
                 for seat, update in history.updates.items()
-                if final and by_weight and (claimed & aggregate.included) >> seat & 1
-            ]
+                if final and (claimed & aggregate.included) >> seat & 1
+            )
             told = {
                 "attesters": history.attesters.get(digest, 0),
                 "claimed": claimed if final else 0,
                 "included": aggregate.included,
                 "final_at": history.final_at if final else 0,
-                "weight": max(0, aggregate.weight - sum(paid)),
+                "weight": max(0, aggregate.weight - paid),
             }
             stored = asdict(rounds.ballot(history.study, history.number, digest, self.block))
             self.expect(
@@ -233,8 +242,8 @@ class Evidence:
 
     def _check_absences(self, history: RoundHistory) -> None:
         found = [
-            *self._events("AbsenceWarned", round=history.number),
-            *self._events("AbsenceSlashed", round=history.number),
+            *self.events("AbsenceWarned", round=history.number),
+            *self.events("AbsenceSlashed", round=history.number),
         ]
         stored = self.federation.contracts.rounds.absence(history.study, history.number, self.block)
         recorded = self.federation.contracts.disputes.absences_recorded(
@@ -247,24 +256,21 @@ class Evidence:
             "who was absent, by the chain, is not what the events say",
         )
 
-    def _is_paid_by_weight(self, history: RoundHistory) -> bool:
-        mode = self.study.terms["score_mode"]
-        if mode != ScoreMode.REVIEWED or not history.final_at:
-            return bool(mode != ScoreMode.EQUAL)
-        review = self.federation.contracts.rewards.review(history.study, history.number, self.block)
-        return not review.total
-
     def _struck(self) -> Iterator[set[int]]:
         """The seats that lost their stake to each proof."""
-        yield {event["seat"] for event in self._events("UpdateStruck")}
-        for event in self._events("RoundRefuted"):
+        yield {event["seat"] for event in self.events("UpdateStruck")}
+        for event in self.events("RoundRefuted"):
             yield set(seats_in(event["seats"]))
 
-    def _events(self, name: str, **filters: Any) -> list[Event]:
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def events(self, name: str, **filters: Any) -> list[Event]:
+        """The study's events of one kind."""
         return self.federation.index.events(name, study=self.study.study, **filters)
 
-    def _sum(self, name: str, **filters: Any) -> int:
-        return sum(event["amount"] for event in self._events(name, **filters))
+    def total(self, name: str, **filters: Any) -> int:
+        """The sum of their amounts."""
+        return sum(event["amount"] for event in self.events(name, **filters))
 
 
 def _course_of(history: RoundHistory) -> dict[str, Any]:

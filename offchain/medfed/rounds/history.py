@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -79,6 +79,8 @@ class RoundHistory:
     final_hash: bytes
     final_at: int
     void: bool
+    removed: Mapping[Seat, Update] = field(default_factory=dict)
+    """Updates that were proved wrong while the round was open: they are in no sum."""
 
     @property
     def submitted(self) -> int:
@@ -155,13 +157,13 @@ def read_round(index: EventIndex, study: StudyId, number: RoundNumber) -> RoundH
     for event in index.events("Attested", **where):
         attested |= event["seats"] if _place(event) > since else 0
     gone = {event["seat"] for event in left}
-    submitted = [event for event in index.events("UpdateSubmitted", **where) if event["seat"] not in gone]
+    submitted = {Seat(e["seat"]): Update(**e["update"]) for e in index.events("UpdateSubmitted", **where)}
     return RoundHistory(
         study=study,
         number=number,
         opened_at=_first_time(index.events("RoundOpened", **where)),
         closed_at=_first_time(index.events("TrainingClosed", **where)),
-        updates={Seat(e["seat"]): Update(**e["update"]) for e in submitted},
+        updates={seat: update for seat, update in submitted.items() if seat not in gone},
         abstained=frozenset(Seat(e["seat"]) for e in index.events("Abstained", **where)),
         proposals=proposals,
         attesters=attesters,
@@ -170,6 +172,7 @@ def read_round(index: EventIndex, study: StudyId, number: RoundNumber) -> RoundH
         final_hash=bytes(final[0]["aggregate_hash"]) if final else b"",
         final_at=_first_time(final),
         void=bool(index.events("RoundVoid", **where)),
+        removed={seat: update for seat, update in submitted.items() if seat in gone},
     )
 
 

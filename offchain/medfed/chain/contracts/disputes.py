@@ -158,6 +158,10 @@ class Disputes(Contract):
         """A seat's absences so far."""
         return Record(**self._view(block, "recordOf", study, seat))
 
+    def slashed(self, study: StudyId, seat: Seat, block: BlockLike = None) -> int:
+        """What a study took of a seat's stake, smallest units."""
+        return int(self._view(block, "slashedOf", study, seat))
+
     def absences_recorded(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
         """Bitmap of the seats whose absence from a round was warned or slashed."""
         return int(self._view(block, "absencesRecorded", study, number))
@@ -177,3 +181,7 @@ class Disputes(Contract):
     def slash_bps(self, block: BlockLike = None) -> int:
         """The share of a stake that one absence costs, in 1/10,000."""
         return int(self._view(block, "SLASH_BPS"))
+
+    def challenger_bps(self, block: BlockLike = None) -> int:
+        """The challenger's share of what a proof slashes, in 1/10,000."""
+        return int(self._view(block, "CHALLENGER_BPS"))

@@ -115,6 +115,6 @@ class Rewards(Contract):
         digest, part, whole = self._view(None, "patientShareOf", *place, *work, patient, leaf)
         return bytes(digest), int(part), int(whole)
 
-    def sweep_delay(self) -> int:
+    def sweep_delay(self, block: BlockLike = None) -> int:
         """Seconds between the end of a study's last claims and its sweep."""
-        return int(self._view(None, "SWEEP_DELAY"))
+        return int(self._view(block, "SWEEP_DELAY"))
