@@ -22,8 +22,9 @@ uint256 constant SUM_LIMIT = 1 << 31;
 /// @dev A hospital is slashed from its second miss on, and from the third time that its update is left out.
 uint256 constant SLASHED_FROM_MISS = 2;
 uint256 constant SLASHED_FROM_LEFT_OUT = 3;
-/// @dev What an opened update has before its chunk: the root, and the hash of the rest.
-uint256 constant COMMITMENT_BYTES = 64;
+/// @dev Words of 32 bytes: of a chunk, and of what an opened update has before it, its root and the hash of the rest.
+uint256 constant CHUNK_LENGTH = CHUNK_BYTES / 32;
+uint256 constant COMMITMENT_LENGTH = 2;
 /// @dev Stands for a chunk's index where a weight is wrong.
 uint32 constant WEIGHT = type(uint32).max;
 
@@ -42,9 +43,6 @@ contract Disputes is IDisputes, Guarded {
     uint256 public immutable CHALLENGER_BPS;
 
     // Storage
-
-    /// @inheritdoc IDisputes
-    mapping(StudyId study => uint64 seats) public barred;
 
     /// @inheritdoc IDisputes
     mapping(StudyId study => mapping(uint16 round => uint64 seats)) public absencesRecorded;
@@ -104,6 +102,7 @@ contract Disputes is IDisputes, Guarded {
             minHospitals: t.minHospitals,
             maxAttempts: t.maxAttempts,
             weighted: weighted,
+            barred: 0,
             rule: t.rule,
             bond: t.bond,
             token: t.token,
@@ -142,6 +141,7 @@ contract Disputes is IDisputes, Guarded {
             seat: seat,
             era: c.era,
             madeAt: uint40(block.timestamp),
+            challenger: address(0),
             objector: address(0)
         });
 
@@ -192,11 +192,9 @@ contract Disputes is IDisputes, Guarded {
         Attempt storage a = _attempts[study][round][attempt];
         AttemptState state = a.state;
         require(state != AttemptState.None, AttemptUnknown(study, round, attempt));
-        require(
-            state != AttemptState.Refuted && state != AttemptState.Settled,
-            AttemptOver(study, round, attempt, state)
-        );
-        (bool byAuthor, bool byObjector) = _liesOf(study, round, a, finalHash);
+        require(state != AttemptState.Settled, AttemptOver(study, round, attempt));
+        (bool byAuthor, bool byObjector) =
+            state == AttemptState.Refuted ? (true, false) : _liesOf(study, round, a, finalHash);
 
         a.state = AttemptState.Settled;
         uint256 fromAuthor = _settleBond(study, _hospitalOf(study, a.seat), byAuthor);
@@ -204,7 +202,7 @@ contract Disputes is IDisputes, Guarded {
 
         emit AttemptSettled(study, round, attempt, fromAuthor, fromObjector);
 
-        if (fromAuthor + fromObjector != 0) ROUNDS.forfeit(study, fromAuthor + fromObjector);
+        _share(study, fromAuthor + fromObjector, a.challenger);
     }
 
     // Challenges
@@ -215,7 +213,7 @@ contract Disputes is IDisputes, Guarded {
         uint16 round,
         IFederatedRounds.Aggregate calldata aggregate,
         uint32 index,
-        bytes calldata openings
+        bytes32[] calldata openings
     ) external {
         bool right = index == 0
             ? _isHeaderRight(study, round, aggregate.root, openings)
@@ -251,11 +249,13 @@ contract Disputes is IDisputes, Guarded {
         uint8 seat,
         IFederatedRounds.Update calldata update,
         uint32 index,
-        bytes calldata opening
+        bytes32[] calldata opening
     ) external {
         _requireUpdate(study, round, seat, update);
         DisputeTerms memory t = _terms[study];
-        bytes calldata chunk = _proved(update.updateRoot, index, opening, _chunkCount(t.words));
+        uint256 size = _openingLength(t.words, index);
+        require(opening.length == size, OpeningLength(opening.length, size));
+        bytes memory chunk = _proved(update.updateRoot, index, opening);
         address hospital = _hospitalOf(study, seat);
         uint256 limit = uint256(t.weighted ? update.weight : 1) * t.steps;
         bool right = index == 0
@@ -267,7 +267,9 @@ contract Disputes is IDisputes, Guarded {
 
         (bool open, bool slashable) = ROUNDS.strikeUpdate(study, round, seat, update.weight);
         if (open) _beginAnew(_contests[study][round], t.claimSeconds);
-        if (slashable) _share(study, VAULT.slash(hospital, t.token, _leftOf(study, seat), study));
+        if (slashable) {
+            _share(study, VAULT.slash(hospital, t.token, _leftOf(study, seat), study), msg.sender);
+        }
     }
 
     // Absences
@@ -321,6 +323,11 @@ contract Disputes is IDisputes, Guarded {
     /// @inheritdoc IDisputes
     function getAttempt(StudyId study, uint16 round, uint8 attempt) external view returns (Attempt memory) {
         return _attempts[study][round][attempt];
+    }
+
+    /// @inheritdoc IDisputes
+    function barred(StudyId study) external view returns (uint64 seats) {
+        return _terms[study].barred;
     }
 
     /// @inheritdoc IDisputes
@@ -383,7 +390,7 @@ contract Disputes is IDisputes, Guarded {
         Contest storage c = _contests[study][round];
         require(r.submitted.has(seat), IFederatedRounds.NotASubmitter(study, round, seat));
         require(!c.authors.has(seat), AlreadyAttempted(study, round, seat));
-        require(!barred[study].has(seat), SeatBarred(study, seat));
+        require(!_terms[study].barred.has(seat), SeatBarred(study, seat));
         uint256 openToAllAt = _trainingEnd(study, r) + _terms[study].aggregatingSeconds / 2;
         uint8 leader = _leader(round, c.used, _authors(study, round, r));
         require(
@@ -419,12 +426,14 @@ contract Disputes is IDisputes, Guarded {
 
     // Internal: judging chunks
 
-    function _isHeaderRight(StudyId study, uint16 round, bytes32 root, bytes calldata opening)
+    function _isHeaderRight(StudyId study, uint16 round, bytes32 root, bytes32[] calldata opening)
         private
         view
         returns (bool)
     {
-        bytes calldata chunk = _proved(root, 0, opening, _chunkCount(_terms[study].words));
+        uint256 size = _openingLength(_terms[study].words, 0);
+        require(opening.length == size, OpeningLength(opening.length, size));
+        bytes memory chunk = _proved(root, 0, opening);
         return keccak256(chunk) == _headerHash(study, round, address(0));
     }
 
@@ -433,62 +442,56 @@ contract Disputes is IDisputes, Guarded {
         uint16 round,
         IFederatedRounds.Aggregate calldata aggregate,
         uint256 index,
-        bytes calldata openings
+        bytes32[] calldata openings
     ) private view returns (bool) {
-        uint256 chunkCount = _chunkCount(_terms[study].words);
-        uint256 size = COMMITMENT_BYTES + CHUNK_BYTES + 32 * ChunkTree.depth(chunkCount);
+        uint256 size = _openingLength(_terms[study].words, index);
         uint64 included = aggregate.included;
         bytes[] memory chunks = new bytes[](included.count());
-        uint256 expected = (chunks.length + 1) * size - COMMITMENT_BYTES;
+        uint256 expected = chunks.length * (COMMITMENT_LENGTH + size) + size;
         require(openings.length == expected, OpeningLength(openings.length, expected));
 
         uint256 next;
-        for (uint8 seat = 0; seat < Seats.LIMIT; ++seat) {
+        for (uint8 seat = 0; next < chunks.length; ++seat) {
             if (!included.has(seat)) continue;
-            bytes calldata opened = openings[next * size:(next + 1) * size];
-            bytes32 root = _opened(study, round, seat, opened[:COMMITMENT_BYTES]);
-            chunks[next++] = _proved(root, index, opened[COMMITMENT_BYTES:], chunkCount);
+            bytes32[] calldata opening = openings[COMMITMENT_LENGTH:COMMITMENT_LENGTH + size];
+            require(
+                ROUNDS.updateOf(study, round, seat) == keccak256(abi.encode(openings[0], openings[1])),
+                UpdateNotOpened(study, round, seat)
+            );
+            chunks[next++] = _proved(openings[0], index, opening);
+            openings = openings[COMMITMENT_LENGTH + size:];
         }
-        bytes calldata own = _proved(aggregate.root, index, openings[next * size:], chunkCount);
-        return _terms[study].rule.checkChunk(chunks, own);
-    }
-
-    /// @dev The root of an update, of which the commitment's two parts are shown.
-    function _opened(StudyId study, uint16 round, uint8 seat, bytes calldata commitment)
-        private
-        view
-        returns (bytes32 root)
-    {
-        require(
-            ROUNDS.updateOf(study, round, seat) == keccak256(commitment), UpdateNotOpened(study, round, seat)
-        );
-        return bytes32(commitment);
+        return _terms[study].rule.checkChunk(chunks, _proved(aggregate.root, index, openings));
     }
 
     /// @dev The chunk of an opening, which must stand at `index` below `root`.
-    function _proved(bytes32 root, uint256 index, bytes calldata opening, uint256 chunkCount)
+    function _proved(bytes32 root, uint256 index, bytes32[] calldata opening)
         private
         pure
-        returns (bytes calldata chunk)
+        returns (bytes memory chunk)
     {
-        require(opening.length >= CHUNK_BYTES, OpeningLength(opening.length, CHUNK_BYTES));
-        chunk = opening[:CHUNK_BYTES];
-        require(
-            ChunkTree.verify(root, chunk, index, opening[CHUNK_BYTES:], chunkCount),
-            ChunkNotProved(root, index)
-        );
+        chunk = abi.encodePacked(opening[:CHUNK_LENGTH]);
+        require(ChunkTree.rootOf(chunk, index, opening[CHUNK_LENGTH:]) == root, ChunkNotProved(root, index));
+    }
+
+    /// @dev How many words of 32 bytes open the chunk at `index` of a vector of so many words; there must be one.
+    function _openingLength(uint256 words, uint256 index) private pure returns (uint256) {
+        uint256 chunkCount = 1 + Math.ceilDiv(words, CHUNK_WORDS);
+        ChunkTree.requireIndex(index, chunkCount);
+        return CHUNK_LENGTH + ChunkTree.depth(chunkCount);
     }
 
     /// @dev Whether no word is larger than `limit`, and those from number `words` on are zero.
-    function _isInRange(bytes calldata chunk, uint256 first, uint256 words, uint256 limit)
+    function _isInRange(bytes memory chunk, uint256 first, uint256 words, uint256 limit)
         private
         pure
         returns (bool)
     {
-        for (uint256 i = 0; i < CHUNK_WORDS; ++i) {
-            uint256 word = uint32(bytes4(chunk[4 * i:]));
+        for (uint256 i = 0; i < CHUNK_BYTES; i += 4) {
+            uint256 word = uint256(uint8(chunk[i])) << 24 | uint256(uint8(chunk[i + 1])) << 16
+                | uint256(uint8(chunk[i + 2])) << 8 | uint8(chunk[i + 3]);
             uint256 size = word < SUM_LIMIT ? word : 2 * SUM_LIMIT - word;
-            if (size > (first + i < words ? limit : 0)) return false;
+            if (size > (first + i / 4 < words ? limit : 0)) return false;
         }
         return true;
     }
@@ -508,49 +511,38 @@ contract Disputes is IDisputes, Guarded {
 
         emit AggregateRefuted(study, round, msg.sender, aggregateHash, index);
 
-        (uint256 refuted, uint256 taken) = _refuteAttempts(study, round, aggregateHash);
-        if (ROUNDS.getBallot(study, round, aggregateHash).finalAt != 0) {
-            taken += _slashSeats(study, ROUNDS.refute(study, round, aggregateHash));
-        } else {
+        uint256 refuted = _refuteAttempts(study, round, aggregateHash);
+        if (ROUNDS.getBallot(study, round, aggregateHash).finalAt == 0) {
             require(refuted != 0, NothingAtStake(study, round, aggregateHash));
+        } else {
+            uint64 seats = ROUNDS.refute(study, round, aggregateHash);
+            _share(study, _slashSeats(study, seats), msg.sender);
         }
-        _share(study, taken);
     }
 
     /// @dev Every attempt with this hash over the present set whose bond is still locked.
     function _refuteAttempts(StudyId study, uint16 round, bytes32 aggregateHash)
         private
-        returns (uint256 refuted, uint256 taken)
+        returns (uint256 refuted)
     {
         Contest storage c = _contests[study][round];
-        for (uint8 number = 0; number < c.count; ++number) {
+        (uint8 count, uint8 era) = (c.count, c.era);
+        for (uint8 number = 0; number < count; ++number) {
             Attempt storage a = _attempts[study][round][number];
             AttemptState state = a.state;
-            bool locked = state == AttemptState.Pending || state == AttemptState.Objected
-                || state == AttemptState.Accepted;
-            if (!locked || a.era != c.era || a.aggregateHash != aggregateHash) continue;
+            bool over = state == AttemptState.Refuted || state == AttemptState.Settled;
+            if (over || a.era != era || a.aggregateHash != aggregateHash) continue;
 
-            if (state == AttemptState.Pending) {
-                uint256 until = block.timestamp + _terms[study].claimSeconds;
-                if (until < c.heldUntil) c.heldUntil = uint40(until);
-            }
             ++refuted;
-            taken += _refuteAttempt(study, round, number, a);
+            (a.state, a.challenger) = (AttemptState.Refuted, msg.sender);
+            DisputeTerms storage t = _terms[study];
+            t.barred |= Seats.bit(a.seat);
+            if (state == AttemptState.Pending) {
+                c.heldUntil = uint40(Math.min(c.heldUntil, block.timestamp + t.claimSeconds));
+            }
+
+            emit AttemptRefuted(study, round, number, msg.sender);
         }
-    }
-
-    function _refuteAttempt(StudyId study, uint16 round, uint8 number, Attempt storage a)
-        private
-        returns (uint256 taken)
-    {
-        uint8 seat = a.seat;
-        a.state = AttemptState.Refuted;
-        barred[study] |= Seats.bit(seat);
-
-        taken = _settleBond(study, _hospitalOf(study, seat), true);
-        _settleBond(study, a.objector, false);
-
-        emit AttemptRefuted(study, round, number, taken);
     }
 
     function _slashSeats(StudyId study, uint64 seats) private returns (uint256 taken) {
@@ -561,13 +553,15 @@ contract Disputes is IDisputes, Guarded {
         }
     }
 
-    /// @dev Of what was slashed, the caller has a share for its proof; the rest is the study's.
-    function _share(StudyId study, uint256 taken) private {
-        uint256 reward = taken * CHALLENGER_BPS / BPS;
+    /// @dev Of what was slashed by a proof, the challenger has a share; the rest is the study's.
+    function _share(StudyId study, uint256 taken, address challenger) private {
+        if (taken == 0) return;
+        uint256 reward = challenger == address(0) ? 0 : taken * CHALLENGER_BPS / BPS;
+        if (reward != 0) {
+            emit ChallengerPaid(study, challenger, reward);
 
-        emit ChallengerPaid(study, msg.sender, reward);
-
-        VAULT.pay(study, msg.sender, reward);
+            VAULT.pay(study, challenger, reward);
+        }
         ROUNDS.forfeit(study, taken - reward);
     }
 
@@ -651,7 +645,7 @@ contract Disputes is IDisputes, Guarded {
         view
         returns (uint64)
     {
-        return r.submitted & ~(_contests[study][round].authors | barred[study]);
+        return r.submitted & ~(_contests[study][round].authors | _terms[study].barred);
     }
 
     function _leader(uint256 round, uint256 attempts, uint64 authors) private pure returns (uint8) {
@@ -685,11 +679,6 @@ contract Disputes is IDisputes, Guarded {
 
     function _hospitalOf(StudyId study, uint8 seat) private view returns (address) {
         return ROUNDS.getSeat(study, seat).hospital;
-    }
-
-    /// @dev How many chunks a vector of so many words has, its header included.
-    function _chunkCount(uint256 words) private pure returns (uint256) {
-        return 1 + Math.ceilDiv(words, CHUNK_WORDS);
     }
 
     function _hash(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata aggregate)

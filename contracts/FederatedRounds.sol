@@ -175,7 +175,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
             updateOf[study][round][seat] == 0 && !_hasAbstained(study, round, seat, r),
             AlreadyActed(study, round, seat)
         );
-        require(!s.struck.has(seat), SeatStruck(study, seat));
+        require(!place.struck, SeatStruck(study, seat));
         _requireWeight(update.weight, s, place.records);
 
         updateOf[study][round][seat] = _commitment(update);
@@ -190,10 +190,11 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     /// @inheritdoc IFederatedRounds
     function abstain(StudyId study, uint16 round, uint8 seat) external {
         Study storage s = _studies[study];
-        address hospital = _seats[study][seat].hospital;
+        Seat storage place = _seats[study][seat];
+        address hospital = place.hospital;
         (bool operator, bool active) = CONSORTIUM.isOperator(hospital, msg.sender);
         require(
-            hospital != address(0) && (operator || !active || s.struck.has(seat)),
+            hospital != address(0) && (operator || !active || place.struck),
             NotTheSeatsOperator(study, seat, msg.sender)
         );
         Round storage r = _requireTraining(study, round, s);
@@ -364,6 +365,7 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         uint64 bit = Seats.bit(seat);
         slashable = !s.struck.has(seat);
         s.struck |= bit;
+        _seats[study][seat].struck = true;
         absence.struck |= bit;
         if (open) {
             r.submitted &= ~bit;

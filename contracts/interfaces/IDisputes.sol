@@ -13,7 +13,7 @@ import {IFederatedRounds} from "./IFederatedRounds.sol";
 /// funds: bonds are locked in `IStakeVault`. A study's contest begins anew when an update leaves the round's set: attempts over the old set
 /// lapse unharmed, and all submitters may claim and object once more.
 interface IDisputes {
-    /// @notice What a study says about disputes. Three words.
+    /// @notice What a study says about disputes, and who may claim no more in it. Three words.
     struct DisputeTerms {
         uint32 words; // of an update
         uint32 steps; // largest size of a word per unit of weight; of any word where the rule does not weight
@@ -24,6 +24,7 @@ interface IDisputes {
         uint8 minHospitals;
         uint8 maxAttempts;
         bool weighted; // what the rule said when the study was posted
+        uint64 barred; // bitmap of the seats whose claim was proved wrong
         IAggregationRule rule; // second word
         uint96 bond;
         address token; // third word
@@ -42,18 +43,19 @@ interface IDisputes {
         Pending, // becomes final when its window closes without an objection
         Objected, // can only be confirmed by a quorum
         Accepted, // made its round final
-        Refuted, // proved wrong, its bond slashed
-        Settled // its bond returned or slashed after the round
+        Refuted, // proved wrong; its bond awaits being shared out
+        Settled // its bond was returned, or slashed and shared out
     }
 
-    /// @notice An aggregator's claim. Two words.
+    /// @notice An aggregator's claim. Two words, and a third for a stranger's objection.
     struct Attempt {
         bytes32 aggregateHash;
         AttemptState state; // second word
         uint8 seat; // its author
         uint8 era; // how many updates had left the round's set before; it has lapsed when more have now
         uint40 madeAt; // Unix seconds
-        address objector; // a stranger whose bond is locked; zero for a submitter's free objection
+        address challenger; // who proved it wrong
+        address objector; // third word: a stranger whose bond is locked; zero for a submitter's free objection
     }
 
     /// @notice What is contested in one round. One word.
@@ -84,8 +86,8 @@ interface IDisputes {
     /// @notice The window closed without objection: the attempt is the round's result.
     event AttemptAccepted(StudyId indexed study, uint16 indexed round, uint8 attempt);
 
-    /// @notice The attempt was proved wrong: `amount` of its bond was slashed and its author makes no further attempt in the study.
-    event AttemptRefuted(StudyId indexed study, uint16 indexed round, uint8 attempt, uint256 amount);
+    /// @notice The attempt was proved wrong: its bond is lost, and its author makes no further attempt in the study.
+    event AttemptRefuted(StudyId indexed study, uint16 indexed round, uint8 attempt, address challenger);
 
     /// @notice The attempt is over: what was slashed of its author's and of its objector's bond. The rest is free again.
     event AttemptSettled(
@@ -127,13 +129,13 @@ interface IDisputes {
     error SetIncomplete(uint64 included, uint64 submitted);
     error NoAttemptPending(StudyId study, uint16 round);
     error AttemptUnknown(StudyId study, uint16 round, uint8 attempt);
-    error AttemptOver(StudyId study, uint16 round, uint8 attempt, AttemptState state);
+    error AttemptOver(StudyId study, uint16 round, uint8 attempt);
     error AttemptDiffers(StudyId study, uint16 round, bytes32 aggregateHash);
     error ClaimWindowOpen(StudyId study, uint16 round, uint256 until);
     error ClaimWindowClosed(StudyId study, uint16 round, uint256 closedAt);
     error BondLocked(StudyId study, uint16 round, uint256 until);
     error NothingAtStake(StudyId study, uint16 round, bytes32 aggregateHash);
-    error OpeningLength(uint256 length, uint256 expected);
+    error OpeningLength(uint256 words, uint256 expected);
     error UpdateNotOpened(StudyId study, uint16 round, uint8 seat);
     error ChunkNotProved(bytes32 root, uint256 index);
     error UpdateCount(uint256 updates, uint256 expected);
@@ -162,24 +164,24 @@ interface IDisputes {
     /// @dev The author counts as the one attester: it is paid as one, and slashed as one if the aggregate is proved wrong.
     function finalise(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata aggregate) external;
 
-    /// @notice Ends an attempt and frees its bonds. At once where its round is void or its set has changed, else when the claims of the
-    /// round unlock. Its author is slashed if another aggregate of the same set became final, its objector (if not a submitter) if this very one
+    /// @notice Ends an attempt and frees its bonds. At once where it was proved wrong (the challenger has its share of the bond, the study
+    /// the rest), its round is void or its set has changed; else when the claims of the round unlock. Its author is slashed if another aggregate of the same set became final, its objector (if not a submitter) if this very one
     /// did; nobody is where the study was aborted by a proof against this or an earlier round. Anyone may call.
     /// @param finalHash The hash of the round's final aggregate; zero when it is not final.
     function settle(StudyId study, uint16 round, uint8 attempt, bytes32 finalHash) external;
 
-    /// @notice Proves that an aggregate is wrong in one chunk. Slashes the bond of every attempt that names it; if it is the
-    /// round's result and its claims are locked, also every attester, and the study aborts. Reverts when the chunk is right.
+    /// @notice Proves that an aggregate is wrong in one chunk. Every attempt that names it loses its bond, which `settle` shares out; if it
+    /// is the round's result and its claims are locked, every attester is slashed and the study aborts. Reverts when the chunk is right.
     /// @param index Of the chunk; 0 is the header, which is compared with what it must be.
-    /// @param openings Without any padding, for each included seat in ascending order (none for index 0): updateRoot, the hash of the rest
-    /// of the update as in `IFederatedRounds.updateOf`, 512 bytes of the chunk, 32 bytes for each level of the proof from the leaf up. Then
-    /// the aggregate's 512 bytes and proof.
+    /// @param openings In words of 32 bytes, for each included seat in ascending order (none for index 0): updateRoot, the hash of the rest
+    /// of the update as in `IFederatedRounds.updateOf`, 16 words of the chunk, one for each level of the proof from the leaf up. Then
+    /// the aggregate's chunk and proof.
     function challengeChunk(
         StudyId study,
         uint16 round,
         IFederatedRounds.Aggregate calldata aggregate,
         uint32 index,
-        bytes calldata openings
+        bytes32[] calldata openings
     ) external;
 
     /// @notice Proves that an aggregate's weight is not the sum of its updates'; otherwise like `challengeChunk`.
@@ -194,14 +196,14 @@ interface IDisputes {
     /// @notice Proves that one chunk of an update cannot be right: another header than it must have, a word beyond what its weight
     /// allows, or padding that is not zero. Slashes the hospital's stake; the update leaves the set of an open round, or loses its
     /// pay in a final one whose claims are locked. Reverts when nothing is wrong.
-    /// @param opening The chunk's 512 bytes, then 32 bytes for each level of its proof from the leaf up.
+    /// @param opening In words of 32 bytes: 16 of the chunk, one for each level of its proof from the leaf up.
     function challengeUpdate(
         StudyId study,
         uint16 round,
         uint8 seat,
         IFederatedRounds.Update calldata update,
         uint32 index,
-        bytes calldata opening
+        bytes32[] calldata opening
     ) external;
 
     /// @notice Warns or slashes the hospitals that were silent in a round whose Training has closed, and those that a final

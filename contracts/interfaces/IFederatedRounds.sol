@@ -115,6 +115,7 @@ interface IFederatedRounds {
         DatasetId dataset; // 0 once released
         uint16 version; // pinned version of the dataset
         uint32 records; // pinned record count
+        bool struck; // an update of it was proved wrong: it submits no more, and anyone may abstain for it
     }
 
     /// @notice One word.
@@ -261,7 +262,7 @@ interface IFederatedRounds {
     /// @notice Commits to an update. The bytes are published when Training has closed.
     function submitUpdate(StudyId study, uint16 round, uint8 seat, Update calldata update) external;
 
-    /// @notice Present without work; anyone may say it for a suspended hospital.
+    /// @notice Present without work; anyone may say it for a suspended hospital, or one whose update was proved wrong.
     function abstain(StudyId study, uint16 round, uint8 seat) external;
 
     /// @notice Attests to an aggregate given in full. The attestation that makes two thirds of the submitters ends the round and

@@ -14,26 +14,43 @@ library ChunkTree {
     error ProofLength(uint256 length, uint256 expected);
 
     /// @notice Whether `chunk` stands at `index` in the vector with this root.
-    /// @param proof The sibling digests, from the leaf up, 32 bytes each.
+    /// @param proof The sibling digests, from the leaf up.
     function verify(
         bytes32 root,
-        bytes calldata chunk,
+        bytes memory chunk,
         uint256 index,
-        bytes calldata proof,
+        bytes32[] calldata proof,
         uint256 chunkCount
     ) internal pure returns (bool) {
         uint256 levels = depth(chunkCount);
         require(chunk.length == CHUNK_BYTES, ChunkSize(chunk.length, CHUNK_BYTES));
-        require(index < chunkCount, ChunkIndexOutOfRange(index, chunkCount));
-        require(proof.length == 32 * levels, ProofLength(proof.length, 32 * levels));
+        requireIndex(index, chunkCount);
+        require(proof.length == levels, ProofLength(proof.length, levels));
+        return rootOf(chunk, index, proof) == root;
+    }
 
-        bytes32 node = sha256(chunk);
-        for (uint256 level = 0; level < levels; ++level) {
-            bytes32 sibling = bytes32(proof[32 * level:]);
-            bool right = (index >> level) & 1 == 1;
-            node = right ? sha256(bytes.concat(sibling, node)) : sha256(bytes.concat(node, sibling));
+    /// @notice The root of the vector in which `chunk` stands at `index`, so far as the proof tells. Whoever calls this has seen to the
+    /// chunk's size, the index and the proof's length.
+    function rootOf(bytes memory chunk, uint256 index, bytes32[] calldata proof)
+        internal
+        pure
+        returns (bytes32 node)
+    {
+        node = sha256(chunk);
+        // Nothing overflows: the level stays below the proof's length. The lowest bit left of the index tells the side.
+        unchecked {
+            for (uint256 level = 0; level < proof.length; ++level) {
+                bytes32 sibling = proof[level];
+                (bytes32 left, bytes32 right) = index & 1 == 0 ? (node, sibling) : (sibling, node);
+                node = sha256(abi.encode(left, right));
+                index >>= 1;
+            }
         }
-        return node == root;
+    }
+
+    /// @notice Reverts unless a vector of so many chunks has one at `index`.
+    function requireIndex(uint256 index, uint256 chunkCount) internal pure {
+        require(index < chunkCount, ChunkIndexOutOfRange(index, chunkCount));
     }
 
     /// @notice How many levels lie above the leaves.

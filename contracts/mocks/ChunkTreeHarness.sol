@@ -9,7 +9,7 @@ contract ChunkTreeHarness {
         bytes32 root,
         bytes calldata chunk,
         uint256 index,
-        bytes calldata proof,
+        bytes32[] calldata proof,
         uint256 chunkCount
     ) external pure returns (bool) {
         return ChunkTree.verify(root, chunk, index, proof, chunkCount);

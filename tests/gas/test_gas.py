@@ -9,6 +9,7 @@ import pytest
 
 from medfed.protocol import typed
 from medfed.protocol.purposes import Purpose
+from tests.gas.challenges import claimed
 from tests.rig.anvil import start_anvil
 from tests.rig.evm import CHAIN_ID
 from tests.rig.live import FREE, LiveEvm
@@ -35,7 +36,14 @@ LIMITS = {
     "attest_last": 90_000,  # opens the next round
     "attest_sigs43": 570_000,  # of 64 hospitals, in one transaction; opens the next round
     "claim": 72_000,
+    # One chunk of vectors of ten million words; what its bytes cost alone (EIP-7623) is 248,740, 785,530 and 2,932,540.
+    "challenge_sum4": 256_000,
+    "challenge_sum16": 810_000,
+    "challenge_sum64": 3_000_000,
+    "challenge_median16": 1_215_000,
+    "challenge_trimmed16": 1_215_000,
 }
+TRANSACTION_GAS, TRANSACTION_BYTES = 1 << 24, 128 * 1024  # EIP-7825, and what a node's pool takes
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +69,7 @@ def many_steps(many):
 
 @pytest.fixture(scope="module")
 def measured(live, many, many_steps):
-    return many_steps | of_signatures(many) | of_consents(live)
+    return many_steps | of_signatures(many) | of_consents(live) | of_challenges(many)
 
 
 def of_study(world, members):
@@ -110,6 +118,21 @@ def of_signatures(world):
     receipt = world.rounds.attestBySig(study, 1, result, list(seats), signatures, sender=world.stranger)
     assert receipt.named("RoundOpened")
     return {"attest_sigs43": receipt.gas_used}
+
+
+def of_challenges(world):
+    """Of claims that are not final; each is proved wrong."""
+    rules = {
+        "sum": world.rule,
+        "median": world.evm.deploy("MedianRule"),
+        "trimmed": world.evm.deploy("TrimmedMeanRule", 2),
+    }
+    found = {}
+    for name, members in (("sum", 4), ("sum", 16), ("sum", 64), ("median", 16), ("trimmed", 16)):
+        receipt = claimed(world, members, rules[name]).send()
+        assert receipt.named("AttemptRefuted")
+        found[f"challenge_{name}{members}"] = receipt.gas_used
+    return found
 
 
 def of_consents(evm):
@@ -165,3 +188,21 @@ def test_no_step_depends_on_the_number_of_hospitals(few, many_steps):
     longer = 500
     assert few.keys() == many_steps.keys()
     assert {name: many_steps[name] - few[name] for name in few if many_steps[name] > few[name] + longer} == {}
+
+
+def test_order_statistics_cost_at_most_half_as_much_again(measured):
+    for name in ("challenge_median16", "challenge_trimmed16"):
+        assert measured[name] <= 1.5 * measured["challenge_sum16"]
+
+
+@pytest.mark.parametrize("rule", ["SumRule", "MedianRule", "TrimmedMeanRule"])
+def test_a_lying_quorum_of_64_is_convicted_in_one_transaction(many, rule):
+    """The largest challenge there is: 64 updates opened, 64 attesters slashed. It fits the limits of a transaction and of a node."""
+    contract = many.evm.deploy(rule, *([31] if rule == "TrimmedMeanRule" else []))
+    challenge = claimed(many, MANY, contract, final=True)
+    envelope = 200  # nonce, fees, address and signature around the call
+    assert len(challenge.call()) + envelope < TRANSACTION_BYTES
+    receipt = challenge.send()
+    assert receipt.named("RoundRefuted")[0]["seats"] == (1 << MANY) - 1
+    assert len(receipt.named("Slashed")) == MANY
+    assert receipt.gas_used < TRANSACTION_GAS

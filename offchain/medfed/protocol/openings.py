@@ -1,4 +1,5 @@
-"""What a challenge shows of vectors: one chunk of each with its proof, as `Disputes.sol` reads it."""
+"""What a challenge shows of vectors: one chunk of each with its proof, in words of 32 bytes as `Disputes.sol` reads
+them."""
 
 from __future__ import annotations
 
@@ -17,15 +18,12 @@ class Opening:
     chunk: bytes
     proof: Sequence[bytes]
 
-    def to_bytes(self) -> bytes:
-        """The chunk, then the proof, without padding."""
-        return self.chunk + b"".join(self.proof)
+    def words(self) -> list[bytes]:
+        """The chunk, then the proof."""
+        return [*(self.chunk[at : at + 32] for at in range(0, len(self.chunk), 32)), *self.proof]
 
 
-def chunk_openings(updates: Sequence[tuple[Update, Opening]], aggregate: Opening) -> bytes:
+def chunk_openings(updates: Sequence[tuple[Update, Opening]], aggregate: Opening) -> list[bytes]:
     """What `challengeChunk` takes: the included updates by ascending seat (none for the header), then the aggregate."""
-    return b"".join(_shown(update, opening) for update, opening in updates) + aggregate.to_bytes()
-
-
-def _shown(update: Update, opening: Opening) -> bytes:
-    return update.update_root + update.rest() + opening.to_bytes()
+    shown = [[update.update_root, update.rest(), *opening.words()] for update, opening in updates]
+    return [word for words in [*shown, aggregate.words()] for word in words]

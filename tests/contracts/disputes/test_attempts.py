@@ -15,7 +15,7 @@ from tests.rig.world import (
     STAKE,
 )
 
-PENDING, OBJECTED, ACCEPTED, REFUTED, SETTLED = 1, 2, 3, 4, 5
+PENDING, OBJECTED = 1, 2
 TRAINING, AGGREGATING, FINAL, VOID = 1, 4, 5, 6
 NO_ONE = "0x" + "00" * 20
 NO_HASH = bytes(32)
@@ -95,7 +95,7 @@ def test_a_claim_locks_the_bond_and_is_told_in_full(evm, work):
     assert (event["study"], event["round"], event["seat"], event["attempt"]) == (work.study, 1, 1, 0)
     assert event["aggregateHash"] == digest(work, aggregate)
     assert (event["aggregate"].root, event["aggregate"].included) == (aggregate.root, 0b111)
-    assert tuple(work.attempt()) == (digest(work, aggregate), PENDING, 1, 0, evm.now, NO_ONE)
+    assert tuple(work.attempt()) == (digest(work, aggregate), PENDING, 1, 0, evm.now, NO_ONE, NO_ONE)
     assert tuple(work.contest()) == (1, 1, 0, evm.now + 2 * CLAIM, 0b010, 0)
     assert work.world.disputes.heldUntil(work.study, 1) == evm.now + 2 * CLAIM
 
@@ -238,7 +238,7 @@ def test_a_quorum_slashes_who_claimed_something_else_for_the_same_set(evm, work,
     assert work.balance(work.world.stranger) == (STAKE, 0)
     assert work.pot() == pot + BOND
     assert work.world.rounds.carriedInto(work.study, 2) == BOND
-    with evm.reverts("AttemptOver", work.study, 1, 0, SETTLED):
+    with evm.reverts("AttemptOver", work.study, 1, 0):
         work.world.disputes.settle(work.study, 1, 0, digest(work, truth))
 
 

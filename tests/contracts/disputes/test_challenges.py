@@ -24,8 +24,8 @@ from tests.rig.world import (
 OBJECTED, REFUTED = 2, 4
 TRAINING, AGGREGATING, FINAL, VOID = 1, 4, 5, 6
 COMPLETED, ABORTED = 3, 4
-PROOF = 64  # bytes of a proof among four chunks
-RECORD = 64 + CHUNK_BYTES + PROOF
+CHUNK, PROOF = 16, 2  # words of 32 bytes in a chunk, and in a proof among four chunks
+RECORD = 2 + CHUNK + PROOF
 
 
 def digest(work, aggregate):
@@ -39,17 +39,24 @@ def share(amount):
 # -- checks, in their order -------------------------------------------------------------------------------------------
 
 
+def forged(words, place):
+    """The same words with one bit of one of them turned."""
+    word = words[place]
+    return [*words[:place], bytes([word[0] ^ 1]) + word[1:], *words[place + 1 :]]
+
+
 def test_openings_have_one_length(evm, work):
-    """Neither a byte less nor more, nor one update less or more."""
+    """Neither a word less nor more, nor one update less or more."""
     vector, aggregate, _ = work.lie()
     openings = work.openings(vector, 1)
-    assert len(openings) == 3 * RECORD + CHUNK_BYTES + PROOF
+    assert len(openings) == 3 * RECORD + CHUNK + PROOF
     few, many = openings[RECORD:], openings[:RECORD] + openings
-    for wrong in (openings[:-1], openings + b"\0", few, many, b""):
+    for wrong in (openings[:-1], [*openings, bytes(32)], few, many, []):
         with evm.reverts("OpeningLength", len(wrong), len(openings)):
             work.world.disputes.challengeChunk(work.study, 1, aggregate, 1, wrong)
-    with evm.reverts("OpeningLength", CHUNK_BYTES - 1, CHUNK_BYTES):
-        work.world.disputes.challengeChunk(work.study, 1, aggregate, 0, openings[: CHUNK_BYTES - 1])
+    for wrong in (openings[: CHUNK + PROOF - 1], openings[: CHUNK + PROOF + 1], []):
+        with evm.reverts("OpeningLength", len(wrong), CHUNK + PROOF):
+            work.world.disputes.challengeChunk(work.study, 1, aggregate, 0, wrong)
 
 
 def test_openings_are_those_of_the_committed_updates_in_their_order(evm, work):
@@ -58,11 +65,11 @@ def test_openings_are_those_of_the_committed_updates_in_their_order(evm, work):
     swapped = openings[RECORD : 2 * RECORD] + openings[:RECORD] + openings[2 * RECORD :]
     with evm.reverts("UpdateNotOpened", work.study, 1, 0):
         work.world.disputes.challengeChunk(work.study, 1, aggregate, 1, swapped)
-    for at in (0, 32):
-        forged = bytearray(openings)
-        forged[2 * RECORD + at] ^= 1
+    for place in (0, 1):
         with evm.reverts("UpdateNotOpened", work.study, 1, 2):
-            work.world.disputes.challengeChunk(work.study, 1, aggregate, 1, bytes(forged))
+            work.world.disputes.challengeChunk(
+                work.study, 1, aggregate, 1, forged(openings, 2 * RECORD + place)
+            )
 
 
 def test_an_index_lies_below_the_chunk_count(evm, work):
@@ -72,20 +79,18 @@ def test_an_index_lies_below_the_chunk_count(evm, work):
         work.world.disputes.challengeChunk(work.study, 1, aggregate, 4, work.openings(vector, 1))
 
 
-@pytest.mark.parametrize("place", ["chunk", "proof", "aggregate chunk", "aggregate proof"])
-def test_every_byte_of_an_opening_is_bound(evm, work, place):
+@pytest.mark.parametrize(
+    "place", [place for place in range(4 * RECORD - 2) if place % RECORD > 1 or place >= 3 * RECORD]
+)
+def test_every_word_of_an_opening_is_bound(evm, work, place):
+    """Of each update's chunk and proof, and of the aggregate's."""
     vector, aggregate, _ = work.lie()
-    at = {
-        "chunk": RECORD + 64 + 100,
-        "proof": RECORD + 64 + CHUNK_BYTES + 33,
-        "aggregate chunk": 3 * RECORD + 511,
-        "aggregate proof": 3 * RECORD + CHUNK_BYTES + 63,
-    }[place]
-    forged = bytearray(work.openings(vector, 1))
-    forged[at] ^= 1
-    root = aggregate.root if place.startswith("aggregate") else work.updates[1].update_root
+    seat = place // RECORD
+    root = aggregate.root if seat == 3 else work.updates[seat].update_root
     with evm.reverts("ChunkNotProved", root, 1):
-        work.world.disputes.challengeChunk(work.study, 1, aggregate, 1, bytes(forged))
+        work.world.disputes.challengeChunk(
+            work.study, 1, aggregate, 1, forged(work.openings(vector, 1), place)
+        )
 
 
 def test_a_proof_of_another_chunk_proves_nothing(evm, work):
@@ -155,8 +160,7 @@ def test_an_aggregate_under_a_header_of_another_place_is_wrong(evm, work, what):
     vector = Vector(others[what].chunk() + work.sum.data[CHUNK_BYTES:])
     aggregate = work.aggregate(vector)
     work.claim(1, aggregate)
-    receipt = work.challenge(vector, aggregate, 0)
-    assert receipt.named("AttemptRefuted")[0]["amount"] == BOND
+    assert work.challenge(vector, aggregate, 0).named("AttemptRefuted")
 
 
 def test_an_aggregate_under_a_hospitals_header_is_wrong(evm, work):
@@ -187,15 +191,20 @@ def test_one_wrong_word_costs_the_bond(evm, work, word):
         }
     ]
     assert receipt.named("AttemptRefuted") == [
-        {"study": work.study, "round": 1, "attempt": 0, "amount": BOND}
+        {"study": work.study, "round": 1, "attempt": 0, "challenger": world.stranger.address}
     ]
+    assert (work.attempt().state, work.attempt().challenger) == (REFUTED, world.stranger.address)
+    assert work.balance(hospital) == before
+    receipt = world.disputes.settle(work.study, 1, 0, bytes(32), sender=world.operators[author])
+    assert receipt.named("AttemptSettled")[0]["fromAuthor"] == BOND
     assert receipt.named("ChallengerPaid")[0]["amount"] == share(BOND) <= BOND // 2
     assert receipt.named("Forfeited") == [{"study": work.study, "round": 1, "amount": BOND - share(BOND)}]
     assert work.balance(hospital) == (before[0], before[1] - BOND)
     assert work.balance(world.stranger) == (share(BOND), 0)
     assert work.pot() == pot + BOND - share(BOND)
     assert world.rounds.carriedInto(work.study, 1) == BOND - share(BOND)
-    assert work.attempt().state == REFUTED
+    with evm.reverts("AttemptOver", work.study, 1, 0):
+        world.disputes.settle(work.study, 1, 0, bytes(32))
     assert world.disputes.barred(work.study) == 1 << author
     assert work.contest().heldUntil == min(held, evm.now + CLAIM)
     assert world.rounds.phase(work.study, 1) == AGGREGATING
@@ -236,8 +245,6 @@ def test_aggregation_goes_on_after_a_lie_and_the_liar_is_out(evm, work):
     evm.travel(PHASE // 2)
     with evm.reverts("AlreadyAttempted", work.study, 1, author):
         work.claim(author, work.aggregate())
-    with evm.reverts("AttemptOver", work.study, 1, 0, REFUTED):
-        work.world.disputes.settle(work.study, 1, 0, bytes(32))
     truth = work.aggregate()
     work.claim(0, truth)
     evm.travel(CLAIM)
@@ -257,6 +264,7 @@ def test_a_claim_that_was_objected_to_is_still_a_lie(evm, work):
     world.disputes.object(work.study, 1, sender=world.admin)
     assert work.balance(world.admin) == (STAKE - BOND, BOND)
     assert work.challenge(vector, aggregate, 1).named("AttemptRefuted")
+    world.disputes.settle(work.study, 1, 0, bytes(32))
     assert work.balance(world.admin) == (STAKE, 0)
 
 
@@ -410,6 +418,7 @@ def test_a_claim_that_became_final_and_was_a_lie_costs_bond_and_stake(evm, work)
     world.disputes.finalise(work.study, 1, aggregate)
     before = work.balance(world.hospitals[author])
     receipt = work.challenge(vector, aggregate, 1)
+    world.disputes.settle(work.study, 1, 0, bytes(32))
     assert work.balance(world.hospitals[author]) == (before[0], before[1] - BOND - STAKE)
     assert receipt.named("RoundRefuted")[0]["seats"] == 1 << author
 

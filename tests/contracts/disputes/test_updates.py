@@ -59,7 +59,7 @@ def too_large(work, seat):
 
 def challenge(work, seat, index, **options):
     options = {"sender": work.world.stranger} | options
-    opening = work.vectors[seat].opening(index).to_bytes()
+    opening = work.vectors[seat].opening(index).words()
     return work.world.disputes.challengeUpdate(
         work.study, work.number, seat, work.updates[seat], index, opening, **options
     )
@@ -69,7 +69,7 @@ def challenge(work, seat, index, **options):
 
 
 def test_the_update_shown_is_the_one_committed_to(evm, work):
-    opening = work.vectors[0].opening(1).to_bytes()
+    opening = work.vectors[0].opening(1).words()
     forged = replace(work.updates[0], weight=WEIGHT - 8)
     with evm.reverts("UpdateMismatch", work.study, 1, 0):
         work.world.disputes.challengeUpdate(work.study, 1, 0, forged, 1, opening)
@@ -79,15 +79,18 @@ def test_the_update_shown_is_the_one_committed_to(evm, work):
 
 def test_an_opening_is_bound_to_root_place_and_length(evm, world):
     work = tainted(world, too_large)
-    opening = work.vectors[BAD].opening(2).to_bytes()
+    opening = work.vectors[BAD].opening(2).words()
     show = (work.study, 1, BAD, work.updates[BAD])
-    with evm.reverts("OpeningLength", CHUNK_BYTES - 1, CHUNK_BYTES):
-        world.disputes.challengeUpdate(*show, 2, opening[: CHUNK_BYTES - 1])
     with evm.reverts("ChunkIndexOutOfRange", 4, 4):
         world.disputes.challengeUpdate(*show, 4, opening)
-    with evm.reverts("ProofLength", 32, 64):
-        world.disputes.challengeUpdate(*show, 2, opening[:-32])
-    for index, forged in ((1, opening), (2, opening[:-1] + b"\0"), (2, b"\1" + opening[1:])):
+    for length in (0, 17, 19):
+        with evm.reverts("OpeningLength", length, 18):
+            world.disputes.challengeUpdate(*show, 2, [*opening, bytes(32)][:length])
+    for index, forged in (
+        (1, opening),
+        (2, [*opening[:-1], bytes(32)]),
+        (2, [bytes(32), *opening[1:]]),
+    ):
         with evm.reverts("ChunkNotProved", work.updates[BAD].update_root, index):
             world.disputes.challengeUpdate(*show, index, forged)
 
@@ -175,6 +178,7 @@ def test_the_submitter_is_slashed_and_the_update_leaves_the_set(evm, world):
     assert (found.submitted, found.totalWeight, found.acted) == (0b011, 2 * WEIGHT, 3)
     assert world.rounds.getAbsence(work.study, 1).struck == 1 << BAD
     assert world.rounds.getStudy(work.study).struck == 1 << BAD
+    assert world.rounds.getSeat(work.study, BAD).struck
     with evm.reverts("AlreadyStruck", work.study, 1, BAD):
         challenge(work, BAD, 2)
 

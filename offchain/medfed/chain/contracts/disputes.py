@@ -10,6 +10,7 @@ from medfed.chain.calls import Call, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
 from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.openings import Opening
 from medfed.types import Address, RoundNumber, Seat, StudyId
 
 __all__ = ["Attempt", "AttemptState", "Contest", "DisputeTerms", "Disputes", "Record"]
@@ -28,7 +29,8 @@ class AttemptState(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class DisputeTerms:
-    """What a study says about disputes. Times in seconds, amounts in smallest units."""
+    """What a study says about disputes, and the bitmap of the seats that may claim no more. Times in seconds, amounts in
+    smallest units."""
 
     words: int
     steps: int
@@ -39,6 +41,7 @@ class DisputeTerms:
     min_hospitals: int
     max_attempts: int
     weighted: bool
+    barred: int
     rule: Address
     bond: int
     token: Address
@@ -47,13 +50,15 @@ class DisputeTerms:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An aggregator's claim. It has lapsed when its `era` is not that of the round's contest any more."""
+    """An aggregator's claim. It has lapsed when its `era` is not that of the round's contest any more. `challenger` proved
+    it wrong; `objector` is a stranger with a bond. Both are the zero address when there is none."""
 
     aggregate_hash: bytes
     state: AttemptState
     seat: Seat
     era: int
     made_at: int
+    challenger: Address
     objector: Address
 
 
@@ -106,16 +111,17 @@ class Disputes(Contract):
     def settle(
         self, study: StudyId, number: RoundNumber, attempt: int, final_hash: bytes = bytes(32)
     ) -> Call:
-        """By anyone, after the round: end an attempt and free its bonds. `final_hash` is zero for a void round."""
+        """By anyone, after the round or a proof: end an attempt and free or share out its bonds. `final_hash` is zero unless the
+        round is final."""
         return self._change("settle", study, number, attempt, final_hash)
 
     # -- challenges ----------------------------------------------------------------------------------------------
 
     def challenge_chunk(
-        self, study: StudyId, number: RoundNumber, aggregate: Aggregate, index: int, openings: bytes
+        self, study: StudyId, number: RoundNumber, aggregate: Aggregate, index: int, openings: Sequence[bytes]
     ) -> Call:
         """By anyone: prove an aggregate wrong in one chunk, with `protocol.openings.chunk_openings`."""
-        return self._change("challengeChunk", study, number, aggregate, index, openings)
+        return self._change("challengeChunk", study, number, aggregate, index, list(openings))
 
     def challenge_weight(
         self, study: StudyId, number: RoundNumber, aggregate: Aggregate, updates: Sequence[Update]
@@ -128,10 +134,11 @@ class Disputes(Contract):
         study: StudyId,
         number: RoundNumber,
         seat: Seat,
-        shown: tuple[Update, int, bytes],
+        shown: tuple[Update, int, Opening],
     ) -> Call:
         """By anyone: prove one chunk of an update wrong. `shown` is (update, index, opening)."""
-        return self._change("challengeUpdate", study, number, seat, *shown)
+        update, index, opening = shown
+        return self._change("challengeUpdate", study, number, seat, update, index, opening.words())
 
     # -- absences ------------------------------------------------------------------------------------------------
 
@@ -153,6 +160,10 @@ class Disputes(Contract):
         """One attempt; its state is NONE when there is none of this number."""
         found = self._view(block, "getAttempt", study, number, attempt)
         return Attempt(**{**found, "state": AttemptState(found["state"])})
+
+    def slashed(self, study: StudyId, seat: Seat, block: BlockLike = None) -> int:
+        """What the study took from a seat's stake."""
+        return int(self._view(block, "slashedOf", study, seat))
 
     def record(self, study: StudyId, seat: Seat, block: BlockLike = None) -> Record:
         """A seat's absences so far."""

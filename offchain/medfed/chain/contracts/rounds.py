@@ -129,12 +129,16 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class SeatInfo:
-    """A hospital's place in a study, with what it pinned on enrolling. `dataset` is 0 once the stake is released."""
+    """A hospital's place in a study, with what it pinned on enrolling. `dataset` is 0 once the stake is released.
+
+    `struck` when an update of it was proved wrong: it submits no more.
+    """
 
     hospital: HospitalId
     dataset: DatasetId
     version: int
     records: int
+    struck: bool
 
 
 @dataclass(frozen=True, slots=True)
