@@ -19,6 +19,7 @@ from medfed.errors import ConfigError
 __all__ = ["DaemonSettings", "HospitalConfig", "PolicySettings", "Settings", "load_hospital", "load_settings"]
 
 ENVIRONMENT_PREFIX = "MEDFED_"
+_FILES = ("records", "review_records", "patients", "secret", "keystore", "password_file", "encryption_key")
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -70,6 +71,9 @@ class PolicySettings(_Section):
     """Whether a person has to approve each study, with its ethics number (`medfed hospital policy --approve`)."""
     enrol: bool = True
     """Take a seat in every study that all of this allows; else only in those that a person enrols in."""
+    reviews: bool = True
+    """Score the updates of others in studies that pay by reviews. The scores are public, and say a little about the
+    records they were made with."""
 
 
 class DaemonSettings(_Section):
@@ -106,6 +110,9 @@ class HospitalConfig(_Section):
     """The private half of the key that the consortium lists, encrypted (`medfed key encryption`)."""
     label: str = "label"
     """The column of the records to predict, 0 or 1."""
+    review_records: Path | None = None
+    """Records as CSV that never train, to review updates with; their patients have to have agreed to that. Without
+    them the records of each round's own cohort are used, which say less: the hospital's own update knows them."""
     dataset: int | None = None
     """Its number on chain, once it is registered."""
     policy: PolicySettings = PolicySettings()
@@ -134,11 +141,7 @@ def load_hospital(path: Path) -> HospitalConfig:
     """A hospital's file, its paths made absolute. Raises `ConfigError`."""
     config = _build(HospitalConfig, _read(path), path)
     base = path.resolve().parent
-    places = {
-        name: base / getattr(config, name)
-        for name in ("records", "patients", "secret", "keystore", "password_file", "encryption_key")
-        if getattr(config, name) is not None
-    }
+    places = {name: base / getattr(config, name) for name in _FILES if getattr(config, name) is not None}
     return config.model_copy(update=places)
 
 

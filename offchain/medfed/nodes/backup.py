@@ -37,7 +37,7 @@ __all__ = ["Restored", "back_up", "restore"]
 
 _LIST, _STATE, _OUTSIDE, _CONFIG = "list.json", "state", "outside", "hospital.toml"
 _KEPT = ("keystore", "encryption_key", "secret", "patients")
-_LEFT = ("records", "password_file")
+_LEFT = ("records", "review_records", "password_file")
 _BLOCK = 1 << 20
 _FORMAT = 1
 
@@ -153,7 +153,7 @@ def _fill(archive: _Archive, config: HospitalConfig, config_file: Path, home: Pa
         "medfed": __version__,
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "moved": moved,
-        "left": {setting: str(getattr(config, setting)) for setting in _LEFT},
+        "left": {setting: str(path) for setting in _LEFT if (path := getattr(config, setting)) is not None},
         "files": dict(archive.files),
     }
     archive.add_bytes(_LIST, json.dumps(listed, indent=1).encode())

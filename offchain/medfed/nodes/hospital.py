@@ -4,7 +4,8 @@ For each study it has a seat in:
 1. Training: fix the cohort of the second before the round opened, ask the policy, train, store the bytes, commit to
 them (or abstain).
 2. Training closed: publish the bytes, fetch everybody's, check and add each once, attest to the result, pin all of it.
-3. Study over: claim what is unlocked, release the stake, unpin what no study needs.
+3. Round final, in a study that pays by reviews: score the updates, commit, reveal, have the scores tallied.
+4. Study over: claim what is unlocked, release the stake, unpin what no study needs.
 It enrols where the policy says so, and moves a study on whose deadline has passed.
 """
 
@@ -31,6 +32,7 @@ from medfed.nodes.enrolling import Enrolling
 from medfed.nodes.health import Health
 from medfed.nodes.holds import Held
 from medfed.nodes.publishing import Publishing
+from medfed.nodes.reviewing import Reviewing
 from medfed.nodes.settling import Settling
 from medfed.nodes.site import Site
 from medfed.nodes.state import WorkFolder
@@ -86,6 +88,7 @@ class Hospital:
         self._training = Training(self._site, self._folder)
         self._publishing = Publishing(self._site, self._folder, self._training)
         self._attesting = Attesting(self._site)
+        self._reviewing = Reviewing(self._site, self._folder, self._training)
         self._settling = Settling(self._site, self._folder)
         self._health = health or Health()
         self._watching = Watching(self._site, self._health)
@@ -130,12 +133,12 @@ class Hospital:
         if entry is None:
             self._enrolling.consider(study, head)
             return 0
+        awaited = self._reviewing.review(study, entry, self._site.clock.estimate(head))
         if study.ended and self._settling.settle(study, entry, head):
             self._settled.add(study.study)
             return 0
         if not study.rounds and not study.ended:
             self._enrolling.advance(study, head)
-        awaited = 0
         for value in range(1, study.rounds + 1):
             number = RoundNumber(value)
             if (study.study, number) not in self._closed:

@@ -14,8 +14,8 @@ from medfed.types import BlockStamp, Cid
 
 __all__ = ["Settling"]
 
-# The chain's clock is a little behind the wall's; the claim is mined and not final yet.
-_LOCKED, _DONE = "ClaimLocked", "AlreadyClaimed"
+# The chain's clock is a little behind the wall's, or a tally is still to come; the claim is mined and not final yet.
+_LOCKED, _DONE = frozenset({"ClaimLocked", "NotTallied"}), "AlreadyClaimed"
 
 
 class Settling:
@@ -48,8 +48,8 @@ class Settling:
             try:
                 self._site.send("claim", call, study=study.study)
             except ContractRevert as exc:
-                locked |= exc.name == _LOCKED
-                if exc.name not in (_LOCKED, _DONE):
+                locked |= exc.name in _LOCKED
+                if exc.name not in {*_LOCKED, _DONE}:
                     self._site.notes.tell("claim", (study.study, call.data), str(exc))
         return locked
 

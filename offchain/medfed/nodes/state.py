@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO
@@ -13,7 +13,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from medfed.errors import StoreUnavailable
+from medfed.data.private_file import write_private
+from medfed.errors import ConfigError, StoreUnavailable
 from medfed.protocol.cid import cid_of, digest_of
 from medfed.protocol.commitments import Update
 from medfed.protocol.documents import CohortManifest
@@ -21,7 +22,7 @@ from medfed.protocol.header import Header
 from medfed.protocol.vector import write_vector
 from medfed.types import RoundNumber, StudyId
 
-__all__ = ["PARTIAL", "Work", "WorkFolder"]
+__all__ = ["PARTIAL", "Review", "Work", "WorkFolder"]
 
 PARTIAL = ".partial-"
 """How the name of what is still being written begins."""
@@ -34,6 +35,15 @@ class Work:
     update: Update
     update_file: Path
     manifest_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a hospital says of a round with a certain result, and the salt that hides it until it is revealed."""
+
+    final_hash: bytes
+    scores: tuple[int, ...]
+    salt: bytes = field(repr=False)
 
 
 class WorkFolder:
@@ -82,6 +92,28 @@ class WorkFolder:
             ) from exc
         return Work(update, folder / "update.bin", folder / "manifest.json")
 
+    def load_review(self, study: StudyId, number: RoundNumber) -> Review | None:
+        """The review stored for a round; None when there is none, or none that can be read."""
+        try:
+            found = json.loads(self._review(study, number).read_bytes())
+            digests = bytes.fromhex(found["final_hash"]), bytes.fromhex(found["salt"])
+            return Review(digests[0], tuple(map(int, found["scores"])), digests[1])
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def save_review(self, study: StudyId, number: RoundNumber, review: Review) -> None:
+        """Store a review durably, beside the round's work. Raises `StoreUnavailable` when the disk does not take it."""
+        said = {"final_hash": review.final_hash.hex(), "scores": review.scores, "salt": review.salt.hex()}
+        path = self._review(study, number)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _sync_folder(self._root)
+            write_private(path, json.dumps(said).encode())
+        except (OSError, ConfigError) as exc:
+            raise StoreUnavailable(
+                f"The work folder {self._root} cannot be written ({exc}); make room or correct its rights."
+            ) from exc
+
     def discard(self, study: StudyId) -> None:
         """Delete a study's work, once nobody can ask for it any more."""
         shutil.rmtree(self._root / str(study), ignore_errors=True)
@@ -94,6 +126,9 @@ class WorkFolder:
         _sync_folder(folder.parent)
         _sync_folder(self._root)
         self.clean()
+
+    def _review(self, study: StudyId, number: RoundNumber) -> Path:
+        return self._root / str(study) / f"review-{number}.json"
 
     def _folder(self, study: StudyId, number: RoundNumber) -> Path:
         return self._root / str(study) / str(number)

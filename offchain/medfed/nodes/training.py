@@ -51,11 +51,16 @@ class Training:
 
     def again(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> Work | None:
         """Work that was committed to and is lost, made from the same records; None when they give other bytes."""
-        cohort = self._cohort(study, entry, history)
+        cohort = self.cohort(study, entry, history)
         if cohort is None:
             return None
         work = self._train(study, entry, history, cohort)
         return work if work.update == history.updates[entry.seat] else None
+
+    def cohort(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> Cohort | None:
+        """Whose records train in a round; None when too few consent. Raises `DataError`, and as `Site.spec`."""
+        place = self._site.place(study, history.number)
+        return round_cohort(self._site.index, place, history, entry, self._site.holdings)
 
     def _check_standing(self) -> None:
         operator, active = self._site.contracts.consortium.is_operator(
@@ -73,14 +78,10 @@ class Training:
         stored = self._folder.load(study.study, history.number)
         if stored is not None:
             return stored
-        cohort = self._cohort(study, entry, history)
+        cohort = self.cohort(study, entry, history)
         if cohort is None or len(cohort.members) < self._site.config.policy.smallest_cohort:
             raise PolicyRefusal("Too few patients consent for a cohort.")
         return self._train(study, entry, history, cohort)
-
-    def _cohort(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> Cohort | None:
-        place = self._site.place(study, history.number)
-        return round_cohort(self._site.index, place, history, entry, self._site.holdings)
 
     def _train(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, cohort: Cohort) -> Work:
         started = time.monotonic()

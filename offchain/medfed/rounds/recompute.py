@@ -26,7 +26,7 @@ from medfed.rounds.history import Enrolment
 from medfed.storage import ContentStore
 from medfed.types import Address, HospitalId, RoundNumber, Seat, StudyId
 
-__all__ = ["Outcome", "RoundPlace", "RoundSum", "check_manifest", "check_update", "check_words"]
+__all__ = ["Outcome", "RoundPlace", "RoundSum", "check_manifest", "check_update", "check_words", "kept"]
 
 _IN_MEMORY = 1 << 22
 """Most words of an update that is kept in memory; a longer one is kept in a file."""
@@ -113,7 +113,7 @@ class RoundSum:
     _updates: Aggregator = field(init=False)
 
     def __post_init__(self) -> None:
-        self._updates = aggregator(self.place.spec.rule, _kept)
+        self._updates = aggregator(self.place.spec.rule, kept)
 
     def add(
         self,
@@ -173,7 +173,7 @@ class RoundSum:
         self.missing[seat] = why
 
 
-def _kept(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def kept(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """The words, in a temporary file without a name where they are many: it goes when they do."""
     if len(words) <= _IN_MEMORY:
         return words
