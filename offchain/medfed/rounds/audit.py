@@ -539,7 +539,7 @@ def _check_claims(audit: _Audit, place: RoundPlace, contest: ContestBook, start:
             wrong = [name for name in ("root", "weight", "cid", "model") if _differs(claim, truth, name)]
             verdict = WRONG if wrong else RIGHT
             reason = f"its {wrong[0]} is not what the updates come to" if wrong else ""
-        state = claim.state.name.lower() if number in standing else "lapsed"
+        state = "refuted" if claim.refuted else claim.state.name.lower() if number in standing else "lapsed"
         audit.claims.append(JudgedClaim(number, claim.seat, state, verdict, reason))
         if truth is not None and number in standing:
             _judge_claim(audit, contest, number, (claim, truth, reason))
@@ -550,7 +550,7 @@ def _judge_claim(
 ) -> None:
     """Whether a claim stands where it should, by what it is."""
     claim, truth, reason = found
-    if claim.state is AttemptState.REFUTED:
+    if claim.refuted:
         audit.expect(
             _is_provable(claim.aggregate, truth),
             f"claim {number} was proved wrong, and is what the updates come to",

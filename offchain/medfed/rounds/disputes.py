@@ -14,7 +14,7 @@ from medfed.errors import ProtocolError
 from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS, ChunkHasher
 from medfed.protocol.commitments import Aggregate, seats_in
 from medfed.rounds.history import RoundHistory, StudyHistory
-from medfed.types import Address, HospitalId, Seat
+from medfed.types import Address, Seat
 
 __all__ = [
     "CONTESTED",
@@ -43,7 +43,6 @@ SLASHING = (
     "StudyAborted",
     "Slashed",
     "AbsenceSlashed",
-    "AttemptRefuted",
     "AttemptSettled",
     "AggregateRefuted",
     "UpdateRefuted",
@@ -68,7 +67,15 @@ class Claim:
     era: int
     made_at: int
     state: AttemptState = AttemptState.PENDING
+    challenger: Address = _NOBODY
+    """Who proved it wrong."""
     objector: Address = _NOBODY
+    """A stranger whose bond is locked."""
+
+    @property
+    def refuted(self) -> bool:
+        """Whether it was proved wrong."""
+        return self.challenger != _NOBODY
 
 
 @dataclass
@@ -138,14 +145,13 @@ class ContestBook:
 
     def _refuted(self, event: Event) -> None:
         claim = self._claim(event, _LOCKED)
-        _expect(event["amount"] == self.terms["bond"], "a refuted claim did not cost its bond")
         if claim.state == AttemptState.PENDING:
             self.held_until = min(self.held_until, _time(event) + self.terms["claim_seconds"])
-        claim.state = AttemptState.REFUTED
+        claim.state, claim.challenger = AttemptState.REFUTED, event["challenger"]
 
     def _settled(self, event: Event) -> None:
         number = event["attempt"]
-        claim = self._claim(event, _LOCKED, lapsed=True)
+        claim = self._claim(event, (*_LOCKED, AttemptState.REFUTED), lapsed=True)
         due = self._due(claim, event)
         _expect(
             (event["from_author"], event["from_objector"]) == due,
@@ -164,6 +170,8 @@ class ContestBook:
     def _due(self, claim: Claim, event: Event) -> tuple[int, int]:
         """What is slashed of the author's and of the objector's bond."""
         history, result = self.history, self.history.result
+        if claim.refuted:
+            return self.terms["bond"], 0
         lapsed = claim.era != self.era or result is None
         if lapsed or any(number <= history.number and at < place_of(event) for number, at in self.refuted):
             return 0, 0
@@ -204,8 +212,8 @@ class SlashBook:
     _round: int = 0
     _taken: list[tuple[str, int]] = field(default_factory=list)
     _due: list[tuple[str, int]] = field(default_factory=list)
-    _owed: int | None = None
     _challenger: str = ""
+    _reward: int = 0
 
     def __post_init__(self) -> None:
         self.left = {entry.seat: self.study.terms["stake"] for entry in self.study.enrolments}
@@ -217,9 +225,8 @@ class SlashBook:
             "RoundOpened": self._opened,
             "StudyCompleted": self._ended,
             "StudyAborted": self._ended,
-            "Slashed": lambda event: self._taken.append((event["account"].lower(), event["amount"])),
+            "Slashed": lambda event: self._note(self._taken, event["account"], event["amount"]),
             "AbsenceSlashed": self._absent,
-            "AttemptRefuted": lambda event: self._bond(_author(claims, event), event["amount"]),
             "AttemptSettled": lambda event: self._settled(event, claims),
             "AggregateRefuted": self._proved,
             "UpdateRefuted": self._proved,
@@ -230,7 +237,10 @@ class SlashBook:
         }
         for event in sorted(events, key=place_of):
             steps[event.name](event)
-        _expect(self._owed is None and not self._taken, "what was slashed went nowhere")
+        _expect(
+            not self._taken and not self._due,
+            "what was slashed went nowhere, or what was due was not slashed",
+        )
         return self
 
     def _opened(self, event: Event) -> None:
@@ -245,19 +255,14 @@ class SlashBook:
         _expect(seat not in self.struck, f"seat {seat} was slashed when it had lost its stake already")
         _expect(amount == due, f"seat {seat} was slashed {amount} for an absence, it should be {due}")
         self.left[seat] -= amount
-        self._due.append((self._hospital(seat), amount))
-        self._owed = self._reconciled()
-
-    def _bond(self, seat: Seat, amount: int) -> None:
-        self._due.append((self._hospital(seat), amount))
+        self._challenger = ""
+        self._note(self._due, self._hospital(seat), amount)
 
     def _settled(self, event: Event, claims: Mapping[int, Sequence[Claim]]) -> None:
         claim = claims[event["round"]][event["attempt"]]
-        if event["from_author"]:
-            self._bond(claim.seat, event["from_author"])
-        if event["from_objector"]:
-            self._due.append((claim.objector.lower(), event["from_objector"]))
-        self._owed = self._reconciled() or None
+        self._challenger = claim.challenger if claim.refuted else ""
+        self._note(self._due, self._hospital(claim.seat), event["from_author"])
+        self._note(self._due, claim.objector, event["from_objector"])
 
     def _proved(self, event: Event) -> None:
         self._challenger = event["challenger"]
@@ -265,41 +270,43 @@ class SlashBook:
     def _strike(self, seats: Sequence[Seat]) -> None:
         for seat in seats:
             if seat not in self.struck:
-                self._due.append((self._hospital(seat), self.left[seat]))
+                self._note(self._due, self._hospital(seat), self.left[seat])
                 self.struck.add(seat)
 
     def _paid(self, event: Event) -> None:
-        taken = self._reconciled()
-        reward = taken * self.challenger_bps // BPS
+        due = self._share()
         _expect(
-            (event["challenger"], event["amount"]) == (self._challenger, reward),
-            f"{event['challenger']} was paid {event['amount']} for a proof, it should be {reward}",
+            (event["challenger"], event["amount"]) == (self._challenger, due),
+            f"{event['challenger']} was paid {event['amount']} for a proof, it should be {due}",
         )
-        self._owed = taken - reward
+        self._reward = due
 
     def _forfeited(self, event: Event) -> None:
+        taken, due = sum(amount for _, amount in self._taken), self._share()
         _expect(
-            (event["round"], event["amount"]) == (self._round, self._owed),
-            f"{event['amount']} of what was slashed joined round {event['round']}, "
-            f"it should be {self._owed} in round {self._round}",
-        )
-        self._owed = None
-
-    def _reconciled(self) -> int:
-        """What was taken, which must be what was due, from whom it was due."""
-        _expect(
-            self._owed is None and sorted(self._taken) == sorted(self._due),
+            sorted(self._taken) == sorted(self._due),
             "what was slashed is not what was due, or not from those who owed it",
         )
+        _expect(self._reward == due, f"{self._challenger} was not paid {due} for a proof")
+        _expect(
+            (event["round"], event["amount"]) == (self._round, taken - due),
+            f"{event['amount']} of what was slashed joined round {event['round']}, "
+            f"it should be {taken - due} in round {self._round}",
+        )
+        self._taken, self._due, self._reward = [], [], 0
+
+    def _share(self) -> int:
+        """The challenger's part of what is being slashed."""
         taken = sum(amount for _, amount in self._taken)
-        self._taken, self._due = [], []
-        return taken
+        return taken * self.challenger_bps // BPS if self._challenger else 0
+
+    @staticmethod
+    def _note(entries: list[tuple[str, int]], account: str, amount: int) -> None:
+        if amount:
+            entries.append((account.lower(), amount))
 
     def _hospital(self, seat: Seat) -> str:
-        return self._hospitals()[seat].lower()
-
-    def _hospitals(self) -> dict[Seat, HospitalId]:
-        return {entry.seat: entry.hospital for entry in self.study.enrolments}
+        return next(entry.hospital for entry in self.study.enrolments if entry.seat == seat)
 
 
 def opened_chunk(pieces: Iterable[bytes | memoryview], index: int) -> tuple[bytes, bytes]:
@@ -325,11 +332,6 @@ def is_chunk_right(chunk: bytes, index: int, words: int, limit: int) -> bool:
 def place_of(event: Event) -> tuple[int, int]:
     """Where an event stands on the chain."""
     return event.block, event.log_index
-
-
-def _author(claims: Mapping[int, Sequence[Claim]], event: Event) -> Seat:
-    claim: Claim = claims[event["round"]][event["attempt"]]
-    return claim.seat
 
 
 def _time(event: Event) -> int:

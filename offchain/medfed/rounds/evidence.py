@@ -190,7 +190,8 @@ class Evidence:
         self.expect(
             (entry.seat, entry.hospital, entry.version, entry.records)
             == (place, stored.hospital, stored.version, stored.records)
-            and stored.dataset == (0 if released else entry.dataset),
+            and stored.dataset == (0 if released else entry.dataset)
+            and stored.struck == bool(self.events("UpdateStruck", seat=place)),
             f"seat {place} on chain is not what the events say",
         )
         struck = any(place in seats for seats in self._struck())

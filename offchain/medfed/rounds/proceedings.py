@@ -51,7 +51,7 @@ class Proceedings:
         )
         for attempt, claim in enumerate(book.claims):
             kept = contract.attempt(study, number, attempt, evidence.block)
-            same = ("aggregate_hash", "state", "seat", "era", "made_at", "objector")
+            same = ("aggregate_hash", "state", "seat", "era", "made_at", "challenger", "objector")
             evidence.expect(
                 all(getattr(kept, name) == getattr(claim, name) for name in same),
                 f"claim {attempt} on chain is not what the events say",
@@ -308,10 +308,11 @@ class Proceedings:
         if history.result is None:
             return 0
         finals = len(self.evidence.events("RoundFinal"))
-        return max(
+        parts: list[int] = [
             pool * update.weight // ((update.weight + terms["cohort_step"]) * history.weight * finals)
             for update in history.updates.values()
-        )
+        ]
+        return max(parts)
 
     def _of_model(self, name: str) -> list[Event]:
         """The market's events of the study's model."""
