@@ -67,6 +67,9 @@ class PolicySettings(_Section):
     """Patients; a smaller cohort abstains even where the study would take it."""
     largest_stake: Annotated[int, Field(ge=0)] = 0
     """Smallest units of the study's token."""
+    largest_bond: Annotated[int, Field(ge=0)] | None = None
+    """Smallest units that a claim of a round's result without a quorum may put at stake; as much as a stake unless set, 0
+    for no claims. A right claim never loses its bond."""
     approval: bool = False
     """Whether a person has to approve each study, with its ethics number (`medfed hospital policy --approve`)."""
     enrol: bool = True

@@ -97,9 +97,7 @@ class TestAbsence:
         world.client.travel(1001)
         world.run(*three[:2], cycles=6)
         assert world.index.events("RoundFinal", study=study)
-        first = world.round(study, 1)
-        world.send(world.sponsor, world.contracts.disputes.record_absences(study, 1, first.result))
-        world.run(*three, cycles=8)
+        world.run(*three, cycles=8)  # the hospitals that were there record it
         world.client.travel(301)
         world.run(*three, cycles=2)
         assert world.index.events("AbsenceSlashed", study=study)
@@ -283,3 +281,12 @@ class TestDisclosures:
         )
         report = audit_study(ended.federation, ended.study, (short,))
         assert "which is not weight" in report.difference
+
+
+class TestAContestedStudy:
+    def test_is_right(self, contested):
+        """A refuted claim, an objection that was lost, a strike, a claim final by time, reviews, patients, licences."""
+        report = audit_study(contested.federation, contested.study)
+        assert report.difference == report.missing == ""
+        claims = [[(c.attempt, c.state, c.verdict) for c in entry.claims] for entry in report.rounds]
+        assert claims == [[(0, "refuted", "wrong"), (1, "settled", "right")], [(0, "settled", "right")]]

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from medfed.learning.models import parse_model
 from medfed.nodes.site import Site
 from medfed.protocol.cid import cid_from_digest
-from medfed.protocol.commitments import Update
+from medfed.protocol.commitments import Update, bitmap
 from medfed.protocol.phase import training_ends, voidable_at
+from medfed.rounds.contests import read_contest
 from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory
 from medfed.rounds.recompute import Outcome, RoundSum
 from medfed.types import RoundNumber, Seat, StudyId
@@ -39,6 +40,15 @@ class Attesting:
             self._send(study, entry, history, self._outcome(study, history, total))
         return 0
 
+    def complete(self, study: StudyHistory, history: RoundHistory) -> tuple[Outcome | None, bool]:
+        """What the round comes to over all submitted updates, which is what a claim has to say; None where one of them is
+        wrong or missing. And whether missing bytes alone stand in the way."""
+        total = self._sum(study, history)
+        total.add(self._site.store, history.updates)
+        if total.weights.keys() == history.updates.keys():
+            return self._outcome(study, history, total), False
+        return None, not total.faults.keys() & history.updates.keys()
+
     def disagrees(self, study: StudyHistory, history: RoundHistory) -> bool:
         """Whether the round ended with another result than the one recomputed here."""
         outcome = self._outcomes.get((study.study, history.number))
@@ -49,8 +59,11 @@ class Attesting:
         )
 
     def void(self, study: StudyHistory, history: RoundHistory, now: int) -> None:
-        """Move on a round that cannot end any more."""
-        if not history.final_at and now >= voidable_at(history.facts(study.terms)):
+        """Move on a round that cannot end any more and that no claim holds open."""
+        facts = history.facts(study.terms)
+        if history.final_at or history.void or now < voidable_at(facts):
+            return
+        if now >= voidable_at(facts, read_contest(self._site.index, study, history).held_until):
             call = self._site.contracts.rounds.advance(study.study)
             self._site.send("advance", call, study=study.study, round=history.number)
 
@@ -86,8 +99,8 @@ class Attesting:
             self._site.notes.tell("left out", (history.study, history.number, seat), what)
 
     def _outcome(self, study: StudyHistory, history: RoundHistory, total: RoundSum) -> Outcome:
-        key = (study.study, history.number)
-        if key not in self._outcomes:
+        key, included = (study.study, history.number), bitmap(list(total.weights))
+        if key not in self._outcomes or self._outcomes[key].aggregate.included != included:
             self._outcomes = {key: total.outcome(self._site.model(study, history.number))}
         return self._outcomes[key]
 

@@ -3,7 +3,8 @@
 For each study it has a seat in:
 1. Training: fix the cohort of the second before the round opened, ask the policy, train, store the bytes, commit to
 them (or abstain).
-2. Training closed: publish the bytes, fetch everybody's, check and add each once, attest to the result, pin all of it.
+2. Training closed: publish the bytes, fetch everybody's, check and add each once, attest to the result, pin all of it. Without a
+quorum: claim the result against a bond, object to a wrong claim.
 3. Round final, in a study that pays by reviews: score the updates, commit, reveal, have the scores tallied.
 4. Study over: claim what is unlocked, release the stake, unpin what no study needs.
 It enrols where the policy says so, and moves a study on whose deadline has passed.
@@ -28,6 +29,7 @@ from medfed.errors import (
     SpecError,
 )
 from medfed.nodes.attesting import Attesting
+from medfed.nodes.claiming import Claiming
 from medfed.nodes.enrolling import Enrolling
 from medfed.nodes.health import Health
 from medfed.nodes.holds import Held
@@ -88,6 +90,7 @@ class Hospital:
         self._training = Training(self._site, self._folder)
         self._publishing = Publishing(self._site, self._folder, self._training)
         self._attesting = Attesting(self._site)
+        self._claiming = Claiming(self._site, self._attesting)
         self._reviewing = Reviewing(self._site, self._folder, self._training)
         self._settling = Settling(self._site, self._folder)
         self._health = health or Health()
@@ -134,7 +137,8 @@ class Hospital:
             self._enrolling.consider(study, head)
             return 0
         awaited = self._reviewing.review(study, entry, self._site.clock.estimate(head))
-        if study.ended and self._settling.settle(study, entry, head):
+        held = self._claiming.settle(study, entry, self._site.clock.estimate(head))
+        if study.ended and self._settling.settle(study, entry, head) and not held:
             self._settled.add(study.study)
             return 0
         if not study.rounds and not study.ended:
@@ -151,7 +155,9 @@ class Hospital:
         phase = phase_of(history.facts(study.terms), now)
         self._phases[phase] += 1
         if phase is Phase.TRAINING:
-            if entry.seat not in history.updates and entry.seat not in history.abstained:
+            struck = self._claiming.excuse(study, history)
+            acted = entry.seat in history.updates or entry.seat in history.abstained
+            if not acted and not struck >> entry.seat & 1:
                 self._training.act(study, entry, history, now)
             return 0
         if self._is_over(study, entry, history, now):
@@ -163,6 +169,7 @@ class Hospital:
             self._publishing.publish(study, entry, history)
             if not history.attested >> entry.seat & 1:
                 awaited = self._attesting.attest(study, entry, history, now)
+            self._claiming.act(study, entry, history, now)
         self._attesting.void(study, history, now)
         return awaited
 

@@ -55,10 +55,13 @@ def training_ends(facts: RoundFacts) -> int:
     return facts.closed_at or facts.opened_at + facts.training_seconds
 
 
-def voidable_at(facts: RoundFacts) -> int:
-    """From when on anyone may void the open round: at once when too few submitted, else when Aggregating is over."""
+def voidable_at(facts: RoundFacts, held_until: int = 0) -> int:
+    """From when on anyone may void the open round: at once when too few submitted, else when Aggregating is over and
+    nothing contested holds it any more."""
     closed = training_ends(facts)
-    return closed if facts.submitters < facts.min_hospitals else closed + facts.aggregating_seconds
+    if facts.submitters < facts.min_hospitals:
+        return closed
+    return max(closed + facts.aggregating_seconds, held_until)
 
 
 def quorum_of(submitters: int) -> int:

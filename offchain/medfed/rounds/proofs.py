@@ -1,0 +1,276 @@
+"""What `Disputes.sol` takes as proof of a lie, found by looking at the bytes: the first chunk of a vector that cannot be
+right, opened with its neighbours in the tree.
+
+Not every lie can be proved. Where bytes are not those of their root, or a model is not the one that follows, no chunk
+shows it to a contract: `Unprovable` says so, and an objection keeps it from becoming final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfed.chain.calls import Call
+from medfed.chain.contracts.disputes import Disputes
+from medfed.errors import ContentMissing, IntegrityError, ProtocolError
+from medfed.learning.models import Model, model_bytes
+from medfed.learning.rules import aggregator
+from medfed.learning.server import next_model
+from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS, ChunkHasher, chunk_count
+from medfed.protocol.cid import cid_from_digest, cid_of, digest_of
+from medfed.protocol.commitments import Aggregate, Update, seats_in
+from medfed.protocol.openings import Opening, chunk_openings
+from medfed.protocol.vector import seal, vector_size
+from medfed.rounds.history import Enrolment
+from medfed.rounds.recompute import RoundPlace, check_manifest, kept
+from medfed.storage import ContentStore
+from medfed.types import Seat
+
+__all__ = [
+    "AggregateProof",
+    "OpenVector",
+    "Proof",
+    "Unprovable",
+    "UpdateProof",
+    "WeightProof",
+    "challenge",
+    "open_vector",
+    "refute_aggregate",
+    "refute_update",
+]
+
+Words = NDArray[np.uint32]
+
+_BLOCK = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVector:
+    """All words of a vector's file, header and padding included, its tree, and how many bytes the file has."""
+
+    words: Words
+    tree: ChunkHasher
+    length: int
+
+    def opening(self, index: int) -> Opening:
+        """Chunk `index` with its proof."""
+        chunk = self.words[index * CHUNK_WORDS : (index + 1) * CHUNK_WORDS].astype(">u4").tobytes()
+        return Opening(chunk, self.tree.proof(index))
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateProof:
+    """Chunk `index` of a seat's update cannot be right: index 0 is the header."""
+
+    seat: Seat
+    update: Update
+    index: int
+    opening: Opening
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateProof:
+    """Chunk `index` of an aggregate is not what the rule makes of the updates'; index 0 is the header."""
+
+    aggregate: Aggregate
+    index: int
+    openings: tuple[bytes, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightProof:
+    """An aggregate's weight is not the sum of its updates', which are shown by ascending seat."""
+
+    aggregate: Aggregate
+    updates: tuple[Update, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unprovable:
+    """Something is wrong, and there is nothing to show to a contract."""
+
+    reason: str
+
+
+Proof = UpdateProof | AggregateProof | WeightProof
+
+
+def challenge(disputes: Disputes, place: RoundPlace, proof: Proof) -> Call:
+    """The call that brings a proof to the chain."""
+    where = (place.study, place.number)
+    if isinstance(proof, UpdateProof):
+        return disputes.challenge_update(*where, proof.seat, (proof.update, proof.index, proof.opening))
+    if isinstance(proof, WeightProof):
+        return disputes.challenge_weight(*where, proof.aggregate, proof.updates)
+    return disputes.challenge_chunk(*where, proof.aggregate, proof.index, proof.openings)
+
+
+def refute_update(
+    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update
+) -> UpdateProof | Unprovable | None:
+    """What is wrong with an update; None when it is right.
+
+    Raises `ContentMissing` or `IntegrityError` while its bytes, or its manifest, cannot be had.
+    """
+    try:
+        opened = open_vector(store, place, update.cid, update.update_root)
+        found = _first_wrong(place, entry, update, opened.words)
+        if found is not None:
+            index, reason = found
+            return UpdateProof(entry.seat, update, index, opened.opening(index), reason)
+        _check_rest(store, place, entry, update, opened)
+    except ProtocolError as exc:
+        return Unprovable(f"the update of seat {entry.seat}: {exc}")
+    return None
+
+
+def refute_aggregate(
+    store: ContentStore,
+    place: RoundPlace,
+    updates: Mapping[Seat, Update],
+    aggregate: Aggregate,
+    model: Model,
+) -> AggregateProof | WeightProof | Unprovable | None:
+    """What is wrong with an aggregate of those of `updates` that it includes, in a round that starts from `model`; None
+    when it is right.
+
+    The aggregate's own bytes are only asked for when its root is not the one recomputed. Memory holds one vector and one
+    tree at a time, larger vectors in files. Raises `ContentMissing` or `IntegrityError` while an update's bytes cannot be
+    had.
+    """
+    included = {seat: updates[seat] for seat in seats_in(aggregate.included)}
+    weight = sum(update.weight for update in included.values())
+    if weight != aggregate.weight:
+        reason = f"it says weight {aggregate.weight}, its updates have {weight}"
+        return WeightProof(aggregate, tuple(included.values()), reason)
+    try:
+        expected = _recomputed(store, place, included)
+    except ProtocolError as exc:
+        return Unprovable(f"it includes what cannot be checked: {exc}")
+    sealed = seal(place.header(), expected)
+    if sealed.root != aggregate.root:
+        return _differing(store, place, included, aggregate, expected)
+    if digest_of(sealed.cid) != aggregate.cid:
+        return Unprovable(f"it names {cid_from_digest(aggregate.cid)}, its bytes have the CID {sealed.cid}")
+    return _wrong_model(place, aggregate, expected, model)
+
+
+def open_vector(store: ContentStore, place: RoundPlace, cid: bytes, root: bytes) -> OpenVector:
+    """A committed vector's file, taken apart.
+
+    One that is too short is taken as if it ended in zeros, as its tree is. Raises `ProtocolError` when the bytes are had
+    and are not those of `root`, `ContentMissing` or `IntegrityError` while they cannot be had.
+    """
+    size, name = vector_size(place.spec.size), cid_from_digest(cid)
+    words, tree, filled, length = np.zeros(size // 4, dtype=np.uint32), ChunkHasher(), 0, 0
+    for piece in store.stream(name, size):
+        whole = piece.ljust(-(-len(piece) // CHUNK_BYTES) * CHUNK_BYTES, b"\0")
+        tree.add(whole)
+        words[filled // 4 : (filled + len(whole)) // 4] = np.frombuffer(whole, dtype=">u4")
+        filled, length = filled + len(whole), length + len(piece)
+    tree.add(bytes(size - filled))
+    if tree.root() != root:
+        raise ProtocolError(f"the bytes of {name} have another chunk root than was committed to")
+    return OpenVector(words, tree, length)
+
+
+def _check_rest(
+    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update, opened: OpenVector
+) -> None:
+    """What every participant checks of an update and no contract can: length, norm, manifest."""
+    if opened.length != vector_size(place.spec.size):
+        raise ProtocolError(
+            f"its file has {opened.length} bytes, it must have {vector_size(place.spec.size)}"
+        )
+    place.spec.codec.check(_body(opened.words, place), place.spec.rule.coded_weight(update.weight))
+    check_manifest(store, place, entry, update)
+
+
+def _first_wrong(place: RoundPlace, entry: Enrolment, update: Update, words: Words) -> tuple[int, str] | None:
+    """The first chunk that `challengeUpdate` would convict, and why."""
+    if not np.array_equal(words[:CHUNK_WORDS], place.header(entry.hospital).words()):
+        return 0, f"the update of seat {entry.seat} has another header than its round and hospital ask for"
+    limit = place.spec.codec.word_limit(place.spec.rule.coded_weight(update.weight))
+    signed = _body(words, place).view(np.int32)
+    for start in range(0, len(signed), _BLOCK):
+        block = signed[start : start + _BLOCK]
+        beyond = (block > limit) | (block < -limit)
+        if beyond.any():
+            at = start + int(beyond.argmax())
+            return (
+                1 + at // CHUNK_WORDS,
+                f"the update of seat {entry.seat} has the word {signed[at]}, beyond its bound of {limit}",
+            )
+    if words[CHUNK_WORDS + place.spec.size :].any():
+        return (
+            chunk_count(place.spec.size),
+            f"the padding of the update of seat {entry.seat} is not zero",
+        )
+    return None
+
+
+def _recomputed(store: ContentStore, place: RoundPlace, included: Mapping[Seat, Update]) -> Words:
+    """What the rule makes of all chunks behind the header, padding included."""
+    total = aggregator(place.spec.rule, kept)
+    for seat, update in included.items():
+        total.add(seat, open_vector(store, place, update.cid, update.update_root).words[CHUNK_WORDS:])
+    return total.result()
+
+
+def _differing(
+    store: ContentStore,
+    place: RoundPlace,
+    included: Mapping[Seat, Update],
+    aggregate: Aggregate,
+    expected: Words,
+) -> AggregateProof | Unprovable:
+    """The first chunk of the aggregate that is not the expected one."""
+    try:
+        opened = open_vector(store, place, aggregate.cid, aggregate.root)
+    except (ContentMissing, IntegrityError, ProtocolError) as exc:
+        return Unprovable(f"its root is not that of the updates, and its bytes cannot be shown: {exc}")
+    index = _first_difference(opened.words, place, expected)
+    own = opened.opening(index)
+    if index == 0:
+        return AggregateProof(
+            aggregate, 0, tuple(chunk_openings([], own)), "its header is not that of the round"
+        )
+    if not place.spec.rule.per_chunk:
+        return Unprovable(f"chunk {index} is wrong, and the study's rule can only be checked as a whole")
+    del opened
+    shown = [
+        (update, open_vector(store, place, update.cid, update.update_root).opening(index))
+        for update in included.values()
+    ]
+    reason = f"chunk {index} is not what the rule makes of its {len(shown)} updates"
+    return AggregateProof(aggregate, index, tuple(chunk_openings(shown, own)), reason)
+
+
+def _first_difference(words: Words, place: RoundPlace, expected: Words) -> int:
+    if not np.array_equal(words[:CHUNK_WORDS], place.header().words()):
+        return 0
+    body = words[CHUNK_WORDS:]
+    for start in range(0, len(body), _BLOCK):
+        differs = body[start : start + _BLOCK] != expected[start : start + _BLOCK]
+        if differs.any():
+            return 1 + (start + int(differs.argmax())) // CHUNK_WORDS
+    raise ProtocolError("two vectors with the same words have different roots")
+
+
+def _wrong_model(place: RoundPlace, aggregate: Aggregate, expected: Words, model: Model) -> Unprovable | None:
+    spec, count = place.spec, aggregate.included.bit_count()
+    divisor = spec.rule.divisor(count, aggregate.weight)
+    following = cid_of(model_bytes(next_model(model, expected[: spec.size], divisor, spec), spec))
+    if digest_of(following) == aggregate.model:
+        return None
+    return Unprovable(f"it names the model {cid_from_digest(aggregate.model)}, from it follows {following}")
+
+
+def _body(words: Words, place: RoundPlace) -> Words:
+    return words[CHUNK_WORDS : CHUNK_WORDS + place.spec.size]
