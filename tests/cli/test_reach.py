@@ -15,10 +15,12 @@ CONTRACTS = {
     "ConsentRegistry": "consents",
     "FederatedRounds": "rounds",
     "StakeVault": "vault",
+    "Rewards": "rewards",
 }
 BY_CONTRACTS = {
     "DatasetRegistry": {"lock", "unlock"},
-    "StakeVault": {"lock", "unlock", "slash", "fund", "pay"},
+    "FederatedRounds": {"finaliseByTime", "forfeit", "refute", "strikeUpdate"},
+    "StakeVault": {"lock", "unlock", "slash", "fund", "pay", "collect", "disburse"},
 }
 """Called by another contract of the deployment only."""
 ANY_WALLET = {"approve", "safeTransferFrom", "setApprovalForAll", "setAuthority", "transferFrom"}

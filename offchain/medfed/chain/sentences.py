@@ -115,7 +115,6 @@ _ROUNDS = {
     "AlreadyRefunded": "Study {study} is refunded already.",
     "SeatStruck": "An update of seat {seat} in study {study} was proved wrong; its hospital submits no more.",
     "PayVoid": "Round {void_from} of study {study} was proved wrong: it and later rounds pay nobody.",
-    "RecordingClosed": "Absences in study {study} were recorded until second {closed_at}; its stakes are free since.",
     "ChunkLength": "A chunk has {expected} bytes, not {length}.",
 }
 
@@ -146,6 +145,22 @@ _DISPUTES = {
     "AlreadyRefuted": "Everybody who attested to {aggregate_hash} has lost the stake for it already.",
 }
 
+_REWARDS = {
+    "NotReviewed": "Study {study} does not pay by reviews.",
+    "ReviewClosed": "This part of the reviews of round {round} of study {study} was over at second {closed_at}.",
+    "ReviewNotOpen": "This part of the reviews of round {round} of study {study} begins at second {opens_at}.",
+    "AlreadyCommitted": "Seat {seat} has committed to a review of round {round} of study {study} already.",
+    "AlreadyRevealed": "Seat {seat} has revealed its review of round {round} of study {study} already.",
+    "ReviewMismatch": "The review shown is not the one that seat {seat} committed to in round {round} of study {study}.",
+    "ScoreCount": "A review has a score for each of the {expected} submitted updates, not {scores} scores.",
+    "AlreadyTallied": "The reviews of round {round} of study {study} are tallied already.",
+    "NotTallied": "The reviews of round {round} of study {study} have to be tallied first; `medfed study claim` does.",
+    "NotInCohort": "{patient} is not in the cohort of seat {seat} in round {round} of study {study}.",
+    "LeafClaimed": "This patient's part of round {round} of study {study} is paid already.",
+    "SweepLocked": "What nobody claimed in study {study} goes back to its sponsor after second {until}, not before.",
+    "NothingToSweep": "Nothing is left of the rewards of study {study}.",
+}
+
 SENTENCES: dict[str, str] = {
     "Error": "A contract refused: {message}.",
     **_ROLES,
@@ -155,5 +170,6 @@ SENTENCES: dict[str, str] = {
     **_VAULT,
     **_STUDIES,
     **_ROUNDS,
+    **_REWARDS,
     **_DISPUTES,
 }

@@ -42,6 +42,7 @@ from medfed.protocol.typed import (
 )
 from medfed.rounds.federation import Federation, OnChain
 from medfed.rounds.history import read_round, read_study
+from medfed.rounds.reviews import due_tally, is_reviewed
 from medfed.rounds.settle import due_claims
 from medfed.types import Address, Cid, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
@@ -205,10 +206,18 @@ def _afford(place: OnChain, account: Address, token: Address, amount: int) -> No
 
 
 def claim(federation: Federation, sender: Sender, study: StudyId, seat: Seat) -> dict[RoundNumber, int]:
-    """Claim all that a seat has earned and that is unlocked; returns the amount by round."""
+    """Claim all that a seat has earned and that is unlocked; returns the amount by round.
+
+    Reviews that await their tally are tallied first.
+    """
     federation.sync()
     history, rounds = read_study(federation.index, study), federation.contracts.rounds
     now = ChainClock(federation.client).estimate()
+    for value in range(1, history.rounds + 1) if is_reviewed(history) else ():
+        number = RoundNumber(value)
+        place = history, read_round(federation.index, study, number)
+        if (call := due_tally(federation.index, federation.contracts.rewards, *place, now)) is not None:
+            sender.send(call)
     paid: dict[RoundNumber, int] = {}
     for call in due_claims(federation.index, rounds, history, seat, now):
         for event in rounds.events(sender.send(call)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli import patient_sign
+from medfed.cli import patient_sign, rewards
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, date_of, show, table, when
 
@@ -241,6 +241,8 @@ def uses(
 
 
 app.command("relay")(patient_sign.relay)
+app.command("claim")(rewards.claim)
+app.command("withdraw")(rewards.withdraw)
 
 
 def _opened(dataset: int) -> tuple[OnChain, dict[str, Any], DatasetId]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli import study_export, study_round
+from medfed.cli import rewards, study_export, study_round
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, in_words, show, table
 
@@ -198,6 +198,8 @@ for _command, _name in (
     (study_round.absences, "absences"),
     (study_round.claim, "claim"),
     (study_round.release, "release"),
+    (rewards.scores, "scores"),
+    (rewards.sweep, "sweep"),
     (study_export.export, "export"),
 ):
     app.command(_name)(_command)

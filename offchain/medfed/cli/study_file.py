@@ -66,7 +66,14 @@ max_voids = 2               # so many void rounds abort the study
 training_seconds = 3600
 aggregating_seconds = 3600
 dispute_seconds = 600       # pay and stakes unlock after it
-attester_bps = 1000         # share of those who recompute and attest, in 1/10,000
+attester_bps = 1000         # share of those who recompute and attest (who review, where reviews pay), in 1/10,000
+score_mode = "weight"       # what the rest is shared out by: "weight" (consented patients), "equal", or "reviewed": hospitals
+                            # score each other's updates on records of their own, see docs/incentives.md
+patient_bps = 0             # share of a round's reward, and of licence fees, that patients may claim, in 1/10,000
+sponsor_fee_bps = 1000      # your share of the finished model's licence fees, in 1/10,000
+max_attempts = 4            # claims of a round's result without a quorum; 0 where only a quorum may end a round
+claim_seconds = 3600        # how long such a claim can be objected to
+bond = "500"                # what it puts at stake, and what a stranger's objection does
 """
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from medfed.errors import ContentMissing, IntegrityError, ProtocolError
+from medfed.chain.calls import Call
+from medfed.chain.contracts.rewards import PatientLeaf
+from medfed.errors import ContentMissing, ContractRevert, IntegrityError, ProtocolError
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import Update
 from medfed.protocol.documents import CohortManifest
 from medfed.protocol.leaves import Use, cohort_leaf, use_salt
+from medfed.protocol.merkle import merkle_proof
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import Enrolment, RoundHistory, consented, read_round, read_study, study_ids
+from medfed.rounds.settle import BPS
 from medfed.types import Address, DatasetId, RoundNumber
 
-__all__ = ["Finding", "find_uses"]
+__all__ = ["Finding", "Share", "find_shares", "find_uses"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,20 @@ class Finding:
         return bool(self.used) and not self.consented
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A patient's part of what one round gives to patients. `call` claims it, for the patient's account alone."""
+
+    study: int
+    round: int
+    amount: int
+    """In smallest units."""
+    token: Address
+    why: str = ""
+    """Why it cannot be claimed now."""
+    call: Call | None = field(default=None, repr=False)
+
+
 def find_uses(
     federation: Federation, patient: Address, link_secret: bytes, dataset: DatasetId
 ) -> list[Finding]:
@@ -47,6 +65,60 @@ def find_uses(
         _look(federation, (patient, link_secret), entry, history)
         for entry, history in _rounds(federation, dataset)
     ]
+
+
+def find_shares(
+    federation: Federation, patient: Address, link_secret: bytes, dataset: DatasetId
+) -> list[Share]:
+    """What the patient can claim of final rounds that give patients a part, oldest first, and what only later.
+
+    What was claimed before is not among it, and neither is a round whose manifest cannot be had.
+    """
+    federation.sync()
+    found = (
+        _share(federation, (patient, link_secret), entry, history)
+        for entry, history in _rounds(federation, dataset)
+    )
+    return [share for share in found if share is not None]
+
+
+def _share(
+    federation: Federation, who: tuple[Address, bytes], entry: Enrolment, history: RoundHistory
+) -> Share | None:
+    patient, link_secret = who
+    study, result = read_study(federation.index, history.study), history.result
+    if result is None or not study.terms["patient_bps"] or _paid(federation, patient, history):
+        return None
+    salt = use_salt(link_secret, _use(federation, entry, history))
+    update = history.updates[entry.seat]
+    try:
+        leaves = [bytes.fromhex(leaf[2:]) for leaf in _manifest(federation, update).leaves]
+    except (ContentMissing, IntegrityError, ProtocolError):
+        return None
+    own = cohort_leaf(_use(federation, entry, history), patient, salt)
+    if own not in leaves:
+        return None
+    leaf = PatientLeaf(entry.dataset, salt, merkle_proof(leaves, leaves.index(own)))
+    place, work = (history.study, history.number, entry.seat), (result, update)
+    rewards, where = federation.contracts.rewards, (int(history.study), int(history.number))
+    token = Address(study.terms["token"])
+    try:
+        _, part, whole = rewards.patient_share(place, work, patient, leaf)
+    except ContractRevert as exc:
+        return Share(*where, 0, token, str(exc))
+    reward = study.terms["reward_per_round"] + federation.contracts.rounds.carried_into(*place[:2])
+    amount = reward * study.terms["patient_bps"] // BPS * part // whole
+    return Share(*where, amount, token, call=rewards.claim_patient(place, work, leaf)) if amount else None
+
+
+def _paid(federation: Federation, patient: Address, history: RoundHistory) -> bool:
+    events = federation.index.events("PatientPaid", study=history.study, round=history.number)
+    return any(event["patient"] == patient for event in events)
+
+
+def _use(federation: Federation, entry: Enrolment, history: RoundHistory) -> Use:
+    rounds = federation.contracts.rounds.address
+    return Use(federation.client.chain_id, rounds, history.study, history.number, entry.dataset)
 
 
 def _rounds(federation: Federation, dataset: DatasetId) -> Iterator[tuple[Enrolment, RoundHistory]]:
@@ -69,8 +141,7 @@ def _look(
     at = history.opened_at - 1
     agreed = patient in consented(federation.index, entry.dataset, purposes, at)
     place = (int(history.study), int(history.number), at)
-    rounds = federation.contracts.rounds.address
-    use = Use(federation.client.chain_id, rounds, history.study, history.number, entry.dataset)
+    use = _use(federation, entry, history)
     leaf = cohort_leaf(use, patient, use_salt(link_secret, use))
     try:
         used = f"0x{leaf.hex()}" in _manifest(federation, history.updates[entry.seat]).leaves
