@@ -26,7 +26,7 @@ from medfed.chain.sealed import header_from_json, receipt_from_json
 from medfed.errors import ChainUnavailable, ConfigError, ContractRevert, MedFedError
 from medfed.types import Address, BlockStamp
 
-__all__ = ["HttpChain"]
+__all__ = ["HttpChain", "new_pool"]
 
 _RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _LIMIT_CODES = frozenset({-32005, -32016, -32614})
@@ -54,7 +54,7 @@ class HttpChain(ChainClient):
         self._block_gas: int | None = None
         parts = urlsplit(url)
         self._headers = _headers(parts.username, parts.password)
-        self._pool = _new_pool(parts.scheme, parts.hostname or "")
+        self._pool = new_pool(parts.scheme, parts.hostname or "")
         # Paths and user names of RPC addresses are often secret keys: people see host and port only.
         self.label = f"The RPC at {parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
 
@@ -352,7 +352,7 @@ def _headers(user: str | None, password: str | None) -> dict[str, str]:
     return plain | urllib3.make_headers(basic_auth=f"{unquote(user)}:{unquote(password or '')}")
 
 
-def _new_pool(scheme: str, host: str) -> urllib3.PoolManager:
+def new_pool(scheme: str, host: str) -> urllib3.PoolManager:
     """Connections by the environment's proxy and certificate settings, read once."""
     named = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"))
     bundle = next((path for path in named if path), None)

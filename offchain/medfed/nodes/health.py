@@ -47,6 +47,9 @@ class Health:
         self._failed = Counter(
             "medfed_cycle_failures", "Cycles that failed and were tried again.", registry=self._registry
         )
+        self._alerts = Counter(
+            "medfed_alerts", "What a watchtower found wrong, by kind.", ["kind"], registry=self._registry
+        )
         self._success = self._gauge("last_success_timestamp_seconds", "When a cycle last succeeded.")
         self._values = {
             "ether": self._gauge("operator_ether", "Gas money of the operator's account."),
@@ -67,6 +70,10 @@ class Health:
         self._failures = 0
         self._since = self._wall()
         self._success.set(self._since)
+
+    def alert(self, kind: str) -> None:
+        """Something was found to be wrong."""
+        self._alerts.labels(kind).inc()
 
     def head(self, head: BlockStamp) -> None:
         """The block that a cycle looks at."""

@@ -7,7 +7,7 @@ shows it to a contract: `Unprovable` says so, and an objection keeps it from bec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,9 +93,10 @@ class WeightProof:
 
 @dataclass(frozen=True, slots=True)
 class Unprovable:
-    """Something is wrong, and there is nothing to show to a contract."""
+    """Something is wrong, and there is nothing to show to a contract; `yet`, as bytes that come later may."""
 
     reason: str
+    yet: bool = False
 
 
 Proof = UpdateProof | AggregateProof | WeightProof
@@ -126,7 +127,7 @@ def refute_update(
             return UpdateProof(entry.seat, update, index, opened.opening(index), reason)
         _check_rest(store, place, entry, update, opened)
     except ProtocolError as exc:
-        return Unprovable(f"the update of seat {entry.seat}: {exc}")
+        return Unprovable(str(exc))
     return None
 
 
@@ -135,14 +136,14 @@ def refute_aggregate(
     place: RoundPlace,
     updates: Mapping[Seat, Update],
     aggregate: Aggregate,
-    model: Model,
+    model: Callable[[], Model],
 ) -> AggregateProof | WeightProof | Unprovable | None:
-    """What is wrong with an aggregate of those of `updates` that it includes, in a round that starts from `model`; None
-    when it is right.
+    """What is wrong with an aggregate of those of `updates` that it includes, in a round that starts from what `model`
+    gives, which is asked last; None when it is right.
 
-    The aggregate's own bytes are only asked for when its root is not the one recomputed. Memory holds one vector and one
-    tree at a time, larger vectors in files. Raises `ContentMissing` or `IntegrityError` while an update's bytes cannot be
-    had.
+    The aggregate's own bytes are only asked for when its root is not the one recomputed. Memory holds
+    two vectors and one tree, larger sets of vectors in files. Raises `ContentMissing` or `IntegrityError` while an
+    update's bytes, or the model, cannot be had.
     """
     included = {seat: updates[seat] for seat in seats_in(aggregate.included)}
     weight = sum(update.weight for update in included.values())
@@ -158,7 +159,10 @@ def refute_aggregate(
         return _differing(store, place, included, aggregate, expected)
     if digest_of(sealed.cid) != aggregate.cid:
         return Unprovable(f"it names {cid_from_digest(aggregate.cid)}, its bytes have the CID {sealed.cid}")
-    return _wrong_model(place, aggregate, expected, model)
+    try:
+        return _wrong_model(place, aggregate, expected, model())
+    except ProtocolError as exc:
+        return Unprovable(f"the model that the round starts from is none of this study: {exc}")
 
 
 def open_vector(store: ContentStore, place: RoundPlace, cid: bytes, root: bytes) -> OpenVector:
@@ -195,7 +199,7 @@ def _check_rest(
 def _first_wrong(place: RoundPlace, entry: Enrolment, update: Update, words: Words) -> tuple[int, str] | None:
     """The first chunk that `challengeUpdate` would convict, and why."""
     if not np.array_equal(words[:CHUNK_WORDS], place.header(entry.hospital).words()):
-        return 0, f"the update of seat {entry.seat} has another header than its round and hospital ask for"
+        return 0, "it has another header than its round and hospital ask for"
     limit = place.spec.codec.word_limit(place.spec.rule.coded_weight(update.weight))
     signed = _body(words, place).view(np.int32)
     for start in range(0, len(signed), _BLOCK):
@@ -205,12 +209,12 @@ def _first_wrong(place: RoundPlace, entry: Enrolment, update: Update, words: Wor
             at = start + int(beyond.argmax())
             return (
                 1 + at // CHUNK_WORDS,
-                f"the update of seat {entry.seat} has the word {signed[at]}, beyond its bound of {limit}",
+                f"it has the word {signed[at]}, beyond its bound of {limit}",
             )
     if words[CHUNK_WORDS + place.spec.size :].any():
         return (
             chunk_count(place.spec.size),
-            f"the padding of the update of seat {entry.seat} is not zero",
+            "its padding is not zero",
         )
     return None
 
@@ -234,7 +238,8 @@ def _differing(
     try:
         opened = open_vector(store, place, aggregate.cid, aggregate.root)
     except (ContentMissing, IntegrityError, ProtocolError) as exc:
-        return Unprovable(f"its root is not that of the updates, and its bytes cannot be shown: {exc}")
+        reason = f"its root is not that of the updates, and its bytes cannot be shown: {exc}"
+        return Unprovable(reason, yet=not isinstance(exc, ProtocolError))
     index = _first_difference(opened.words, place, expected)
     own = opened.opening(index)
     if index == 0:

@@ -35,6 +35,8 @@ def check_terms(spec: StudySpec, terms: Mapping[str, Any]) -> None:
         "rounds": (spec.rounds, terms["rounds"]),
         "cohort step": (spec.cohort_step, terms["cohort_step"]),
         "largest weight": (spec.codec_spec.max_weight, terms["max_weight"]),
+        "number of words": (spec.size, terms["words"]),
+        "largest word per unit of weight": (spec.codec.steps, terms["steps"]),
         "number of hospitals": (spec.codec_spec.max_hospitals, terms["max_hospitals"]),
     }
     for name, (here, there) in said.items():
