@@ -6,6 +6,7 @@ import {AuthorityUtils} from "@openzeppelin/contracts/access/manager/AuthorityUt
 import {ERC1155} from "@openzeppelin/contracts/token/ERC1155/ERC1155.sol";
 import {Bytes} from "@openzeppelin/contracts/utils/Bytes.sol";
 import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IFederatedRounds} from "./interfaces/IFederatedRounds.sol";
 import {IModelMarket} from "./interfaces/IModelMarket.sol";
@@ -33,7 +34,7 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     struct Book {
         uint16 rounds; // complete ones
         uint240 total; // sum of all shares
-        uint256[64] shares; // by seat
+        mapping(uint256 seat => uint256) shares;
     }
 
     // Immutables
@@ -58,6 +59,8 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     mapping(StudyId model => mapping(address token => mapping(uint256 seat => uint256))) private _paidSeat;
     mapping(StudyId model => mapping(address token => uint256)) private _paidSponsor;
     mapping(bytes32 leaf => mapping(address token => uint256)) private _paidLeaf;
+    mapping(StudyId model => mapping(address token => mapping(uint256 round => mapping(uint256 seat => uint256))))
+        private _paidCohort;
 
     // Constructor
 
@@ -187,10 +190,10 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     /// @inheritdoc IModelMarket
     function claimFees(StudyId model, uint8 seat, address token) external {
         _requireRegistered(model);
-        IFederatedRounds.Study memory s = ROUNDS.getStudy(model);
+        (uint256 sponsorBps, uint256 patientBps,) = _partsOf(model);
         Book storage book = _books[model];
         address hospital = ROUNDS.getSeat(model, seat).hospital;
-        uint256 pool = feesOf[model][token] * (BPS - s.sponsorFeeBps - s.patientBps) / BPS;
+        uint256 pool = feesOf[model][token] * (BPS - sponsorBps - patientBps) / BPS;
         uint256 due = book.total == 0 ? 0 : pool * book.shares[seat] / book.total;
         uint256 amount = due - _paidSeat[model][token][seat];
         require(amount != 0, NothingEarned(model, hospital));
@@ -202,13 +205,13 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     /// @inheritdoc IModelMarket
     function claimSponsorFees(StudyId model, address token) external {
         _requireRegistered(model);
-        IFederatedRounds.Study memory s = ROUNDS.getStudy(model);
-        uint256 due = feesOf[model][token] * s.sponsorFeeBps / BPS;
+        (uint256 sponsorBps,, address sponsor) = _partsOf(model);
+        uint256 due = feesOf[model][token] * sponsorBps / BPS;
         uint256 amount = due - _paidSponsor[model][token];
-        require(amount != 0, NothingEarned(model, s.sponsor));
+        require(amount != 0, NothingEarned(model, sponsor));
 
         _paidSponsor[model][token] = due;
-        _disburse(model, token, s.sponsor, amount);
+        _disburse(model, token, sponsor, amount);
     }
 
     /// @inheritdoc IModelMarket
@@ -224,13 +227,19 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
         uint256 finals = _requireRegistered(model).finals;
         (bytes32 digest, uint256 part, uint256 whole) =
             REWARDS.patientShareOf(model, round, seat, aggregate, update, msg.sender, leaf);
-        uint256 pool = feesOf[model][token] * ROUNDS.getStudy(model).patientBps / BPS;
+        IFederatedRounds.Study memory s = ROUNDS.getStudy(model);
+        uint256 pool = feesOf[model][token] * s.patientBps / BPS;
         uint256 due = pool * part / (whole * finals);
-        uint256 amount = due - _paidLeaf[digest][token];
-        require(amount != 0, NothingEarned(model, msg.sender));
+        uint256 paid = _paidLeaf[digest][token];
+        require(due > paid, NothingEarned(model, msg.sender));
+        // Only the attesters have counted the leaves of a cohort; more than its weight allows are not paid from what is others'.
+        uint256 most = pool * part * (uint256(update.weight) + s.cohortStep) / (whole * finals);
+        uint256 spent = _paidCohort[model][token][round][seat] + due - paid;
+        require(spent <= most, CohortSpent(model, round, seat));
 
         _paidLeaf[digest][token] = due;
-        _disburse(model, token, msg.sender, amount);
+        _paidCohort[model][token][round][seat] = spent;
+        _disburse(model, token, msg.sender, due - paid);
     }
 
     // Views
@@ -304,6 +313,16 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
         uint256 until = uint256(ballot.finalAt) + ROUNDS.getStudy(study).disputeSeconds;
         require(block.timestamp >= until, IFederatedRounds.ClaimLocked(study, round, until));
         return ballot.included & ~ROUNDS.getAbsence(study, round).struck;
+    }
+
+    /// @dev Of the fees, in 1/10,000. All together are at most the whole: the sponsor has no more than the patients leave.
+    function _partsOf(StudyId model)
+        private
+        view
+        returns (uint256 sponsorBps, uint256 patientBps, address sponsor)
+    {
+        IFederatedRounds.Study memory s = ROUNDS.getStudy(model);
+        return (Math.min(s.sponsorFeeBps, BPS - s.patientBps), s.patientBps, s.sponsor);
     }
 
     // Internal: steps

@@ -70,6 +70,7 @@ interface IModelMarket {
     error SupersededByOlder(StudyId model, StudyId by);
     error NotTransferable(uint256 licence);
     error NothingEarned(StudyId model, address account);
+    error CohortSpent(StudyId model, uint16 round, uint8 seat);
 
     /// @notice Adds the scores of included seats of a final round whose claims are unlocked to the study's book: each round adds up to 1e18 at
     /// most. Once per round and seat. Anyone may call.
@@ -104,11 +105,12 @@ interface IModelMarket {
     /// @notice Puts a seat's part of the fees into its hospital's free balance. Anyone may call.
     function claimFees(StudyId model, uint8 seat, address token) external;
 
-    /// @notice Puts the sponsor's part of the fees into its free balance. Anyone may call.
+    /// @notice Puts the sponsor's part of the fees into its free balance: the study's `sponsorFeeBps`, but no more than the patients' part
+    /// leaves. Anyone may call.
     function claimSponsorFees(StudyId model, address token) external;
 
     /// @notice Pays the caller its part of the patients' fees for one leaf of a cohort; links its account to the study, as
-    /// `IRewards.claimPatient` does.
+    /// `IRewards.claimPatient` does. All leaves of a cohort together get no more than its weight's part.
     function claimPatientFees(
         StudyId model,
         uint16 round,

@@ -47,13 +47,18 @@ class FeeBook:
     def due(self, seat: Seat) -> int:
         """What `claimFees` pays a seat now."""
         total = sum(self.shares.values())
-        pool = self.fees * (BPS - self.terms["sponsor_fee_bps"] - self.terms["patient_bps"]) // BPS
+        pool = self.fees * (BPS - self._sponsor_bps - self.terms["patient_bps"]) // BPS
         return (pool * self.shares.get(seat, 0) // total if total else 0) - self.paid.get(seat, 0)
 
     def due_sponsor(self) -> int:
         """What `claimSponsorFees` pays now."""
-        return int(self.fees * self.terms["sponsor_fee_bps"] // BPS) - self.paid_sponsor
+        return self.fees * self._sponsor_bps // BPS - self.paid_sponsor
 
     def due_patients(self) -> int:
         """What `claimPatientFees` may pay all patients together now."""
         return int(self.fees * self.terms["patient_bps"] // BPS) - self.paid_patients
+
+    @property
+    def _sponsor_bps(self) -> int:
+        """The sponsor has no more than the patients leave."""
+        return min(int(self.terms["sponsor_fee_bps"]), BPS - int(self.terms["patient_bps"]))
