@@ -13,6 +13,7 @@ from medfed.rounds.recompute import RoundPlace
 from medfed.rounds.study import fetch_spec
 from medfed.types import RoundNumber, StudyId
 from tests.nodes.federation import DISPUTE, PATIENTS, World, deploy
+from tests.rounds.trial import contested_study
 
 
 @dataclass
@@ -66,6 +67,13 @@ def ended(ground, tmp_path_factory) -> Ended:
     world.send(world.sponsor, world.contracts.rounds.refund(study))
     world.index.sync()
     return Ended(world, study, revoked)
+
+
+@pytest.fixture(scope="module")
+def contested(ground, tmp_path_factory) -> Ended:
+    """A study in which everything happened that can be disputed, paid or sold."""
+    world = ground.world(tmp_path_factory.mktemp("contested"), 3)
+    return Ended(world, contested_study(world), (0, 0))
 
 
 def in_first_cohort(world: World, study: StudyId) -> tuple[int, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,22 @@ from medfed.rounds.federation import Federation
 from medfed.rounds.history import read_study
 from medfed.storage.local import LocalStore
 from medfed.types import StudyId
-from tests.nodes.federation import PATIENTS
+from tests.nodes.federation import DISPUTE, PATIENTS
+from tests.rounds.trial import BOND, CLAIM, Trial
 
 CONTRACTS = ("FederatedRounds", "ConsentRegistry", "DatasetRegistry")
-# What nothing follows from: by whose hand a consent ended, and who registered a dataset (the seat names the hospital).
-WITHOUT_CONSEQUENCE = {("Revoked", "by"), ("DatasetRegistered", "hospital")}
+PROCEEDINGS = ("FederatedRounds", "StakeVault", "Disputes", "Rewards", "ModelMarket")
+# What nothing follows from: by whose hand a consent ended; who registered a dataset (the seat names the hospital); the wrong
+# chunk of a claim whose bytes nobody keeps; what a reviewer committed to, and said where the median stays; which of two seats of
+# one weight a patient was of.
+WITHOUT_CONSEQUENCE = {
+    ("Revoked", "by"),
+    ("DatasetRegistered", "hospital"),
+    ("AggregateRefuted", "index"),
+    ("ReviewCommitted", "hash"),
+    ("ReviewRevealed", "data"),
+    ("PatientPaid", "seat"),
+}
 
 
 def shown(world, study, number=0):
@@ -160,14 +173,20 @@ class TestWrongBytes:
         assert report.verdict.startswith("NOT CHECKED: Round 1: the update of seat 0")
 
 
-def rows(ended):
+def rows(ended, contracts=CONTRACTS):
     """Every event that belongs to the ended study: its table, and the row as it is stored."""
     world = ended.world
     datasets = {member.dataset for member in world.members}
     patients = {bytes.fromhex(world.members[0].wallet.account(n).address[2:]) for n in ended.revoked}
-    owned = {"v_study": {ended.study}, "v_dataset_id": datasets, "v_dataset": datasets, "v_patient": patients}
+    owned = {
+        "v_study": {ended.study},
+        "v_model": {ended.study},
+        "v_dataset_id": datasets,
+        "v_dataset": datasets,
+        "v_patient": patients,
+    }
     for table in world.index._tables.values():
-        if table.spec.contract not in CONTRACTS or not table.spec.static:
+        if table.spec.contract not in contracts:
             continue
         names = [f"v_{leaf.name}" for leaf in table.spec.leaves]
         key = next((name for name in owned if name in names), None)
@@ -179,46 +198,73 @@ def rows(ended):
             )
 
 
+def columns(table):
+    """The values of an event that can be changed one by one, with their places; of a list the last word."""
+    if table.spec.static:
+        return [(f"v_{leaf.name}", 3 + place) for place, leaf in enumerate(table.spec.leaves)]
+    return [("data", 4 + len(table.spec.leaves))]
+
+
 def changed(value):
     """Another value of the same kind and size."""
     return value ^ 1 if isinstance(value, int) else value[:-1] + bytes([value[-1] ^ 1])
 
 
-@pytest.mark.slow
-def test_one_changed_value_of_any_event_is_found(ended):
-    """A file tampered with, or a node that lies about an event: the storage of the contracts bears the truth out.
-
-    Each value of each kind of event, in a row drawn at random.
-    """
-    database, draw, unfound = ended.world.index._db, random.Random(11), set()
+def unfound_changes(ended, seed, contracts=CONTRACTS):
+    """Each value of each kind of event changed, in a row drawn at random: those that the audit does not notice."""
+    database, draw, unfound = ended.world.index._db, random.Random(seed), set()
     by_kind = defaultdict(list)
-    for table, row in rows(ended):
+    for table, row in rows(ended, contracts):
         by_kind[table].append(row)
-    assert len(by_kind) >= 15
     for table, found in by_kind.items():
-        for place, leaf in enumerate(table.spec.leaves, 3):
+        for name, place in columns(table):
             row = draw.choice(found)
-            sql = f'UPDATE "{table.name}" SET "v_{leaf.name}" = ? WHERE block = ? AND place = ?'
+            sql = f'UPDATE "{table.name}" SET "{name}" = ? WHERE block = ? AND place = ?'
             database.execute(sql, (changed(row[place]), *row[:2]))
             if _judged(ended):
-                unfound.add((table.spec.name, leaf.name))
+                unfound.add((table.spec.name, name.removeprefix("v_")))
             database.execute(sql, (row[place], *row[:2]))
-    assert unfound <= WITHOUT_CONSEQUENCE
     assert audit_study(ended.federation, ended.study).ok
+    return unfound, len(by_kind)
+
+
+@pytest.mark.slow
+def test_one_changed_value_of_any_event_is_found(ended):
+    """A file tampered with, or a node that lies about an event: the storage of the contracts bears the truth out."""
+    unfound, kinds = unfound_changes(ended, 11)
+    assert kinds >= 15
+    assert unfound <= WITHOUT_CONSEQUENCE
+
+
+@pytest.mark.slow
+def test_one_changed_value_of_any_dispute_payment_or_sale_is_found(contested):
+    unfound, kinds = unfound_changes(contested, 12, PROCEEDINGS)
+    assert kinds >= 25
+    assert unfound <= WITHOUT_CONSEQUENCE
 
 
 @pytest.mark.slow
 def test_one_event_left_out_is_found(ended):
     """What a node does not tell shows just as well."""
+    assert unfound_gaps(ended) == []
+
+
+@pytest.mark.slow
+def test_one_dispute_payment_or_sale_left_out_is_found(contested):
+    assert unfound_gaps(contested, PROCEEDINGS) == []
+
+
+def unfound_gaps(ended, contracts=CONTRACTS):
+    """Each event left out: those that the audit does not miss."""
     database, unfound = ended.world.index._db, []
-    for table, row in rows(ended):
+    for table, row in rows(ended, contracts):
         if table.spec.name == "Granted" and row[3] != steady_patient(ended):
             continue  # fifty of them: one is enough
         database.execute(f'DELETE FROM "{table.name}" WHERE block = ? AND place = ?', row[:2])
         if _judged(ended):
             unfound.append(table.spec.name)
         database.execute(table.insert, row)
-    assert unfound == []
+    return unfound
 
 
 def steady_patient(ended) -> bytes:
@@ -290,3 +336,63 @@ class TestAContestedStudy:
         assert report.difference == report.missing == ""
         claims = [[(c.attempt, c.state, c.verdict) for c in entry.claims] for entry in report.rounds]
         assert claims == [[(0, "refuted", "wrong"), (1, "settled", "right")], [(0, "settled", "right")]]
+
+
+class TestLies:
+    """What the audit says of those that are still standing, and of those that were proved."""
+
+    @pytest.fixture
+    def trial(self, world, three):
+        trial = Trial(world, world.opened(*three, rounds=1, bond=BOND, claim_seconds=CLAIM), three)
+        trial.train(1, 0, 1, 2)
+        return trial
+
+    def test_a_wrong_claim_that_is_pending_is_shouted(self, trial):
+        """Also when every hospital is asleep: whoever audits still has the time to challenge it."""
+        wrong, _ = trial.lie(1)
+        trial.claim(1, wrong)
+        report = audit_study(trial.world.federation(), trial.study)
+        assert re.search(
+            r"claim 0 of seat 1 is wrong: its root is not what .* becomes final at second \d+ unless",
+            report.difference,
+        )
+        assert [(c.state, c.verdict) for c in report.rounds[0].claims] == [("pending", "wrong")]
+
+    def test_a_claim_with_a_wrong_model_is_shouted_though_no_chunk_shows_it(self, trial):
+        right, _ = trial.truth(1)
+        trial.claim(1, replace(right, model=b"\7" * 32))
+        report = audit_study(trial.world.federation(), trial.study)
+        assert "its model is not what the updates come to" in report.difference
+        assert "object to it" in report.difference
+
+    def test_a_right_claim_is_right_while_it_pends(self, trial):
+        trial.claim(1, trial.truth(1)[0])
+        report = audit_study(trial.world.federation(), trial.study)
+        assert (report.difference, report.rounds[0].claims[0].verdict) == ("", "right")
+
+    def test_a_lying_quorum_is_wrong_until_it_is_proved(self, trial):
+        """Then the round counts as refuted: its attesters have lost their stake, the sponsor has its money back."""
+        world = trial.world
+        wrong, data = trial.lie(1)
+        trial.attest(1, wrong, 0, 1)
+        report = audit_study(world.federation(), trial.study)
+        assert report.difference.startswith("Round 1: the aggregate's root is not what the updates come to")
+        trial.challenge(1, wrong, data)
+        world.client.travel(DISPUTE)
+        for seat in range(3):
+            world.send(world.sponsor, world.contracts.rounds.release(trial.study, seat))
+        world.send(world.sponsor, world.contracts.rounds.refund(trial.study))
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        assert [(entry.state, entry.verdict) for entry in report.rounds] == [("refuted", "right")]
+        assert len(world.index.events("Refunded", study=trial.study)) == 1
+
+    def test_a_claim_without_its_bytes_is_not_checked(self, trial):
+        """A withheld update makes a claim over it neither right nor wrong."""
+        trial.claim(1, trial.truth(1)[0])
+        cid = cid_from_digest(trial.world.round(trial.study, 1).updates[0].cid)
+        path = next(path for path in stored(trial.world) if path.name == cid)
+        path.unlink()
+        report = audit_study(trial.world.federation(), trial.study)
+        assert [(c.state, c.verdict) for c in report.rounds[0].claims] == [("pending", "not checked")]
+        assert report.missing

@@ -43,7 +43,7 @@ from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.documents import Disclosure, StudySpec
 from medfed.protocol.phase import quorum_of
 from medfed.protocol.vector import vector_size
-from medfed.rounds.disputes import Claim, ContestBook, is_chunk_right, opened_chunk
+from medfed.rounds.disputes import Claim, ContestBook, is_chunk_right, opened_chunk, place_of
 from medfed.rounds.evidence import CONTRACTS, Evidence
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import (
@@ -210,6 +210,8 @@ class _Audit:
             return str(exc)
         except ContractRevert as exc:
             return f"what the events tell cannot have happened: {exc}"
+        except LookupError as exc:  # every table that is looked up was filled from other events
+            return f"an event names {exc}, of which no other event tells"
         return ""
 
     def consented(self, entry: Enrolment, history: RoundHistory) -> frozenset[Address]:
@@ -418,9 +420,14 @@ def _check_quorum(audit: _Audit, history: RoundHistory, result: Aggregate) -> No
         result.included.bit_count() >= audit.study.terms["min_hospitals"],
         "the sum has fewer updates than the study asks for",
     )
-    by_time = audit.federation.index.events("AttemptAccepted", study=history.study, round=history.number)
+    by_time = audit.evidence.events("AttemptAccepted", round=history.number)
+    final = audit.evidence.events("RoundFinal", round=history.number)[0]
+    decided = 0
+    for event in audit.evidence.events("Attested", round=history.number):
+        if event["aggregate_hash"] == history.final_hash and place_of(event) < place_of(final):
+            decided |= event["seats"]
     # Who attested and was struck before the round was final counts no more.
-    enough = by_time or (attesters & history.submitted).bit_count() >= quorum_of(len(history.updates))
+    enough = by_time or (decided & history.submitted).bit_count() >= quorum_of(len(history.updates))
     audit.expect(bool(enough), "fewer than two thirds attested, and no claim became final by time")
 
 
@@ -541,8 +548,12 @@ def _check_claims(audit: _Audit, place: RoundPlace, contest: ContestBook, start:
             reason = f"its {wrong[0]} is not what the updates come to" if wrong else ""
         state = "refuted" if claim.refuted else claim.state.name.lower() if number in standing else "lapsed"
         audit.claims.append(JudgedClaim(number, claim.seat, state, verdict, reason))
-        if truth is not None and number in standing:
+        if number not in standing:
+            continue
+        if truth is not None:
             _judge_claim(audit, contest, number, (claim, truth, reason))
+        elif claim.state is AttemptState.PENDING and not contest.history.void:
+            audit.missing.append(f"claim {number} of seat {claim.seat}: {why}")
 
 
 def _judge_claim(

@@ -18,6 +18,7 @@ from medfed.types import Address, Seat
 
 __all__ = [
     "CONTESTED",
+    "NOBODY",
     "SLASHING",
     "Claim",
     "ContestBook",
@@ -34,6 +35,9 @@ CONTESTED = (
     "AttemptAccepted",
     "AttemptRefuted",
     "AttemptSettled",
+    "AggregateRefuted",
+    "RoundRefuted",
+    "UpdateRefuted",
     "UpdateStruck",
 )
 """The events of one round that a `ContestBook` takes, in order of the chain."""
@@ -53,7 +57,7 @@ SLASHING = (
 )
 """The events of a study that a `SlashBook` takes, in order of the chain."""
 
-_NOBODY = Address("0x" + "00" * 20)
+NOBODY = Address("0x" + "00" * 20)
 _LOCKED = (AttemptState.PENDING, AttemptState.OBJECTED, AttemptState.ACCEPTED)
 
 
@@ -67,15 +71,15 @@ class Claim:
     era: int
     made_at: int
     state: AttemptState = AttemptState.PENDING
-    challenger: Address = _NOBODY
+    challenger: Address = NOBODY
     """Who proved it wrong."""
-    objector: Address = _NOBODY
+    objector: Address = NOBODY
     """A stranger whose bond is locked."""
 
     @property
     def refuted(self) -> bool:
         """Whether it was proved wrong."""
-        return self.challenger != _NOBODY
+        return self.challenger != NOBODY
 
 
 @dataclass
@@ -92,6 +96,10 @@ class ContestBook:
     authors: int = 0
     objections: int = 0
     """Free ones, since the set changed last."""
+    _proof: Event | None = None
+    """The last one."""
+    _effects: int = 1
+    """What the last proof has done so far."""
 
     def replay(self, events: Iterable[Event]) -> ContestBook:
         """Apply `CONTESTED` events, oldest first. Raises `ProtocolError` for one that the contract cannot have
@@ -102,10 +110,14 @@ class ContestBook:
             "AttemptAccepted": self._accepted,
             "AttemptRefuted": self._refuted,
             "AttemptSettled": self._settled,
+            "AggregateRefuted": self._proved,
+            "RoundRefuted": self._result_refuted,
+            "UpdateRefuted": self._proved,
             "UpdateStruck": self._struck,
         }
         for event in sorted(events, key=place_of):
             steps[event.name](event)
+        _expect(self._effects > 0, "a proof had no effect")
         return self
 
     def standing(self) -> Iterator[tuple[int, Claim]]:
@@ -145,6 +157,7 @@ class ContestBook:
 
     def _refuted(self, event: Event) -> None:
         claim = self._claim(event, _LOCKED)
+        self._by_proof(event, aggregate_hash=claim.aggregate_hash, challenger=event["challenger"])
         if claim.state == AttemptState.PENDING:
             self.held_until = min(self.held_until, _time(event) + self.terms["claim_seconds"])
         claim.state, claim.challenger = AttemptState.REFUTED, event["challenger"]
@@ -160,7 +173,29 @@ class ContestBook:
         )
         claim.state = AttemptState.SETTLED
 
+    def _proved(self, event: Event) -> None:
+        _expect(self._effects > 0, "a proof had no effect")
+        self._proof, self._effects = event, 0
+
+    def _by_proof(self, event: Event, **said: Any) -> None:
+        """An effect of the last proof, which must have `said` the same in the same transaction."""
+        proof = self._proof
+        _expect(
+            proof is not None
+            and proof.tx_hash == event.tx_hash
+            and all(proof.values.get(name) == value for name, value in said.items()),
+            f"{event.name} follows from no proof",
+        )
+        self._effects += 1
+
+    def _result_refuted(self, event: Event) -> None:
+        _expect(
+            event["aggregate_hash"] == self.history.final_hash, "another result than the round's was refuted"
+        )
+        self._by_proof(event, aggregate_hash=event["aggregate_hash"])
+
     def _struck(self, event: Event) -> None:
+        self._by_proof(event, seat=event["seat"])
         if event["seat"] not in self.history.removed:
             return  # the round was final, its set stays
         self.era += 1
@@ -182,7 +217,7 @@ class ContestBook:
         )
         confirmed = history.final_hash == claim.aggregate_hash
         by_author = not confirmed and result.included == history.submitted
-        by_objector = confirmed and claim.objector != _NOBODY
+        by_objector = confirmed and claim.objector != NOBODY
         return self.terms["bond"] * by_author, self.terms["bond"] * by_objector
 
     def _claim(self, event: Event, states: tuple[AttemptState, ...], *, lapsed: bool = False) -> Claim:

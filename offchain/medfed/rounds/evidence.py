@@ -42,6 +42,17 @@ CONTRACTS = (
 
 _SLASHED_FROM_MISS, _SLASHED_FROM_LEFT_OUT = 2, 3  # as in Disputes.sol
 _COUNTER_LIMIT = 255
+_CAME = ("Funded", "Slashed")
+"""What comes into a study's pot."""
+_OF_ROUNDS = ("Claimed", "PatientPaid")
+_PAID = {
+    "Claimed": "hospital",
+    "Refunded": "sponsor",
+    "ChallengerPaid": "challenger",
+    "PatientPaid": "patient",
+    "Swept": "sponsor",
+}
+"""What leaves a study's pot, and the field that says to whom."""
 _ENDS = {"completed": StudyState.COMPLETED, "aborted": StudyState.ABORTED}
 
 
@@ -203,8 +214,26 @@ class Evidence:
 
     def _check_pot(self) -> None:
         terms, vault = self.study.terms, self.federation.contracts.vault
-        came = terms["reward_per_round"] * terms["rounds"] + self.total("Slashed")
-        went = sum(map(self.total, ("Claimed", "Refunded", "ChallengerPaid", "PatientPaid", "Swept")))
+        funded = [(event["from"], event["amount"]) for event in self.events("Funded")]
+        self.expect(
+            funded == [(self.study.sponsor, terms["reward_per_round"] * terms["rounds"])],
+            "the sponsor did not bring what the study pays",
+        )
+        paid = Counter((event["account"], event["amount"]) for event in self.events("Paid"))
+        due = Counter(
+            (event[to], event["amount"]) for name, to in _PAID.items() for event in self.events(name)
+        )
+        self.expect(paid == due, "what left the pot is not what was paid out")
+        self.expect(
+            all(event["token"] == terms["token"] for name in _CAME for event in self.events(name)),
+            "another token than the study's came into its pot",
+        )
+        self.expect(
+            all(1 <= e["round"] <= self.study.rounds for name in _OF_ROUNDS for e in self.events(name)),
+            "somebody was paid for a round that never opened",
+        )
+        came = sum(map(self.total, _CAME))
+        went = sum(map(self.total, _PAID))
         left = vault.pot(self.study.study, self.block).amount
         self.expect(
             left == came - went, f"the pot holds {left}, after all that was paid it should hold {came - went}"

@@ -53,6 +53,8 @@ class StudyHistory:
     """Rounds opened so far; the newest one's number."""
     ended: str
     ended_at: int
+    void_from: int
+    """The first round that was proved wrong: it and later ones pay nobody; 0 when there is none."""
 
     def enrolment(self, hospital: HospitalId) -> Enrolment | None:
         """The seat of a hospital, if it has one."""
@@ -135,6 +137,7 @@ def read_study(index: EventIndex, study: StudyId) -> StudyHistory:
         # A completed study may still be aborted by a proof; its time stays that of its completion.
         ended=ends[-1][0] if ends else "",
         ended_at=_time(ends[0][1]) if ends else 0,
+        void_from=min((e["round"] for e in index.events("RoundRefuted", study=study)), default=0),
     )
 
 

@@ -4,6 +4,7 @@ rules: claims and objections, where slashed tokens went, reviews, patients' pay,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from medfed.chain.calls import Event
 from medfed.chain.contracts.rounds import ScoreMode
 from medfed.errors import ProtocolError
 from medfed.protocol.commitments import bitmap
-from medfed.rounds.disputes import CONTESTED, SLASHING, Claim, ContestBook, SlashBook, place_of
+from medfed.rounds.disputes import CONTESTED, NOBODY, SLASHING, Claim, ContestBook, SlashBook, place_of
 from medfed.rounds.evidence import Evidence
 from medfed.rounds.history import RoundHistory
 from medfed.rounds.licences import FeeBook, round_shares
@@ -160,6 +161,7 @@ class Proceedings:
         self._check_model()
         self._check_licences()
         self._check_fees(histories, shares)
+        self._check_moves()
 
     def _check_credits(
         self, histories: Mapping[int, RoundHistory], reviews: Mapping[int, Tally | None]
@@ -313,6 +315,44 @@ class Proceedings:
             for update in history.updates.values()
         ]
         return max(parts)
+
+    def _check_moves(self) -> None:
+        """Each fee and each licence moved when its event says so, in the market's books of all models."""
+        index, contracts = self.evidence.federation.index, self.evidence.federation.contracts
+        sold, shared = index.events("LicenceSold"), index.events("FeesClaimed")
+        collected, disbursed = index.events("Collected"), index.events("Disbursed")
+        minted = [event for event in index.events("TransferSingle") if event["from"] == NOBODY]
+        models = {event["study"] for event in index.events("ModelRegistered")}
+        self.evidence.expect(
+            all(event["model"] in models for event in [*sold, *shared]),
+            "there were sales or fees of a model that was never registered",
+        )
+        pairs = (
+            (
+                [(e.tx_hash, e["buyer"], e["fee"]) for e in sold if e["fee"]],
+                [(e.tx_hash, e["from"], e["amount"]) for e in collected],
+            ),
+            (
+                [(e.tx_hash, e["token"], e["account"], e["amount"]) for e in shared],
+                [(e.tx_hash, e["token"], e["account"], e["amount"]) for e in disbursed],
+            ),
+            (
+                [(e.tx_hash, e["licence"], e["to"]) for e in sold],
+                [(e.tx_hash, e["id"], e["to"]) for e in minted],
+            ),
+        )
+        for told, moved in pairs:
+            self.evidence.expect(
+                Counter(told) == Counter(moved), "what the market says and what it moved are not the same"
+            )
+        for token in {event["token"] for event in [*collected, *disbursed]}:
+            sums = [
+                sum(e["amount"] for e in found if e["token"] == token) for found in (collected, disbursed)
+            ]
+            held = contracts.vault.balance(contracts.market.address, token, self.evidence.block).free
+            self.evidence.expect(
+                held == sums[0] - sums[1], f"the vault holds {held} of fees, it should be {sums[0] - sums[1]}"
+            )
 
     def _of_model(self, name: str) -> list[Event]:
         """The market's events of the study's model."""
