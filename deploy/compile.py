@@ -36,6 +36,7 @@ __all__ = [
     "mocks",
     "render",
     "stale",
+    "storage_layout",
     "write",
 ]
 
@@ -94,23 +95,32 @@ def artifact(name: str) -> dict[str, Any]:
     return compile_source(known[name], name)
 
 
+def storage_layout(name: str) -> dict[str, Any]:
+    """The compiler's `storage` and `types` of a deployable: where each variable and each field of a struct stands."""
+    key = deployables()[name]
+    layout: dict[str, Any] = _contract(key, name, _closure(key), ["storageLayout"])["storageLayout"]
+    return layout
+
+
 def compile_source(key: str, name: str) -> dict[str, Any]:
     """Compile contract `name` of the source `key` (a path in the repository, or one that starts with `@`)."""
     sources = _closure(key)
-    settings = {**SETTINGS, "outputSelection": {key: {name: OUTPUT}}}
+    return _record(key, name, _contract(key, name, sources, OUTPUT), sources)
+
+
+def _contract(key: str, name: str, sources: dict[str, str], outputs: list[str]) -> dict[str, Any]:
     request = {
         "language": "Solidity",
-        "settings": settings,
+        "settings": {**SETTINGS, "outputSelection": {key: {name: outputs}}},
         "sources": {source: {"content": text} for source, text in sources.items()},
     }
-    output = _solc(request)
     try:
-        contract = output["contracts"][key][name]
+        contract: dict[str, Any] = _solc(request)["contracts"][key][name]
     except KeyError:
         raise CompileError(
             f"{key} declares no contract {name}: file and contract share their name."
         ) from None
-    return _record(key, name, contract, sources)
+    return contract
 
 
 def _record(key: str, name: str, contract: dict[str, Any], sources: dict[str, str]) -> dict[str, Any]:
