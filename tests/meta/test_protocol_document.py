@@ -12,7 +12,16 @@ from tests.meta.source import ROOT
 
 DOCUMENT = ROOT / "docs" / "protocol.md"
 SNAPSHOT = ROOT / "tests" / "snapshots" / "gas.json"
-OURS = ("Consortium", "DatasetRegistry", "ConsentRegistry", "StakeVault", "FederatedRounds")
+OURS = (
+    "Consortium",
+    "DatasetRegistry",
+    "ConsentRegistry",
+    "StakeVault",
+    "FederatedRounds",
+    "Disputes",
+    "Rewards",
+    "ModelMarket",
+)
 
 
 def table(heading):
