@@ -161,6 +161,25 @@ _REWARDS = {
     "NothingToSweep": "Nothing is left of the rewards of study {study}.",
 }
 
+_MARKET = {
+    "StudyNotCompleted": "Study {study} has no model to register: it is in state {state}.",
+    "DisputesOpen": "The result of study {study} can be disputed until second {until}; register its model then.",
+    "RoundNotCredited": "Only {credited} of {finals} final rounds of study {study} are credited; `medfed model register` does.",
+    "AlreadyCredited": "Seat {seat} has its score for round {round} of study {study} already.",
+    "UpdatesDiffer": "{updates} updates were shown for {seats} seats.",
+    "AlreadyRegistered": "The model of study {study} is registered already.",
+    "NotRegistered": "The model of study {study} is not registered; `medfed model register {study}` does, once it may be.",
+    "NotTheSeller": "Account {account} may not sell model {model}: only the study's sponsor and the consortium may.",
+    "NotForSale": "Model {model} is not for sale under terms {version}; `medfed model show {model}` has the present ones.",
+    "PriceAboveMaximum": "The licence costs {price} of the token's smallest units, more than the {maximum} you would pay.",
+    "ModelIsWithdrawn": "Model {model} is withdrawn; no licences are sold any more.",
+    "SupersededByOlder": "Model {by} is not later than model {model}, so it cannot supersede it.",
+    "NotTransferable": "Licence {licence} stays with who bought it.",
+    "NothingEarned": "{account} has nothing to claim of the fees of model {model} now.",
+    "CohortSpent": "The cohort of seat {seat} in round {round} of model {model} has had all its part of the fees.",
+    "ERC1155InvalidReceiver": "{receiver} cannot hold a licence; name another account.",
+}
+
 SENTENCES: dict[str, str] = {
     "Error": "A contract refused: {message}.",
     **_ROLES,
@@ -172,4 +191,5 @@ SENTENCES: dict[str, str] = {
     **_ROUNDS,
     **_REWARDS,
     **_DISPUTES,
+    **_MARKET,
 }

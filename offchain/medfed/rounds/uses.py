@@ -18,7 +18,7 @@ from medfed.rounds.history import Enrolment, RoundHistory, consented, read_round
 from medfed.rounds.settle import BPS
 from medfed.types import Address, DatasetId, RoundNumber
 
-__all__ = ["Finding", "Share", "find_shares", "find_uses"]
+__all__ = ["Finding", "Share", "find_shares", "find_uses", "own_leaf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +85,14 @@ def find_shares(
 def _share(
     federation: Federation, who: tuple[Address, bytes], entry: Enrolment, history: RoundHistory
 ) -> Share | None:
-    patient, link_secret = who
+    patient, _ = who
     study, result = read_study(federation.index, history.study), history.result
     if result is None or not study.terms["patient_bps"] or _paid(federation, patient, history):
         return None
-    salt = use_salt(link_secret, _use(federation, entry, history))
-    update = history.updates[entry.seat]
-    try:
-        leaves = [bytes.fromhex(leaf[2:]) for leaf in _manifest(federation, update).leaves]
-    except (ContentMissing, IntegrityError, ProtocolError):
+    leaf = own_leaf(federation, who, entry, history)
+    if leaf is None:
         return None
-    own = cohort_leaf(_use(federation, entry, history), patient, salt)
-    if own not in leaves:
-        return None
-    leaf = PatientLeaf(entry.dataset, salt, merkle_proof(leaves, leaves.index(own)))
-    place, work = (history.study, history.number, entry.seat), (result, update)
+    place, work = (history.study, history.number, entry.seat), (result, history.updates[entry.seat])
     rewards, where = federation.contracts.rewards, (int(history.study), int(history.number))
     token = Address(study.terms["token"])
     try:
@@ -109,6 +102,24 @@ def _share(
     reward = study.terms["reward_per_round"] + federation.contracts.rounds.carried_into(*place[:2])
     amount = reward * study.terms["patient_bps"] // BPS * part // whole
     return Share(*where, amount, token, call=rewards.claim_patient(place, work, leaf)) if amount else None
+
+
+def own_leaf(
+    federation: Federation, who: tuple[Address, bytes], entry: Enrolment, history: RoundHistory
+) -> PatientLeaf | None:
+    """The patient's leaf in a seat's cohort of a round, with its proof; None where it is in none, or the manifest
+    cannot be had. `who` is the account and its link secret."""
+    patient, link_secret = who
+    use = _use(federation, entry, history)
+    salt = use_salt(link_secret, use)
+    try:
+        leaves = _manifest(federation, history.updates[entry.seat]).digests()
+    except (ContentMissing, IntegrityError, ProtocolError):
+        return None
+    own = cohort_leaf(use, patient, salt)
+    if own not in leaves:
+        return None
+    return PatientLeaf(entry.dataset, salt, merkle_proof(leaves, leaves.index(own)))
 
 
 def _paid(federation: Federation, patient: Address, history: RoundHistory) -> bool:
