@@ -169,10 +169,6 @@ class Disputes(Contract):
         """A seat's absences so far."""
         return Record(**self._view(block, "recordOf", study, seat))
 
-    def slashed(self, study: StudyId, seat: Seat, block: BlockLike = None) -> int:
-        """What a study took of a seat's stake, smallest units."""
-        return int(self._view(block, "slashedOf", study, seat))
-
     def absences_recorded(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
         """Bitmap of the seats whose absence from a round was warned or slashed."""
         return int(self._view(block, "absencesRecorded", study, number))
