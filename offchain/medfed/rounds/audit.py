@@ -43,7 +43,7 @@ from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.documents import Disclosure, StudySpec
 from medfed.protocol.phase import quorum_of
 from medfed.protocol.vector import vector_size
-from medfed.rounds.disputes import Claim, ContestBook, is_chunk_right, opened_chunk, place_of
+from medfed.rounds.disputes import Claim, ContestBook, is_chunk_right, place_of
 from medfed.rounds.evidence import CONTRACTS, Evidence
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import (
@@ -55,6 +55,7 @@ from medfed.rounds.history import (
     read_study,
 )
 from medfed.rounds.proceedings import Proceedings
+from medfed.rounds.proofs import open_vector
 from medfed.rounds.recompute import RoundPlace, RoundSum, check_manifest, check_update, check_words
 from medfed.rounds.scores import Tally
 from medfed.rounds.settle import PotBook, due_refund, pay_of, slashed_into
@@ -613,14 +614,11 @@ def _check_strike(audit: _Audit, place: RoundPlace, history: RoundHistory, event
     audit.expect(weights == [update.weight], f"the update of seat {seat} was struck with another weight")
     what = f"whether the update of seat {seat} was struck rightly"
     try:
-        pieces = audit.federation.store.stream(cid_from_digest(update.cid), vector_size(place.spec.size))
-        root, chunk = opened_chunk(pieces, index)
-    except (ContentMissing, IntegrityError) as exc:
+        opened = open_vector(audit.federation.store, place, update.cid, update.update_root)
+    except (ContentMissing, IntegrityError, ProtocolError) as exc:
         audit.unchecked.append(f"{what}: {exc}")
         return
-    if root != update.update_root:
-        audit.unchecked.append(f"{what}: its bytes are not those of its root")
-        return
+    chunk = opened.opening(index).chunk
     limit = place.spec.rule.coded_weight(update.weight) * audit.study.terms["steps"]
     right = (
         chunk == place.header(entry.hospital).chunk()

@@ -11,7 +11,7 @@ import numpy as np
 from medfed.chain.calls import Event
 from medfed.chain.contracts.disputes import AttemptState
 from medfed.errors import ProtocolError
-from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS, ChunkHasher
+from medfed.protocol.chunks import CHUNK_WORDS
 from medfed.protocol.commitments import Aggregate, seats_in
 from medfed.rounds.history import RoundHistory, StudyHistory
 from medfed.types import Address, Seat
@@ -24,7 +24,6 @@ __all__ = [
     "ContestBook",
     "SlashBook",
     "is_chunk_right",
-    "opened_chunk",
     "place_of",
 ]
 
@@ -342,18 +341,6 @@ class SlashBook:
 
     def _hospital(self, seat: Seat) -> str:
         return next(entry.hospital for entry in self.study.enrolments if entry.seat == seat)
-
-
-def opened_chunk(pieces: Iterable[bytes | memoryview], index: int) -> tuple[bytes, bytes]:
-    """The chunk root of a vector's file in pieces of whole chunks, and its chunk `index` (empty beyond its end)."""
-    hasher, start, chunk = ChunkHasher(), 0, b""
-    for piece in pieces:
-        hasher.add(piece)
-        at = index * CHUNK_BYTES - start
-        if 0 <= at < len(piece):
-            chunk = bytes(piece[at : at + CHUNK_BYTES])
-        start += len(piece)
-    return hasher.root(), chunk
 
 
 def is_chunk_right(chunk: bytes, index: int, words: int, limit: int) -> bool:
