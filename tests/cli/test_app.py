@@ -11,7 +11,7 @@ from typer.main import get_command
 from medfed import errors
 from medfed.cli import EXIT_CODES, app
 
-DAEMONS = {"medfed hospital run"}
+DAEMONS = {"medfed hospital run", "medfed watchtower run"}
 """They log JSON instead (log_format = "json")."""
 
 

@@ -27,6 +27,7 @@ from medfed.cli import (
     study,
     vault,
     verify,
+    watchtower,
 )
 from medfed.cli.demo import command as demo
 from medfed.errors import MedFedError
@@ -93,7 +94,7 @@ app.command("demo")(demo.demo)
 app.command("deploy")(deploy.deploy)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
-for group in (consortium, dataset, patient, study, hospital, vault, store, key, dev):
+for group in (consortium, dataset, patient, study, hospital, watchtower, vault, store, key, dev):
     app.add_typer(group.app)
 
 
