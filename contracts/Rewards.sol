@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Arrays} from "@openzeppelin/contracts/utils/Arrays.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import {IConsortium} from "./interfaces/IConsortium.sol";
@@ -16,7 +15,7 @@ import {StudyId} from "./types/StudyId.sol";
 uint256 constant BPS = 10_000;
 /// @dev Nobody's pay goes back to the sponsor sooner after a study.
 uint256 constant SWEEP_DELAY_LEAST = 180 days;
-/// @dev Added to a score, so that scores sort as the unsigned numbers that the library sorts.
+/// @dev Added to a score, so that scores compare as unsigned numbers.
 int256 constant BIAS = 1 << 15;
 
 /// @title Rewards
@@ -346,11 +345,51 @@ contract Rewards is IRewards {
             if (reviewers[i] != place) values[count++] = uint256(int256(reviews[i][place]) + BIAS);
         }
         if (count == 0) return 0;
-        if (count < values.length) values[count] = type(uint256).max; // sorts behind all that count
-        Arrays.sort(values);
-        int256 median = int256((values[(count - 1) / 2] + values[count / 2]) / 2) - BIAS;
+        uint256 low = _ranked(values, count, (count - 1) / 2);
+        uint256 high = _upTo(values, count, low) > count / 2 ? low : _above(values, count, low);
+        int256 median = int256((low + high) / 2) - BIAS;
         // The cast is safe: a median of 16-bit numbers that is not negative.
         return median <= 0 ? 0 : uint16(uint256(median));
+    }
+
+    /// @dev The one of the first `count` values that comes after `rank` others in their order. Halving the range where it can be takes as
+    /// many steps whatever the values are; the cost of sorting would be up to the reviewers, and could be more than a transaction may use.
+    function _ranked(uint256[] memory values, uint256 count, uint256 rank)
+        private
+        pure
+        returns (uint256 low)
+    {
+        uint256 high = type(uint16).max;
+        while (low < high) {
+            uint256 middle = (low + high) / 2;
+            if (_upTo(values, count, middle) > rank) high = middle;
+            else low = middle + 1;
+        }
+    }
+
+    /// @dev How many of the first `count` values are not above `limit`. A tally of 64 updates comes here 1,088 times.
+    function _upTo(uint256[] memory values, uint256 count, uint256 limit)
+        private
+        pure
+        returns (uint256 found)
+    {
+        assembly ("memory-safe") {
+            let at := add(values, 0x20)
+            let end := add(at, shl(5, count))
+            for {} lt(at, end) { at := add(at, 0x20) } { found := add(found, iszero(gt(mload(at), limit))) }
+        }
+    }
+
+    /// @dev The least of the first `count` values above `limit`.
+    function _above(uint256[] memory values, uint256 count, uint256 limit)
+        private
+        pure
+        returns (uint256 found)
+    {
+        found = type(uint16).max;
+        for (uint256 i = 0; i < count; ++i) {
+            if (values[i] > limit && values[i] < found) found = values[i];
+        }
     }
 
     function _commitment(IFederatedRounds.Update calldata update) private pure returns (bytes32) {
