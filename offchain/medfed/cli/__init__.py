@@ -22,6 +22,7 @@ from medfed.cli import (
     doctor,
     hospital,
     key,
+    model,
     patient,
     store,
     study,
@@ -94,7 +95,7 @@ app.command("demo")(demo.demo)
 app.command("deploy")(deploy.deploy)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
-for group in (consortium, dataset, patient, study, hospital, watchtower, vault, store, key, dev):
+for group in (consortium, dataset, patient, study, hospital, watchtower, model, vault, store, key, dev):
     app.add_typer(group.app)
 
 

@@ -13,6 +13,7 @@ from medfed.protocol.commitments import seats_in
 from medfed.protocol.phase import Phase, phase_of, quorum_of, training_ends, voidable_at
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study
+from medfed.rounds.models import find_model
 from medfed.rounds.study import fetch_spec
 from medfed.types import RoundNumber, Seat, StudyId
 
@@ -33,6 +34,7 @@ def study_facts(federation: Federation, number: StudyId, now: int) -> dict[str, 
         _round(study, read_round(federation.index, number, RoundNumber(value)), names, now)
         for value in range(1, study.rounds + 1)
     ]
+    registered = find_model(federation.index, number)
     return {
         "study": int(number),
         "title": _title(federation, study),
@@ -60,6 +62,7 @@ def study_facts(federation: Federation, number: StudyId, now: int) -> dict[str, 
         ],
         "rounds_planned": study.terms["rounds"],
         "rounds": rounds,
+        "registered_at": 0 if registered is None else registered.registered_at,
     }
 
 
@@ -156,7 +159,9 @@ def rendered(facts: dict[str, Any], now: int) -> list[Any]:
     if facts["rounds"]:
         parts.append(_rounds(facts))
     models = [entry["model"] for entry in facts["rounds"] if entry["model"]]
-    return parts + ([f"Model {models[-1]}"] if models else [])
+    parts += [f"Model {models[-1]}"] if models else []
+    registered = f"Its model is registered; `medfed model show {facts['study']}` has the licence's terms."
+    return parts + ([registered] if facts["registered_at"] else [])
 
 
 def _rounds(facts: dict[str, Any]) -> Any:
