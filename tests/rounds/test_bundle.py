@@ -165,6 +165,16 @@ def forged(ended, path, **changes):
     return path
 
 
+def test_a_contested_study_is_judged_offline_as_it_is_online(contested, tmp_path):
+    """Claims, proofs, reviews and sales: the same verdict, check by check, from the file alone."""
+    path = tmp_path / "contested.medfed"
+    export_bundle(contested.federation, contested.study, path, LIMITS)
+    online = audit_study(contested.federation, contested.study)
+    with contextlib.closing(open_bundle(path, max_bytes=1 << 40)) as opened:
+        offline = audit_study(opened.federation, opened.study)
+    assert (offline.ok, offline.rounds, offline.checks) == (online.ok, online.rounds, online.checks)
+
+
 class TestAWrongBundle:
     @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(place=st.integers(0, 1 << 40), bit=st.integers(0, 7))

@@ -70,7 +70,7 @@ def artefacts(index: EventIndex, study: StudyHistory, spec: StudySpec) -> list[C
     found = [cid_from_digest(study.terms["spec"]), Cid(spec.initial_model_cid)]
     for number in range(1, study.rounds + 1):
         history = read_round(index, study.study, RoundNumber(number))
-        for update in history.updates.values():
+        for update in (*history.updates.values(), *history.removed.values()):
             found += [cid_from_digest(update.cid), cid_from_digest(update.cohort_cid)]
         if history.result is not None:
             found += [cid_from_digest(history.result.cid), cid_from_digest(history.result.model)]
