@@ -19,9 +19,13 @@ from medfed.cli.output import note
 
 if TYPE_CHECKING:
     from medfed.chain.client import ChainClient
+    from medfed.cli.demo.attack import Plan
+    from medfed.cli.demo.play import Watch
     from medfed.cli.demo.scenario import Stage
 
 __all__ = ["demo"]
+
+_VERIFYING = "Verifying the study as an auditor would, and training alone and pooled to compare"
 
 
 def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -33,6 +37,18 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
         str, typer.Option(help="local (a directory) or kubo (an IPFS daemon, see --kubo).")
     ] = "local",
     kubo: Annotated[str, typer.Option(help="Address of the Kubo daemon's RPC.")] = "http://127.0.0.1:5001",
+    attack: Annotated[
+        str,
+        typer.Option(
+            help="Let some lie: aggregator, quorum, or hospital:ATTACK (signflip, scaled, noise, …)."
+        ),
+    ] = "",
+    rule: Annotated[
+        str,
+        typer.Option(
+            help="How updates become an aggregate: sum, or median where hospitals attack; see rules."
+        ),
+    ] = "",
     processes: Annotated[
         bool, typer.Option("--processes", help="Run each hospital as its own process (needs --chain anvil).")
     ] = False,
@@ -53,8 +69,14 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     The data are the 569 patients of the Wisconsin breast-cancer set, split unevenly over the hospitals.
     """
+    from medfed.cli.demo.attack import plan_of
+    from medfed.errors import InputError
+
     started = time.monotonic()
     _check(chain, store, processes, keep)
+    plan = plan_of(attack, rule, hospitals, rounds)
+    if plan.kind and processes:
+        raise InputError("Liars are played in the demo's own process; run --attack without --processes.")
     with ExitStack() as stack, progress() as tell:
         stack.enter_context(_ended_by_signal())
         folder = _folder(stack, keep)
@@ -62,7 +84,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
         client, rpc = _chain(stack, chain, folder)
         place = f"kubo:{kubo}" if store == "kubo" else f"local:{folder / 'store'}"
         stage, result = _run(
-            client, folder, (rpc, place), (hospitals, rounds, seed), (chain, store), (processes, tell)
+            client, folder, (rpc, place), (hospitals, rounds, seed), (chain, store), (plan, processes, tell)
         )
         if keep is not None:
             from medfed.cli.demo.kept import write_keys
@@ -70,7 +92,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
             write_keys(stage, keep, rpc)
     result["seconds"] = round(time.monotonic() - started, 2)
     _deliver(result, json_file, report, keep)
-    if result["verified"] is not True:
+    if result["verified"] is not True or not result.get("attack", {}).get("same_model", True):
         raise typer.Exit(1)
 
 
@@ -127,25 +149,44 @@ def _run(
     places: tuple[str, str],
     options: tuple[int, int, int],
     kinds: tuple[str, str],
-    how: tuple[bool, Callable[[str], object]],
+    how: tuple[Plan, bool, Callable[[str], object]],
 ) -> tuple[Stage, dict[str, Any]]:
     from medfed.cli.demo.play import Watch, play, result_of
     from medfed.cli.demo.scenario import prepare
     from medfed.log import configure
 
     configure("error")
-    processes, tell = how
+    plan, processes, tell = how
     settings = folder / "medfed.toml"
     rpc, place = places
     settings.write_text(
         f'rpc = "{rpc}"\nstore = "{place}"\nstate_dir = "."\nconfirmations = 0\n', encoding="utf-8"
     )
-    stage = prepare(client, place, folder, options, tell)
+    stage = prepare(client, place, folder, options, tell, plan.rule)
     watch = Watch(stage, tell)
     tell(f"Starting {options[0]} hospitals{', each as a process' if processes else ''}")
+    if plan.kind:
+        return stage, _attacked(plan, (stage, watch), kinds, (options, folder, tell))
     play(stage, watch, processes=settings if processes else None)
-    tell("Verifying the study as an auditor would, and training alone and pooled to compare")
+    tell(_VERIFYING)
     return stage, result_of(stage, watch, kinds)
+
+
+def _attacked(
+    plan: Plan,
+    scene: tuple[Stage, Watch],
+    kinds: tuple[str, str],
+    beside: tuple[tuple[int, int, int], Path, Callable[[str], object]],
+) -> dict[str, Any]:
+    """The demo with liars: its result tells what the attack did."""
+    from medfed.cli.demo.attack import another_run, facts, perform_attack
+    from medfed.cli.demo.play import result_of
+
+    lies = perform_attack(plan, *scene)
+    beside[-1](_VERIFYING)
+    result = result_of(*scene, kinds)
+    result["attack"] = facts(plan, scene[0], result, lies(), another_run(*beside))
+    return result
 
 
 def _deliver(result: dict[str, Any], json_file: str, report: Path | None, keep: Path | None) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,19 @@ from medfed.rounds.history import RoundHistory, consented, read_round, read_stud
 from medfed.rounds.study import fetch_model, fetch_spec
 from medfed.types import Cid, RoundNumber
 
-__all__ = ["Team", "Watch", "compare", "judge", "play", "result_of"]
+__all__ = [
+    "Team",
+    "Together",
+    "Watch",
+    "Worker",
+    "compare",
+    "hospital_of",
+    "judge",
+    "perform",
+    "play",
+    "result_of",
+    "standing",
+]
 
 _STALLED_SECONDS = 300.0
 _POLL = 0.01
@@ -121,11 +133,17 @@ def play(stage: Stage, watch: Watch, *, processes: Path | None = None) -> None:
     """Run all rounds, then settle: in this process, hospital by hospital, or each hospital as a process with the
     settings file `processes`."""
     with _team(stage, processes) as team:
-        _until(watch.look, team, watch)
+        perform(stage, watch, team)
+
+
+def perform(stage: Stage, watch: Watch, team: Team, *, attested: bool = True) -> None:
+    """As `play`, by a given team. Unless everybody has `attested` in the end, there is nothing to wait for."""
+    _until(watch.look, team, watch)
+    if attested:
         _until(watch.attested, team, watch)
-        watch.tell("Settling: the dispute window passes, everybody is paid")
-        stage.federation.client.travel(stage.dispute_seconds + 1)
-        _until(watch.released, team, watch)
+    watch.tell("Settling: the dispute window passes, everybody is paid")
+    stage.federation.client.travel(stage.dispute_seconds + 1)
+    _until(watch.released, team, watch)
     stage.sender(stage.cast.sponsor).send(stage.federation.contracts.rounds.refund(stage.study))
     stage.federation.sync()
 
@@ -147,7 +165,7 @@ def _until(done: Callable[[], bool], team: Team, watch: Watch) -> None:
 @contextmanager
 def _team(stage: Stage, settings: Path | None) -> Iterator[Team]:
     if settings is None:
-        yield _Together(stage)
+        yield Together([hospital_of(stage, number) for number in range(len(stage.sites))])
         return
     apart = _Apart(stage, settings)
     try:
@@ -156,15 +174,23 @@ def _team(stage: Stage, settings: Path | None) -> Iterator[Team]:
         apart.stop()
 
 
-class _Together:
-    """All hospitals in this process, one after the other."""
+class Worker(Protocol):
+    """A daemon."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._hospitals = [_hospital(stage, number) for number in range(len(stage.sites))]
+    def execute(self) -> bool:
+        """Do what can be done now."""
+
+
+class Together:
+    """All daemons in this process, one after the other."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
 
     def work(self, watch: Watch) -> None:
-        for hospital in self._hospitals:
-            hospital.execute()
+        """One cycle of each."""
+        for worker in self._workers:
+            worker.execute()
             watch.look()
 
 
@@ -213,7 +239,8 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "it wrote nothing."
 
 
-def _hospital(stage: Stage, number: int) -> Hospital:
+def hospital_of(stage: Stage, number: int) -> Hospital:
+    """The daemon of a site."""
     site = stage.sites[number]
     assert site.config is not None  # written when it was admitted
     return Hospital(stage.federation, stage.sender(site.operator), site.config, site.home)
@@ -248,7 +275,7 @@ def _consented_rows(stage: Stage, number: int) -> Any:
     from medfed.rounds.recompute import RoundPlace
 
     federation = stage.federation
-    hospital = _hospital(stage, number)
+    hospital = hospital_of(stage, number)
     study = read_study(federation.index, stage.study)
     entry = study.enrolment(stage.sites[number].id)
     history = read_round(federation.index, stage.study, RoundNumber(1))
@@ -272,7 +299,7 @@ def result_of(stage: Stage, watch: Watch, kinds: tuple[str, str]) -> dict[str, A
     federation = stage.federation
     study = read_study(federation.index, stage.study)
     spec = fetch_spec(federation.store, study)
-    rounds = [_round_result(stage, watch, spec, number) for number in range(1, study.rounds + 1)]
+    rounds = [_round_result(stage, watch, spec, number) for number in standing(stage)]
     pooled_auc, site_auc = compare(stage, spec)
     final = fetch_model(federation.store, spec, Cid(rounds[-1]["model_cid"]))
     metrics = judge(stage, spec, final)
@@ -306,10 +333,19 @@ def result_of(stage: Stage, watch: Watch, kinds: tuple[str, str]) -> dict[str, A
     }
 
 
+def standing(stage: Stage) -> list[RoundNumber]:
+    """The rounds that have a result which nobody proved wrong, as an earlier one was not."""
+    index = stage.federation.index
+    study = read_study(index, stage.study)
+    end = min(study.void_from or study.rounds + 1, study.rounds + 1)
+    numbers = [RoundNumber(value) for value in range(1, end)]
+    return [number for number in numbers if read_round(index, stage.study, number).result is not None]
+
+
 def _round_result(stage: Stage, watch: Watch, spec: StudySpec, number: int) -> dict[str, Any]:
     history = read_round(stage.federation.index, stage.study, RoundNumber(number))
     result = history.result
-    assert result is not None  # a void round cannot happen with hospitals that all answer
+    assert result is not None  # only for those that stand
     model = fetch_model(stage.federation.store, spec, cid_from_digest(result.model))
     metrics = judge(stage, spec, model)
     return {

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medfed.cli.demo.tables import attack_parts
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -242,6 +244,7 @@ def _page(result: Mapping[str, Any], pictures: Sequence[tuple[_Picture, Path]]) 
         f"<p class='{'ok' if verified else 'bad'}'><strong>{html.escape(verdict)}</strong></p>",
         f"<h2>Rounds</h2>{_rounds_table(result)}",
         f"<h2>Hospitals</h2>{_sites_table(result)}<p>{html.escape(_consents(result))}</p>",
+        *_attack(result),
         f"<h2>Pictures</h2><div class='pictures'>{''.join(_picture(*each) for each in pictures)}</div>",
         f"<h2>Models</h2>{_models_table(result)}",
         f"<h2>What the audit could not check</h2><ul>{_items(result['unchecked'])}</ul>",
@@ -343,6 +346,21 @@ def _sites_table(result: Mapping[str, Any]) -> str:
         rows,
         f"The sponsor put in {put_in} {symbol}.",
     )
+
+
+def _attack(result: Mapping[str, Any]) -> list[str]:
+    """A section on the attack, if there was one: the terminal's tables, with whole transaction hashes."""
+    if "attack" not in result:
+        return []
+    parts = ["<h2>What the attack did</h2>"]
+    for _, columns, rows, words in attack_parts(result):
+        head = [column.rstrip("#").replace("-\n", "").replace("\n", " ") for column in columns]
+        parts.append(_table(head, rows, words.replace("\n", " ")))
+    hashes = [
+        f"round {row['round']}, {row['lie']} ({row['liar']}): {row['transaction'] or 'no transaction'}"
+        for row in result["attack"]["lies"]
+    ]
+    return [*parts, f"<ul>{_items(hashes)}</ul>"] if hashes else parts
 
 
 def _models_table(result: Mapping[str, Any]) -> str:

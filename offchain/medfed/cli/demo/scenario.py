@@ -24,14 +24,25 @@ from medfed.data.patients import Entry, write_register
 from medfed.data.private_file import write_private
 from medfed.nodes.holds import HOLDS, hold
 from medfed.protocol.consent import DAY
-from medfed.protocol.documents import StudyDraft
+from medfed.protocol.documents import RuleSpec, StudyDraft
 from medfed.protocol.purposes import Purpose
 from medfed.protocol.randomness import generator
 from medfed.rounds.federation import Federation
 from medfed.storage import open_store
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber, StudyId
 
-__all__ = ["HELD_FROM", "PASSWORD", "Cast", "Consents", "Site", "Stage", "prepare"]
+__all__ = [
+    "BOND",
+    "HELD_FROM",
+    "PASSWORD",
+    "Cast",
+    "Consents",
+    "Site",
+    "Stage",
+    "account_of",
+    "fund",
+    "prepare",
+]
 
 PASSWORD = "demo"  # noqa: S105 - opens trial keystores of a development chain
 HELD_FROM = 2
@@ -40,6 +51,9 @@ UNIT = 10**6
 """Smallest units in one development token."""
 
 _REWARD, _STAKE, _PURSE = 1_000 * UNIT, 500 * UNIT, 1_000_000 * UNIT
+BOND = 250 * UNIT
+"""Of an aggregator's claim, for a round without a quorum."""
+_CLAIM_SECONDS = 1_800
 _ETHER = 10**18
 _UNKNOWN_DATASET, _UNKNOWN_STUDY = DatasetId(0), StudyId(0)
 _GRANTED, _ELSEWHERE = 0.86, 0.93
@@ -123,13 +137,17 @@ class Stage:
 
 
 def prepare(
-    client: ChainClient, store: str, folder: Path, options: tuple[int, int, int], tell: Tell
+    client: ChainClient,
+    store: str,
+    folder: Path,
+    options: tuple[int, int, int],
+    tell: Tell,
+    rule: RuleSpec = RuleSpec(),  # noqa: B008 - frozen
 ) -> Stage:
     """Deploy, admit, register, collect consents, create the study, enrol, open. `options`: hospitals, rounds, seed."""
     hospitals, rounds, seed = options
-    stage = _stage(
-        client, store, folder, (breast_cancer(seed, hospitals), breast_cancer_study(seed, rounds)), tell
-    )
+    draft = breast_cancer_study(seed, rounds).model_copy(update={"rule": rule})
+    stage = _stage(client, store, folder, (breast_cancer(seed, hospitals), draft), tell)
     tell(f"Admitting {hospitals} hospitals and registering their datasets")
     for number, site in enumerate(stage.sites, 1):
         _admit(stage, site, number)
@@ -144,7 +162,7 @@ def _stage(
     client: ChainClient, store: str, folder: Path, what: tuple[DemoData, StudyDraft], tell: Tell
 ) -> Stage:
     data, draft = what
-    cast = Cast(*(_account(draft.seed, name) for name in ("consortium", "sponsor", "relayer")))
+    cast = Cast(*(account_of(draft.seed, name) for name in ("consortium", "sponsor", "relayer")))
     state = None if client.label == "the embedded chain" or client.simulates else folder / "sent"
     for account in (cast.consortium, cast.sponsor, cast.relayer):
         client.set_balance(account.address, 100 * _ETHER)
@@ -159,7 +177,8 @@ def _stage(
     )
 
 
-def _account(seed: int, name: str) -> Account:
+def account_of(seed: int, name: str) -> Account:
+    """One of the demo's accounts."""
     return account_from_key(hashlib.sha256(f"medfed demo {seed} {name}".encode()).digest())
 
 
@@ -167,7 +186,7 @@ def _site(seed: int, number: int, folder: Path, data: Dataset) -> Site:
     home = folder / f"hospital-{number}"
     home.mkdir(parents=True, exist_ok=True)
     wallet = Wallet(hashlib.sha256(f"medfed demo {seed} patients {number}".encode()).digest())
-    keys = (_account(seed, f"admin {number}"), _account(seed, f"operator {number}"))
+    keys = (account_of(seed, f"admin {number}"), account_of(seed, f"operator {number}"))
     return Site(f"hospital-{number}", *keys, home, data, wallet)
 
 
@@ -193,15 +212,16 @@ def _admit(stage: Stage, site: Site, number: int) -> None:
     site.dataset = actions.register_dataset(
         stage.federation, operator, files, uses="GRU", label=site.data.columns.label
     )
-    _fund(stage, site)
+    fund(stage, site, _STAKE + BOND)
     site.config = _write_config(stage, site)
 
 
-def _fund(stage: Stage, site: Site) -> None:
+def fund(stage: Stage, site: Site, amount: int) -> None:
+    """Mint development tokens for a hospital and put them into its free balance."""
     token = stage.federation.contracts.token(stage.token)
     admin = stage.sender(site.admin)
-    admin.send(token.mint(site.admin.address, _STAKE))
-    actions.deposit(stage.federation, admin, stage.token, _STAKE, site.admin.address)
+    admin.send(token.mint(site.admin.address, amount))
+    actions.deposit(stage.federation, admin, stage.token, amount, site.admin.address)
 
 
 def _write_config(stage: Stage, site: Site) -> HospitalConfig:
@@ -277,6 +297,8 @@ def _open(stage: Stage) -> None:
         enrol_seconds=86_400,
         min_hospitals=min(3, len(stage.sites)),
         dispute_seconds=stage.dispute_seconds,
+        claim_seconds=_CLAIM_SECONDS,
+        bond=BOND,
     )
     stage.study, _ = actions.create_study(stage.federation, sponsor, stage.draft, stage.token, offer)
     for site in stage.sites:

@@ -9,7 +9,7 @@ from typing import Any
 
 from medfed.cli.output import console, table
 
-__all__ = ["print_result", "progress"]
+__all__ = ["attack_parts", "print_result", "progress"]
 
 
 @contextmanager
@@ -30,8 +30,71 @@ def progress() -> Iterator[Callable[[str], object]]:
 def print_result(result: Mapping[str, Any]) -> None:
     """The tables of a demo's result."""
     out = console()
-    for part in (_rounds(result), _comparison(result), _payouts(result), *_lines(result)):
+    attack = attack_parts(result) if "attack" in result else []
+    tables = [table(title, head, rows, caption=words) for title, head, rows, words in attack]
+    for part in (_rounds(result), _comparison(result), *tables, _payouts(result), *_lines(result)):
         out.print(part)
+
+
+def attack_parts(
+    result: Mapping[str, Any],
+) -> list[tuple[str, list[str], list[tuple[object, ...]], str]]:
+    """What an attack did, as tables: title, columns, rows, caption."""
+    attack = result["attack"]
+    if attack["kind"] == "hospital":
+        return [_poisoned(attack)]
+    return [_lies(result), _losses(result)]
+
+
+def _poisoned(attack: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[object, ...]], str]:
+    columns = ["Round#", f"AUC, attacked:\n{attack['rule']}#", "AUC, attacked:\nplain averaging#"]
+    columns.append(f"AUC, no attack:\n{attack['rule']}#")
+    rows: list[tuple[object, ...]] = [
+        (each["round"], *(f"{each[name]:.4f}" for name in ("attacked", "averaged", "honest")))
+        for each in attack["auc"]
+    ]
+    words = f"{attack['attacker']} attacks in every round: {attack['poison']}."
+    return "What the attack did", columns, rows, words
+
+
+def _lies(result: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[object, ...]], str]:
+    unit, symbol = 10 ** result["token"]["decimals"], result["token"]["symbol"]
+    columns = ["Round#", "Lie", "Caught by", "How", f"{symbol}\nslashed#", "Trans-\naction"]
+    rows: list[tuple[object, ...]] = [
+        (
+            row["round"],
+            row["lie"],
+            row["by"],
+            row["caught"].removeprefix("proof, "),
+            f"{row['slashed'] / unit:,.2f}",
+            f"{row['transaction'][:8]}…" if row["transaction"] else "none",
+        )
+        for row in result["attack"]["lies"]
+    ]
+    return "What the attack did", columns, rows, _verdict(result)
+
+
+def _verdict(result: Mapping[str, Any]) -> str:
+    attack = result["attack"]
+    if attack["kind"] == "quorum":
+        unit, symbol = 10 ** result["token"]["decimals"], result["token"]["symbol"]
+        return (
+            f"The study is {attack['ended']}; round {attack['void_from']} and later ones pay nobody,\n"
+            f"the sponsor has {attack['refunded'] / unit:,.2f} {symbol} back."
+        )
+    if attack["same_model"]:
+        return "Every round was completed by others.\nThe final model is the same as without the attack."
+    return f"THE FINAL MODEL IS ANOTHER THAN WITHOUT THE ATTACK:\n{attack['model_cid_without']}"
+
+
+def _losses(result: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[object, ...]], str]:
+    attack, unit, symbol = result["attack"], 10 ** result["token"]["decimals"], result["token"]["symbol"]
+    rows: list[tuple[object, ...]] = [
+        (name, f"{amount / unit:,.2f}", "") for name, amount in attack["lost"].items()
+    ]
+    rows.append((attack["challenger"]["name"], "", f"{attack['challenger']['paid'] / unit:,.2f}"))
+    words = "What nobody won joined the study's pot."
+    return "Who lost what by lying", ["Who", f"{symbol} lost#", f"{symbol} won by proofs#"], rows, words
 
 
 def _rounds(result: Mapping[str, Any]) -> Any:

@@ -1,0 +1,370 @@
+"""`medfed demo --attack`: the demo's study with liars in it, beside the same study without them.
+
+The liars are those of `liars`; all others are the daemons that hospitals and watchtowers run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medfed.chain.calls import Event
+from medfed.chain.client import connect
+from medfed.chain.sender import Sender
+from medfed.cli.demo.liars import Absent, Colluder, Poisoner, honest_updates
+from medfed.cli.demo.play import Together, Watch, Worker, hospital_of, judge, perform, play, standing
+from medfed.cli.demo.scenario import BOND, Site, Stage, account_of, fund, prepare
+from medfed.config import HospitalConfig
+from medfed.errors import InputError, TransactionStuck
+from medfed.learning.attacks import attack_named
+from medfed.nodes.watchtower import Watchtower
+from medfed.protocol.cid import cid_from_digest
+from medfed.protocol.commitments import seats_in
+from medfed.protocol.documents import RuleSpec
+from medfed.protocol.phase import quorum_of
+from medfed.rounds.federation import Federation
+from medfed.rounds.history import read_round, read_study
+from medfed.rounds.study import fetch_model, fetch_spec
+from medfed.types import Cid, RoundNumber, Seat
+
+__all__ = ["Plan", "another_run", "facts", "perform_attack", "plan_of"]
+
+_FEWEST = 4
+"""Hospitals: with three, two liars are more than a third, and a median of three is one of the two honest ones at best."""
+_RULES = {
+    "sum": RuleSpec(),
+    "median": RuleSpec(kind="median"),
+    "trimmed-mean": RuleSpec(kind="trimmed-mean", trim=1),
+    "multi-krum": RuleSpec(kind="multi-krum", faulty=1),
+    "geometric-median": RuleSpec(kind="geometric-median"),
+}
+_POISONS = {
+    "signflip": "sign flip",
+    "labelflip": "label flip",
+    "alie": "a little is enough",
+    "ipm": "inner product",
+}
+"""Short names beside those of `learning.attacks`."""
+_LIES = ("wrong word", "wrong length", "withheld bytes", "wrong model CID", "left-out update")
+"""In the order of the rounds. Who is proved wrong may claim no more in the study: the second liar tells the first lie, the
+first liar the others, of which only the last one can be proved."""
+_QUORUM_LIES_IN = RoundNumber(2)
+_WEIGHT = 2**32 - 1
+"""Stands for a chunk's index where a weight was proved wrong."""
+_STEP_SECONDS = 225
+"""Time that passes when everybody waits: a fraction of what separates one hospital's turn to claim from the others'."""
+_MOST_STEPS = 5_000
+_WATCHTOWER = "watchtower"
+
+Tell = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which attack on a study of which rule. `kind` is aggregator, quorum, hospital or empty; `poison` is what a hospital
+    does to its updates."""
+
+    kind: str
+    poison: str
+    rule: RuleSpec
+
+    def without(self, rule: RuleSpec | None = None) -> Plan:
+        """The study without its attack."""
+        return Plan("", "", rule or self.rule)
+
+
+def plan_of(attack: str, rule: str, hospitals: int, rounds: int) -> Plan:
+    """What the options `--attack` and `--rule` say. Raises `InputError`."""
+    kind, _, name = attack.partition(":")
+    if kind not in ("", "aggregator", "quorum", "hospital") or bool(name) != (kind == "hospital"):
+        raise InputError(
+            f"--attack is aggregator, quorum or hospital:ATTACK (hospital:signflip, say), not {attack}."
+        )
+    name = _POISONS.get(name, name)
+    if name:
+        attack_named(name)
+    chosen = rule or ("median" if kind == "hospital" else "sum")
+    if chosen not in _RULES:
+        raise InputError(f"--rule is one of {', '.join(_RULES)}, not {chosen}.")
+    plan = Plan(kind, name.replace("-", " "), _RULES[chosen])
+    _check_size(plan, hospitals, rounds)
+    return plan
+
+
+def _check_size(plan: Plan, hospitals: int, rounds: int) -> None:
+    fewest = {"aggregator": len(_LIES), "quorum": int(_QUORUM_LIES_IN)}.get(plan.kind, 1)
+    if plan.kind and hospitals < _FEWEST:
+        raise InputError(
+            f"An attack needs --hospitals {_FEWEST} or more, so that the honest ones can matter."
+        )
+    if rounds < fewest:
+        raise InputError(f"--attack {plan.kind} needs --rounds {fewest} or more.")
+    if plan.kind in ("aggregator", "quorum") and not plan.rule.per_chunk:
+        raise InputError(
+            f"No contract can check an aggregate by {plan.rule.kind}; --attack {plan.kind} needs --rule sum, median or trimmed-mean."
+        )
+
+
+# -- the cast ----------------------------------------------------------------------------------------------------------
+
+
+def perform_attack(plan: Plan, stage: Stage, watch: Watch) -> Callable[[], list[dict[str, Any]]]:
+    """Run all rounds with liars, then settle. Returns what tells the lies and what became of them."""
+    if plan.kind == "hospital":
+        perform(stage, watch, Together(_with_a_poisoner(stage, plan.poison)))
+        return list
+    if plan.kind == "quorum":
+        perform(stage, watch, _Unhurried(stage, _with_colluders(stage)), attested=False)
+        return lambda: _refuted_results(stage)
+    workers, liars = _with_false_claims(stage)
+    perform(stage, watch, _Unhurried(stage, workers), attested=False)
+    return lambda: _false_claims(stage, liars)
+
+
+def _with_a_poisoner(stage: Stage, poison: str) -> list[Worker]:
+    """The last hospital, which is the largest, poisons its updates."""
+    honest = [hospital_of(stage, number) for number in range(len(stage.sites) - 1)]
+    how = (attack_named(poison), honest_updates(stage.federation, honest))
+    return [*honest, Poisoner(*_place(stage, stage.sites[-1]), how)]
+
+
+def _with_colluders(stage: Stage) -> list[Worker]:
+    """As many as make a quorum lie together, before the watchtower and the honest ones can look."""
+    honest = len(stage.sites) - quorum_of(len(stage.sites))
+    liars = [Colluder(*_place(stage, site), _QUORUM_LIES_IN) for site in stage.sites[honest:]]
+    return [*liars, _watchtower(stage), *(hospital_of(stage, number) for number in range(honest))]
+
+
+def _with_false_claims(stage: Stage) -> tuple[list[Worker], list[Absent]]:
+    """So many attest to nothing that there is no quorum; two of these also claim what is not so."""
+    honest = quorum_of(len(stage.sites)) - 1
+    liar, other, *silent = reversed(stage.sites[honest:])
+    first, *rest = _LIES
+    fund(stage, liar, BOND * (len(rest) - 1))
+    told = {RoundNumber(number): [lie] for number, lie in enumerate(rest, 2)}
+    told[RoundNumber(len(_LIES))].insert(0, "left out, openly")
+    absent = [Absent(*_place(stage, site)) for site in silent]
+    liars = [
+        Absent(*_place(stage, liar), told),
+        Absent(*_place(stage, other), {RoundNumber(1): [first]}),
+    ]
+    others = (hospital_of(stage, number) for number in range(honest))
+    return [_watchtower(stage), *liars, *absent, *others], liars
+
+
+def _place(stage: Stage, site: Site) -> tuple[Federation, Sender, HospitalConfig, Path]:
+    assert site.config is not None  # written when it was admitted
+    return stage.federation, stage.sender(site.operator), site.config, site.home
+
+
+def _watchtower(stage: Stage) -> Watchtower:
+    account = account_of(stage.seed, _WATCHTOWER)
+    stage.federation.client.set_balance(account.address, 10**20)
+    return Watchtower(stage.federation, stage.sender(account))
+
+
+class _Unhurried(Together):
+    """Lets time pass when nobody has anything to do."""
+
+    def __init__(self, stage: Stage, workers: Iterable[Worker]) -> None:
+        super().__init__(list(workers))
+        self._client = stage.federation.client
+        self._steps = 0
+
+    def work(self, watch: Watch) -> None:
+        """One cycle of each, then perhaps a while."""
+        before = self._client.head().number
+        super().work(watch)
+        if self._client.head().number == before:
+            self._steps += 1
+            if self._steps > _MOST_STEPS:
+                raise TransactionStuck("The study does not end, however much time passes; this is a bug.")
+            self._client.travel(_STEP_SECONDS)
+
+
+# -- what became of it -------------------------------------------------------------------------------------------------
+
+
+def facts(
+    plan: Plan,
+    stage: Stage,
+    result: dict[str, Any],
+    lies: list[dict[str, Any]],
+    others: Callable[[Plan], Stage],
+) -> dict[str, Any]:
+    """What the attack did, as data. `others` plays the same study by another plan."""
+    found: dict[str, Any] = {"kind": plan.kind, "rule": plan.rule.kind, "lies": lies}
+    if plan.kind == "hospital":
+        return found | _poisoned(plan, stage, result, others)
+    found |= {"lost": _lost(stage), "challenger": _challenger(stage)}
+    if plan.kind == "aggregator":
+        plain = _models(others(plan.without()))[-1]
+        return found | {"model_cid_without": plain, "same_model": plain == result["model_cid"]}
+    refunds = stage.federation.index.events("Refunded", study=stage.study)
+    study = read_study(stage.federation.index, stage.study)
+    return found | {
+        "ended": study.ended,
+        "void_from": study.void_from,
+        "refunded": sum(event["amount"] for event in refunds),
+    }
+
+
+def another_run(options: tuple[int, int, int], folder: Path, tell: Tell) -> Callable[[Plan], Stage]:
+    """Plays the study by another plan, on an embedded chain of its own, with its files below `folder`."""
+
+    def run(plan: Plan) -> Stage:
+        home = folder / f"beside-{plan.kind or 'honest'}-{plan.rule.kind}"
+        home.mkdir()
+        stage = prepare(connect("embedded:"), f"local:{home / 'store'}", home, options, _mute, plan.rule)
+        watch = Watch(stage, _mute)
+        tell(
+            f"The same study {f'with {plan.poison}' if plan.kind else 'without the attack'}, by {plan.rule.kind}"
+        )
+        if plan.kind:
+            perform_attack(plan, stage, watch)
+        else:
+            play(stage, watch)
+        return stage
+
+    return run
+
+
+def _mute(_: str) -> None:
+    """What is played beside the demo tells nothing."""
+
+
+def _models(stage: Stage) -> list[Cid]:
+    index, found = stage.federation.index, []
+    for number in standing(stage):
+        result = read_round(index, stage.study, number).result
+        assert result is not None  # only for those that stand
+        found.append(cid_from_digest(result.model))
+    return found
+
+
+def _poisoned(
+    plan: Plan, stage: Stage, result: dict[str, Any], others: Callable[[Plan], Stage]
+) -> dict[str, Any]:
+    """AUC round by round: attacked by the study's rule, attacked under plain averaging, not attacked."""
+    ours = [entry["auc"] for entry in result["rounds"]]
+    plain = RuleSpec()
+    averaged = ours if plan.rule == plain else _aucs(others(Plan(plan.kind, plan.poison, plain)))
+    honest = _aucs(others(plan.without()))
+    rounds = [
+        {"round": number, "attacked": each[0], "averaged": each[1], "honest": each[2]}
+        for number, each in enumerate(zip(ours, averaged, honest, strict=True), 1)
+    ]
+    return {"poison": plan.poison, "attacker": stage.sites[-1].name, "auc": rounds}
+
+
+def _aucs(stage: Stage) -> list[float]:
+    store = stage.federation.store
+    spec = fetch_spec(store, read_study(stage.federation.index, stage.study))
+    return [judge(stage, spec, fetch_model(store, spec, cid)).auc for cid in _models(stage)]
+
+
+def _false_claims(stage: Stage, liars: list[Absent]) -> list[dict[str, Any]]:
+    """Each false claim, how it was caught, and what it cost; also those that the contract did not take."""
+    seats = {entry.seat: entry.hospital for entry in _enrolments(stage)}
+    authors = {liar.id for liar in liars}
+    made = _events(stage, "AttemptMade")
+    rows = [_caught(stage, event) for event in made if seats[Seat(event["seat"])] in authors]
+    for liar in liars:
+        rows += [
+            {
+                "round": refusal.number,
+                "lie": refusal.lie,
+                "liar": _name(stage, liar.id),
+                "caught": refusal.error,
+                "by": "contract",
+                "slashed": 0,
+                "transaction": "",
+            }
+            for refusal in liar.refusals
+        ]
+    return sorted(rows, key=lambda row: (row["round"], row["transaction"] != ""))
+
+
+def _caught(stage: Stage, made: Event) -> dict[str, Any]:
+    where = {"round": made["round"], "attempt": made["attempt"]}
+    proved, objected, settled = (
+        _events(stage, name, **where) for name in ("AttemptRefuted", "Objected", "AttemptSettled")
+    )
+    row = {
+        "round": made["round"],
+        "lie": _LIES[made["round"] - 1],
+        "liar": _name(stage, _hospital(stage, made["seat"])),
+        "caught": "",
+        "by": "nobody",
+        "slashed": sum(event["from_author"] for event in settled),
+        "transaction": "",
+    }
+    for event in (proved or objected)[:1]:
+        by = _name(stage, event["challenger"] if proved else event["objector"])
+        row |= {"caught": _proof(stage, event) if proved else "objection", "by": by}
+        row["transaction"] = "0x" + event.tx_hash.hex()
+    return row
+
+
+def _refuted_results(stage: Stage) -> list[dict[str, Any]]:
+    """The results that were proved wrong after they had become final."""
+    rows = []
+    for event in _events(stage, "RoundRefuted"):
+        proof = next(each for each in _events(stage, "AggregateRefuted") if each.tx_hash == event.tx_hash)
+        slashed = [each for each in _events(stage, "Slashed") if each.tx_hash == event.tx_hash]
+        liars = [_name(stage, _hospital(stage, seat)) for seat in seats_in(event["seats"])]
+        rows.append(
+            {
+                "round": event["round"],
+                "lie": "wrong word",
+                "liar": ", ".join(liars),
+                "caught": _proof(stage, proof),
+                "by": _name(stage, proof["challenger"]),
+                "slashed": sum(each["amount"] for each in slashed),
+                "transaction": "0x" + event.tx_hash.hex(),
+            }
+        )
+    return rows
+
+
+def _proof(stage: Stage, event: Event) -> str:
+    """What a transaction proved of an aggregate."""
+    proofs = (each for each in _events(stage, "AggregateRefuted") if each.tx_hash == event.tx_hash)
+    index = next(proofs)["index"]
+    return "proof, weight" if index == _WEIGHT else f"proof, chunk {index}"
+
+
+def _lost(stage: Stage) -> dict[str, int]:
+    """What was slashed, by name."""
+    lost: dict[str, int] = {}
+    for event in _events(stage, "Slashed"):
+        name = _name(stage, event["account"])
+        lost[name] = lost.get(name, 0) + event["amount"]
+    return lost
+
+
+def _challenger(stage: Stage) -> dict[str, Any]:
+    paid = _events(stage, "ChallengerPaid")
+    account = account_of(stage.seed, _WATCHTOWER).address
+    return {"name": _WATCHTOWER, "account": account, "paid": sum(event["amount"] for event in paid)}
+
+
+def _events(stage: Stage, name: str, **where: Any) -> list[Event]:
+    found = stage.federation.index.events(name, study=stage.study)
+    return [event for event in found if all(event[key] == value for key, value in where.items())]
+
+
+def _enrolments(stage: Stage) -> Any:
+    return read_study(stage.federation.index, stage.study).enrolments
+
+
+def _hospital(stage: Stage, seat: int) -> str:
+    return next(str(entry.hospital) for entry in _enrolments(stage) if entry.seat == seat)
+
+
+def _name(stage: Stage, account: str) -> str:
+    known = {str(site.operator.address): site.name for site in stage.sites} | stage.names()
+    known[str(account_of(stage.seed, _WATCHTOWER).address)] = _WATCHTOWER
+    return known.get(str(account), str(account))
