@@ -16,15 +16,25 @@ CONTRACTS = {
     "FederatedRounds": "rounds",
     "StakeVault": "vault",
     "Rewards": "rewards",
+    "Disputes": "disputes",
+    "ModelMarket": "market",
 }
 BY_CONTRACTS = {
     "DatasetRegistry": {"lock", "unlock"},
+    "Disputes": {"agree"},
     "FederatedRounds": {"finaliseByTime", "forfeit", "refute", "strikeUpdate"},
     "StakeVault": {"lock", "unlock", "slash", "fund", "pay", "collect", "disburse"},
 }
 """Called by another contract of the deployment only."""
-ANY_WALLET = {"approve", "safeTransferFrom", "setApprovalForAll", "setAuthority", "transferFrom"}
-"""Standard calls of ERC-721 and AccessManager, which any wallet makes."""
+ANY_WALLET = {
+    "approve",
+    "safeBatchTransferFrom",
+    "safeTransferFrom",
+    "setApprovalForAll",
+    "setAuthority",
+    "transferFrom",
+}
+"""Standard calls of ERC-721, ERC-1155 and AccessManager, which any wallet makes."""
 
 
 def changes(contract):
