@@ -286,10 +286,10 @@ contract Disputes is IDisputes, Guarded {
         require(s.endedAt == 0 || block.timestamp < until, RecordingClosed(study, until));
         bool isFinal = ROUNDS.getBallot(study, round, _hash(study, round, aggregate)).finalAt != 0;
         IFederatedRounds.Absence memory absence = ROUNDS.getAbsence(study, round);
-        // A struck seat may not submit any more, and has lost its stake.
-        uint64 silent = Seats.first(s.members) & ~(r.submitted | absence.abstained | s.struck);
+        uint64 silent = Seats.first(s.members) & ~(r.submitted | absence.abstained);
         uint64 leftOut = isFinal ? r.submitted & ~aggregate.included : 0;
-        uint64 found = (silent | leftOut) & ~absencesRecorded[study][round];
+        // A struck seat may not submit any more, and has lost its stake.
+        uint64 found = (silent | leftOut) & ~(s.struck | absencesRecorded[study][round]);
         require(found != 0, NothingToRecord(study, round));
 
         absencesRecorded[study][round] |= found;

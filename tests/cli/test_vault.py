@@ -48,13 +48,13 @@ def test_a_deposit_by_permit_takes_one_transaction(medfed, hospitals):
 
 def test_an_exit_waits_and_can_be_taken_back(medfed, hospitals):
     key = ("--keystore", "admin-3.json")
-    free = balance(medfed, "admin-3.json")[0]
+    free, locked, _ = balance(medfed, "admin-3.json")
     medfed.ok("vault", "exit", "10", *key)
-    assert balance(medfed, "admin-3.json") == (free - 10_000_000, 0, 10_000_000)
+    assert balance(medfed, "admin-3.json") == (free - 10_000_000, locked, 10_000_000)
     early = medfed("vault", "withdraw", *key)
     assert (early.code, "can be withdrawn from second" in early.sentence) == (7, True)
     medfed.ok("vault", "cancel-exit", *key)
-    assert balance(medfed, "admin-3.json") == (free, 0, 0)
+    assert balance(medfed, "admin-3.json") == (free, locked, 0)
     medfed.ok("vault", "exit", "10", *key)
     medfed.ok("dev", "travel", "3600")
     assert medfed.data("vault", "withdraw", *key, "--to", "stranger.json")["withdrawn"] == 10_000_000

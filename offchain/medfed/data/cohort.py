@@ -83,8 +83,9 @@ def build_cohort(
         (_member(register, patient, terms.use) for patient in rows if patient in active),
         key=lambda member: member.leaf,
     )
-    most = min(terms.cap, MAX_LEAVES) // terms.step * terms.step
-    members = members[:most]
+    # The weight is rounded down to a step, so up to a step less one more patients than the cap allows may train.
+    most = terms.cap // terms.step * terms.step + terms.step - 1
+    members = members[: min(most, MAX_LEAVES // terms.step * terms.step)]
     weight = len(members) // terms.step * terms.step
     if not weight:
         return None
