@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from medfed.chain.keys import save_keystore
+from medfed.chain.calls import Call
+from medfed.chain.contracts.base import interface_of
+from medfed.chain.keys import load_keystore, save_keystore
 from medfed.chain.wallet import create_wallet
 from medfed.cli import run
 from medfed.log import configure
@@ -177,16 +179,23 @@ class TestSelling:
         assert "legal permission" in typed.ok("model", "buy", sold, "--keystore", "buyer.json").out
 
     def test_a_licence_that_was_passed_on_is_the_next_holders(self, place, sold):
-        """Also when it came for another account in the first place."""
-        offer(place.typed, sold, "--transferable")
-        number = place.typed.data("model", "buy", sold, "--keystore", "buyer.json", "--to", "anyone.json")[
-            "licence"
-        ]
-        held_by = [entry["licence"] for entry in place.typed.data("model", "licences", "anyone.json")]
-        assert number in held_by
-        assert number not in [
-            entry["licence"] for entry in place.typed.data("model", "licences", "buyer.json")
-        ]
+        """By the transfers on chain, not by who bought it; one that came for another account is that account's."""
+        typed, market = place.typed, place.world.contracts.market
+        offer(typed, sold, "--transferable")
+        buy = ("model", "buy", sold, "--keystore", "buyer.json")
+        passed = typed.data(*buy)["licence"]
+        given = typed.data(*buy, "--to", "anyone.json")["licence"]
+        buyer = load_keystore(place.folder / "buyer.json", PASSWORD)
+        receiver = run.keystore_address(place.folder / "anyone.json")
+        moved = (buyer.address, receiver, passed, 1, b"")
+        data = interface_of("ModelMarket").encode("safeTransferFrom", *moved)
+        place.world.send(buyer, Call(market.address, data))
+        numbers = {
+            name: [entry["licence"] for entry in typed.data("model", "licences", f"{name}.json")]
+            for name in ("buyer", "anyone")
+        }
+        assert {passed, given} <= set(numbers["anyone"])
+        assert not {passed, given} & set(numbers["buyer"])
 
     def test_a_sale_can_rest(self, place, sold):
         place.typed.ok("model", "terms", sold, "--stop", "--keystore", "sponsor.json")

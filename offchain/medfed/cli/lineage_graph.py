@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_ROUNDS", "draw"]
 
-MOST_ROUNDS = 24
+MOST_ROUNDS = 16
 """Columns; of more rounds the first and the last are drawn."""
 
 _WIDTH, _GAP = 2.75, 0.45
