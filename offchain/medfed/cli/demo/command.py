@@ -40,13 +40,15 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
     attack: Annotated[
         str,
         typer.Option(
-            help="Let some lie: aggregator, quorum, or hospital:ATTACK (signflip, scaled, noise, …)."
+            help="Let some lie: aggregator, quorum, or hospital:ATTACK (signflip, scaled, noise, labelflip, alie, ipm). "
+            "Not with --processes: liars are played in this process."
         ),
     ] = "",
     rule: Annotated[
         str,
         typer.Option(
-            help="How updates become an aggregate: sum, or median where hospitals attack; see rules."
+            help="How updates become an aggregate: sum, median, trimmed-mean, multi-krum or geometric-median; sum unless "
+            "named, median where a hospital attacks."
         ),
     ] = "",
     processes: Annotated[
