@@ -39,7 +39,15 @@ def named_commands(text):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/quickstart.md", "docs/security.md", "docs/architecture.md", "docs/audit.md"]
+    "name",
+    [
+        "README.md",
+        "docs/quickstart.md",
+        "docs/security.md",
+        "docs/architecture.md",
+        "docs/audit.md",
+        "docs/market.md",
+    ],
 )
 def test_documents_name_only_what_exists(name):
     for words in named_commands((ROOT / name).read_text(encoding="utf-8")):
