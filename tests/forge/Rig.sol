@@ -7,6 +7,8 @@ interface Vm {
     function assume(bool condition) external pure;
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function deal(address account, uint256 balance) external;
+    /// @dev Unlike `new`, which would have the compiler go through the contract again inside of the test.
+    function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function expectEmit() external;
     function expectEmit(address emitter) external;
     function expectPartialRevert(bytes4 selector) external;
