@@ -201,7 +201,8 @@ def facts(
     found |= {"lost": _lost(stage), "challenger": _challenger(stage)}
     if plan.kind == "aggregator":
         plain = _models(others(plan.without()))[-1]
-        return found | {"model_cid_without": plain, "same_model": plain == result["model_cid"]}
+        found |= {"model_cid_without": plain, "same_model": plain == result["model_cid"]}
+        return found | {"completed_by": _answering(stage)}
     refunds = stage.federation.index.events("Refunded", study=stage.study)
     study = read_study(stage.federation.index, stage.study)
     return found | {
@@ -343,6 +344,15 @@ def _lost(stage: Stage) -> dict[str, int]:
         name = _name(stage, event["account"])
         lost[name] = lost.get(name, 0) + event["amount"]
     return lost
+
+
+def _answering(stage: Stage) -> list[str]:
+    """Who answers for the results of the rounds: those that attested to them, or claimed them."""
+    seats: set[Seat] = set()
+    for number in standing(stage):
+        history = read_round(stage.federation.index, stage.study, number)
+        seats.update(seats_in(history.attesters[history.final_hash]))
+    return [_name(stage, _hospital(stage, seat)) for seat in sorted(seats)]
 
 
 def _challenger(stage: Stage) -> dict[str, Any]:

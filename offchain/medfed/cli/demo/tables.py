@@ -83,7 +83,8 @@ def _verdict(result: Mapping[str, Any]) -> str:
             f"the sponsor has {attack['refunded'] / unit:,.2f} {symbol} back."
         )
     if attack["same_model"]:
-        return "Every round was completed by others.\nThe final model is the same as without the attack."
+        others = ", ".join(attack["completed_by"])
+        return f"The rounds were completed by {others}.\nThe final model is the same as without the attack."
     return f"THE FINAL MODEL IS ANOTHER THAN WITHOUT THE ATTACK:\n{attack['model_cid_without']}"
 
 
