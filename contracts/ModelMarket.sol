@@ -59,8 +59,9 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     mapping(StudyId model => mapping(address token => mapping(uint256 seat => uint256))) private _paidSeat;
     mapping(StudyId model => mapping(address token => uint256)) private _paidSponsor;
     mapping(bytes32 leaf => mapping(address token => uint256)) private _paidLeaf;
-    mapping(StudyId model => mapping(address token => mapping(uint256 round => mapping(uint256 seat => uint256))))
-        private _paidCohort;
+    mapping(
+        StudyId model => mapping(address token => mapping(uint256 round => mapping(uint256 seat => uint256)))
+    ) private _paidCohort;
 
     // Constructor
 
@@ -235,7 +236,7 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
         // Only the attesters have counted the leaves of a cohort; more than its weight allows are not paid from what is others'.
         uint256 most = pool * part * (uint256(update.weight) + s.cohortStep) / (whole * finals);
         uint256 spent = _paidCohort[model][token][round][seat] + due - paid;
-        require(spent <= most, CohortSpent(model, round, seat));
+        require(spent <= most, IRewards.CohortSpent(model, round, seat));
 
         _paidLeaf[digest][token] = due;
         _paidCohort[model][token][round][seat] = spent;

@@ -37,6 +37,7 @@ contract Rewards is IRewards {
     mapping(StudyId study => mapping(uint16 round => mapping(uint8 seat => int16[]))) private _revealed;
     mapping(StudyId study => mapping(uint16 round => uint16[64])) private _scores;
     mapping(bytes32 leaf => bool) private _paid;
+    mapping(StudyId study => mapping(uint16 round => mapping(uint8 seat => uint256 amount))) private _spent;
 
     // Constructor
 
@@ -134,8 +135,13 @@ contract Rewards is IRewards {
         uint256 pool = (uint256(s.rewardPerRound) + ROUNDS.carriedInto(study, round)) * s.patientBps / BPS;
         uint256 amount = pool * part / whole;
         require(amount != 0, IFederatedRounds.NothingToClaim(study, round, seat));
+        // Only the attesters have counted the leaves of a cohort; more than its weight allows are not paid from what is others'.
+        uint256 spent = _spent[study][round][seat] + amount;
+        uint256 most = pool * part * (uint256(update.weight) + s.cohortStep) / whole;
+        require(spent <= most, CohortSpent(study, round, seat));
 
         _paid[digest] = true;
+        _spent[study][round][seat] = spent;
 
         emit PatientPaid(study, round, seat, msg.sender, amount);
 

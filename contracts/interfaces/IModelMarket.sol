@@ -70,7 +70,6 @@ interface IModelMarket {
     error SupersededByOlder(StudyId model, StudyId by);
     error NotTransferable(uint256 licence);
     error NothingEarned(StudyId model, address account);
-    error CohortSpent(StudyId model, uint16 round, uint8 seat);
 
     /// @notice Adds the scores of included seats of a final round whose claims are unlocked to the study's book: each round adds up to 1e18 at
     /// most. Once per round and seat. Anyone may call.

@@ -50,6 +50,7 @@ interface IRewards {
     error NotTallied(StudyId study, uint16 round);
     error NotInCohort(StudyId study, uint16 round, uint8 seat, address patient);
     error LeafClaimed(StudyId study, uint16 round, bytes32 leaf);
+    error CohortSpent(StudyId study, uint16 round, uint8 seat);
     error SweepLocked(StudyId study, uint256 until);
     error NothingToSweep(StudyId study);
     error SweepDelayOutOfRange(uint256 delay, uint256 least);

@@ -170,7 +170,7 @@ class TestPreview:
         shown = Previewing(place).preview(study, world.index.sync())
         assert [path.name for path in member.home.iterdir()] == ["sent"]
         assert shown.refused == ""
-        assert (shown.patients, shown.records, shown.weight, shown.leaves) == (16, 16, 16, 16)
+        assert (shown.patients, shown.records, shown.weight, shown.leaves) == (18, 18, 16, 32)
         assert shown.update_bytes == vector_size(shown.update_words)
         daemons = [world.hospital(each) for each in world.members]
         world.run(*daemons)

@@ -137,6 +137,8 @@ def due_claims(
         if result is None or number in claimed or seat not in history.updates:
             continue
         helped = (result.included | history.attesters.get(history.final_hash, 0)) >> seat & 1
+        if seat in history.struck or 0 < study.void_from <= number:
+            continue
         helped |= bool(index.events("ReviewRevealed", study=study.study, round=number, seat=seat))
         if helped and now >= history.final_at + study.terms["dispute_seconds"]:
             yield rounds.claim(study.study, RoundNumber(number), seat, (result, history.updates[seat]))

@@ -92,6 +92,31 @@ def test_nobody_else_can_claim_a_leaf(evm, world, played):
         )
 
 
+def test_a_cohort_with_more_leaves_than_its_weight_allows_pays_no_more(evm, world):
+    """Weight 8 in steps of 8 stands for at most 15 patients; a tree of 17 invented ones is paid for 16 at most."""
+    study = world.running(3, patientBps=BPS, rewardPerRound=REWARD)
+    patients, salt = evm.actors[50:67], b"\7" * 32
+    own = [leaf_of(study, 1, 1, patient, salt) for patient in patients]
+    leaves = sorted(own)
+    shown = update(0, STEP, cohortRoot=merkle_root(leaves))
+    world.rounds.submitUpdate(study, 1, 0, shown, sender=world.operators[0])
+    for seat in (1, 2):
+        world.submit(study, seat)
+    result = aggregate(range(3), 2 * WEIGHT + STEP)
+    for seat in (0, 1):
+        world.attest(study, seat, result)
+    evm.travel(DISPUTE)
+
+    def claimed(number):
+        leaf = {"dataset": 1, "salt": salt, "proof": merkle_proof(leaves, leaves.index(own[number]))}
+        return world.rewards.claimPatient(study, 1, 0, result, shown, leaf, sender=patients[number])
+
+    for number in range(16):
+        claimed(number)
+    with evm.reverts("CohortSpent", study, 1, 0):
+        claimed(16)
+
+
 def test_a_study_without_a_patients_share_pays_patients_nothing(evm, world):
     study = world.running(3, rewardPerRound=REWARD)
     cohort = Cohort(world, study)
