@@ -393,6 +393,7 @@ contract Disputes is IDisputes, Guarded {
         require(!_terms[study].barred.has(seat), SeatBarred(study, seat));
         uint256 openToAllAt = _trainingEnd(study, r) + _terms[study].aggregatingSeconds / 2;
         uint8 leader = _leader(round, c.used, _authors(study, round, r));
+        // slither-disable-next-line incorrect-equality (a number of a seat, no amount)
         require(
             seat == leader || block.timestamp >= openToAllAt, NotTheLeader(study, round, leader, openToAllAt)
         );
@@ -649,6 +650,7 @@ contract Disputes is IDisputes, Guarded {
     }
 
     function _leader(uint256 round, uint256 attempts, uint64 authors) private pure returns (uint8) {
+        // slither-disable-next-line weak-prng (whose turn it is; nothing is drawn)
         return authors.at((round + attempts) % authors.count());
     }
 

@@ -112,6 +112,7 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
         require(block.timestamp >= until, DisputesOpen(study, until));
         Book storage book = _books[study];
         require(book.rounds == s.finals, RoundNotCredited(study, book.rounds, s.finals));
+        // slither-disable-next-line incorrect-equality (zero is absence)
         require(_models[study].registeredAt == 0, AlreadyRegistered(study));
         // A study completes with its newest round.
         IFederatedRounds.Ballot memory ballot = _requireFinal(study, s.round, last);
@@ -195,6 +196,7 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
         Book storage book = _books[model];
         address hospital = ROUNDS.getSeat(model, seat).hospital;
         uint256 pool = feesOf[model][token] * (BPS - sponsorBps - patientBps) / BPS;
+        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
         uint256 due = book.total == 0 ? 0 : pool * book.shares[seat] / book.total;
         uint256 amount = due - _paidSeat[model][token][seat];
         require(amount != 0, NothingEarned(model, hospital));
@@ -230,10 +232,12 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
             REWARDS.patientShareOf(model, round, seat, aggregate, update, msg.sender, leaf);
         IFederatedRounds.Study memory s = ROUNDS.getStudy(model);
         uint256 pool = feesOf[model][token] * s.patientBps / BPS;
+        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
         uint256 due = pool * part / (whole * finals);
         uint256 paid = _paidLeaf[digest][token];
         require(due > paid, NothingEarned(model, msg.sender));
         // Only the attesters have counted the leaves of a cohort; more than its weight allows are not paid from what is others'.
+        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
         uint256 most = pool * part * (uint256(update.weight) + s.cohortStep) / (whole * finals);
         uint256 spent = _paidCohort[model][token][round][seat] + due - paid;
         require(spent <= most, IRewards.CohortSpent(model, round, seat));
@@ -248,6 +252,7 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     /// @inheritdoc IModelMarket
     function isLicensed(address account, uint256 licence) external view returns (bool) {
         uint256 expiresAt = _licences[licence].expiresAt;
+        // slither-disable-next-line incorrect-equality (zero is no end)
         return balanceOf(account, licence) != 0 && (expiresAt == 0 || block.timestamp < expiresAt);
     }
 

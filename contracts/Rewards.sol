@@ -133,10 +133,12 @@ contract Rewards is IRewards {
             patientShareOf(study, round, seat, aggregate, update, msg.sender, leaf);
         require(!_paid[digest], LeafClaimed(study, round, digest));
         uint256 pool = (uint256(s.rewardPerRound) + ROUNDS.carriedInto(study, round)) * s.patientBps / BPS;
+        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
         uint256 amount = pool * part / whole;
         require(amount != 0, IFederatedRounds.NothingToClaim(study, round, seat));
         // Only the attesters have counted the leaves of a cohort; more than its weight allows are not paid from what is others'.
         uint256 spent = _spent[study][round][seat] + amount;
+        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
         uint256 most = pool * part * (uint256(update.weight) + s.cohortStep) / whole;
         require(spent <= most, CohortSpent(study, round, seat));
 
