@@ -142,7 +142,7 @@ def absences(
     federation = open_federation()
     sender = open_sender(federation, open_account(keystore, password_file))
     receipt = actions.record_absences(federation, sender, StudyId(study), RoundNumber(number))
-    events = federation.contracts.rounds.events(receipt)
+    events = federation.contracts.disputes.events(receipt)
     data = [{"event": event.name, **event.values} for event in events]
     lines = [f"Seat {event['seat']}: {event.name}" for event in events if "seat" in event.values]
     show(data, as_json=as_json, render=lambda: "\n".join(lines))

@@ -72,7 +72,7 @@ def test_enrol(evm, world):
     ]
     before[1] = (before[1][0] - STAKE, before[1][1] + STAKE)
     assert money(world) == before
-    assert tuple(world.rounds.getSeat(study, 1)) == (hospital, 2, 1, 100)
+    assert tuple(world.rounds.getSeat(study, 1)) == (hospital, 2, 1, 100, False)
     assert world.rounds.getSeat(study, 2).hospital == NO_ONE
 
 
@@ -192,7 +192,7 @@ def test_release_and_refund(evm, world):
         ("StakeReleased", {"study": study, "seat": 2, "amount": STAKE}),
         ("Unlocked", {"token": world.token.address, "account": hospital, "amount": STAKE}),
     ]
-    assert tuple(world.rounds.getSeat(study, 2)) == (hospital, 0, 1, 100)
+    assert tuple(world.rounds.getSeat(study, 2)) == (hospital, 0, 1, 100, False)
     assert world.datasets.getDataset(3).enrolments == 0
     refunded = world.rounds.refund(study, sender=world.stranger)
     assert events(refunded) == [
