@@ -114,7 +114,7 @@ def test_an_update_in_a_file_takes_no_name(tmp_path, monkeypatch):
     monkeypatch.setattr(recompute, "_IN_MEMORY", 0)
     monkeypatch.setattr(recompute.tempfile, "tempdir", str(tmp_path))
     words = np.arange(5, dtype=np.uint32)
-    kept = recompute._kept(words)
+    kept = recompute.kept(words)
     assert isinstance(kept, np.memmap)
     assert kept.tolist() == words.tolist()
     assert list(tmp_path.iterdir()) == []
