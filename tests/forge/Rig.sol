@@ -3,6 +3,12 @@ pragma solidity ^0.8.28;
 
 /// @dev The cheat codes that our tests use; forge provides many more.
 interface Vm {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
     function addr(uint256 privateKey) external pure returns (address account);
     function assume(bool condition) external pure;
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
@@ -35,8 +41,10 @@ interface Vm {
         pure
         returns (uint256[] memory);
     function getNonce(address account) external view returns (uint64);
+    function getRecordedLogs() external returns (Log[] memory logs);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
     function prank(address sender) external;
+    function recordLogs() external;
     function readFile(string calldata path) external view returns (string memory);
     function roll(uint256 blockNumber) external;
     function chainId(uint256 id) external;
