@@ -176,7 +176,7 @@ _MARKET = {
     "SupersededByOlder": "Model {by} is not later than model {model}, so it cannot supersede it.",
     "NotTransferable": "Licence {licence} stays with who bought it.",
     "NothingEarned": "{account} has nothing to claim of the fees of model {model} now.",
-    "CohortSpent": "The cohort of seat {seat} in round {round} of model {model} has had all its part of the fees.",
+    "CohortSpent": "The cohort of seat {seat} in round {round} of study {study} has had all its part.",
     "ERC1155InvalidReceiver": "{receiver} cannot hold a licence; name another account.",
 }
 
