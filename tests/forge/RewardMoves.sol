@@ -61,7 +61,9 @@ abstract contract RewardMoves is DisputeMoves {
             if (_leafPaid[key]) ++paidTwice;
             _leafPaid[key] = true;
         } catch (bytes memory reason) {
-            if (bytes4(reason) == IStakeVault.PotTooSmall.selector) ++unpayable;
+            // A sweep, a long time after the study, leaves nothing for who comes later.
+            bool swept = _books[StudyId.unwrap(study)].swept != 0;
+            if (bytes4(reason) == IStakeVault.PotTooSmall.selector && !swept) ++unpayable;
         }
     }
 

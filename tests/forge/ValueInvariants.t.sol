@@ -36,6 +36,7 @@ contract ValueInvariantsTest is Rig {
 
     /// @dev INV-1 to INV-8 and INV-13 to INV-18. A move may be a whole round, so few make a campaign.
     /// forge-config: default.invariant.depth = 8
+    /// forge-config: deep.invariant.depth = 500
     function invariant_valueKeepsToTheRules() external view {
         for (uint256 i = 0; i < 2; ++i) {
             FeeToken token = handler.tokens(i);
