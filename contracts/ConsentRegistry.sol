@@ -1,60 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IConsentRegistry} from "./interfaces/IConsentRegistry.sol";
-import {Purposes} from "./libraries/Purposes.sol";
-import {DatasetId} from "./types/DatasetId.sol";
 import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
+import {IConsentRegistry} from "./interfaces/IConsentRegistry.sol";
+import {IConsortium} from "./interfaces/IConsortium.sol";
+import {Purposes} from "./libraries/Purposes.sol";
+import {DatasetId} from "./types/DatasetId.sol";
+
+/// @dev The expiry day of a consent without an end.
+uint16 constant NO_EXPIRY = type(uint16).max;
+/// @dev Gas that a contract wallet may use to judge a signature.
+uint256 constant WALLET_GAS = 100_000;
+/// @dev Gas that must be left when an item of a batch begins: what the most expensive one uses, and some.
+uint256 constant ITEM_GAS = 220_000;
+/// @dev With this much left, the call of a wallet gets WALLET_GAS although a 64th is held back.
+uint256 constant BEFORE_WALLET = 110_000;
+/// @dev Stands for `issuedAt` where the patient calls: newer than anything.
+uint40 constant BY_CALL = type(uint40).max;
+
+bytes32 constant GRANT_TYPEHASH = keccak256(
+    "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
+);
+bytes32 constant NARROW_TYPEHASH = keccak256(
+    "Narrow(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
+);
+bytes32 constant REVOKE_TYPEHASH =
+    keccak256("Revoke(address patient,uint32 datasetId,uint40 issuedAt,uint40 deadline)");
+bytes32 constant REVOKE_ALL_TYPEHASH =
+    keccak256("RevokeAll(address patient,uint40 issuedAt,uint40 deadline)");
+
 /// @title ConsentRegistry
 contract ConsentRegistry is IConsentRegistry, EIP712 {
-    /* CONSTANTS */
+    // Immutables
 
-    /// @dev The expiry day of a consent without an end.
-    uint16 private constant NO_EXPIRY = type(uint16).max;
+    /// @notice Says who speaks for a hospital.
+    IConsortium public immutable CONSORTIUM;
+    /// @notice The ERC-721 whose owners may revoke for patients.
+    IERC721 public immutable DATASETS;
 
-    /// @dev Gas that a contract wallet may use to judge a signature.
-    uint256 private constant WALLET_GAS = 100_000;
+    // Storage
 
-    /// @dev Gas that must be left when an item of a batch begins: what the most expensive one uses, and some.
-    uint256 private constant ITEM_GAS = 220_000;
+    mapping(address patient => mapping(DatasetId datasetId => Word)) private _words;
+    mapping(address patient => RevokeAllWord) private _revokeAlls;
 
-    /// @dev With this much left, the call of a wallet gets WALLET_GAS although a 64th is held back.
-    uint256 private constant BEFORE_WALLET = 110_000;
+    // Constructor
 
-    /// @dev Stands for `issuedAt` where the patient calls: newer than anything.
-    uint40 private constant BY_CALL = type(uint40).max;
-
-    bytes32 private constant GRANT_TYPE = keccak256(
-        "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
-    );
-    bytes32 private constant NARROW_TYPE = keccak256(
-        "Narrow(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
-    );
-    bytes32 private constant REVOKE_TYPE =
-        keccak256("Revoke(address patient,uint32 datasetId,uint40 issuedAt,uint40 deadline)");
-    bytes32 private constant REVOKE_ALL_TYPE =
-        keccak256("RevokeAll(address patient,uint40 issuedAt,uint40 deadline)");
-
-    /* STORAGE */
-
-    /// @inheritdoc IConsentRegistry
-    address public immutable datasets;
-
-    mapping(address patient => mapping(DatasetId datasetId => Word word)) private _words;
-    mapping(address patient => RevokeAllWord word) private _revokeAlls;
-
-    /* CONSTRUCTOR */
-
-    /// @dev `registry` is not checked: with a wrong one `revokeFor` reverts, and nothing else depends on it.
-    constructor(address registry) EIP712("MedFed ConsentRegistry", "1") {
-        datasets = registry;
+    /// @dev Neither is checked: with a wrong one `revokeFor` reverts, and nothing else depends on them.
+    constructor(IConsortium consortium, IERC721 datasets) EIP712("MedFed ConsentRegistry", "1") {
+        CONSORTIUM = consortium;
+        DATASETS = datasets;
     }
 
-    /* BY CALL */
+    // By call
 
     /// @inheritdoc IConsentRegistry
     function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external {
@@ -78,18 +79,18 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @inheritdoc IConsentRegistry
     function revokeFor(address patient, DatasetId datasetId) external {
-        address owner = IERC721(datasets).ownerOf(DatasetId.unwrap(datasetId));
-        if (msg.sender != owner) revert NotDatasetOwner(datasetId, msg.sender, owner);
+        address owner = DATASETS.ownerOf(DatasetId.unwrap(datasetId));
+        require(msg.sender == CONSORTIUM.adminOf(owner), NotDatasetOwner(datasetId, msg.sender, owner));
 
         _revoke(patient, datasetId, msg.sender, BY_CALL);
     }
 
-    /* BY SIGNATURE */
+    // By signature
 
     /// @inheritdoc IConsentRegistry
     function grantBySig(SignedGrant calldata consent) external {
         _requireTimely(consent.issuedAt, consent.deadline);
-        _requireSigned(consent.patient, _grantHash(GRANT_TYPE, consent), consent.signature);
+        _requireSigned(consent.patient, _grantHash(GRANT_TYPEHASH, consent), consent.signature);
 
         _grant(consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt);
     }
@@ -97,7 +98,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     /// @inheritdoc IConsentRegistry
     function narrowBySig(SignedGrant calldata consent) external {
         _requireTimely(consent.issuedAt, consent.deadline);
-        _requireSigned(consent.patient, _grantHash(NARROW_TYPE, consent), consent.signature);
+        _requireSigned(consent.patient, _grantHash(NARROW_TYPEHASH, consent), consent.signature);
 
         _narrow(consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt);
     }
@@ -109,7 +110,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
             revocation.patient,
             keccak256(
                 abi.encode(
-                    REVOKE_TYPE,
+                    REVOKE_TYPEHASH,
                     revocation.patient,
                     revocation.datasetId,
                     revocation.issuedAt,
@@ -128,7 +129,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         _requireSigned(
             revocation.patient,
             keccak256(
-                abi.encode(REVOKE_ALL_TYPE, revocation.patient, revocation.issuedAt, revocation.deadline)
+                abi.encode(REVOKE_ALL_TYPEHASH, revocation.patient, revocation.issuedAt, revocation.deadline)
             ),
             revocation.signature
         );
@@ -136,9 +137,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         _revokeAll(revocation.patient, revocation.issuedAt);
     }
 
-    /* IN BATCHES */
-
-    // Each item is a call of its own: whatever goes wrong in it stays in it.
+    // In batches: each item is a call of its own, and whatever goes wrong in it stays in it
 
     /// @inheritdoc IConsentRegistry
     function grantBatch(SignedGrant[] calldata consents) external {
@@ -184,7 +183,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         }
     }
 
-    /* VIEWS */
+    // Views
 
     /// @inheritdoc IConsentRegistry
     function isActive(address patient, DatasetId datasetId, uint32 purposes, uint40 at)
@@ -211,7 +210,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         Word[] calldata words,
         RevokeAllWord[] calldata revokeAlls
     ) external view returns (bool) {
-        if (t >= block.timestamp) revert NotYetPast(t, _now());
+        require(t < block.timestamp, NotYetPast(t, _now()));
 
         Word memory word = _wordAt(_words[patient][datasetId], t, words);
         uint40 moment = _revokeAllAt(_revokeAlls[patient], t, revokeAlls);
@@ -237,7 +236,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         return SignatureChecker.isValidERC1271SignatureNowCalldata(wallet, digest, signature);
     }
 
-    /* CHANGES */
+    // Internal: changes
 
     function _grant(address patient, DatasetId datasetId, uint32 purposes, uint16 expiryDay, uint40 issuedAt)
         private
@@ -247,7 +246,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
         _requireNewer(issuedAt, _latest(word, moment));
         // slither-disable-next-line incorrect-equality (the rule is about one and the same second)
-        if (moment == _now()) revert GrantInRevokeAllSecond(moment);
+        require(moment != _now(), GrantInRevokeAllSecond(moment));
         _requireTerms(purposes, expiryDay);
 
         _words[patient][datasetId] = Word(purposes, _now(), expiryDay, 0, _link(word));
@@ -262,11 +261,12 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         uint40 moment = _revokeAlls[patient].moment;
 
         _requireNewer(issuedAt, _latest(word, moment));
-        if (!_covers(word, _now()) || moment >= word.grantedAt) revert NothingToNarrow(patient, datasetId);
+        require(_covers(word, _now()) && moment < word.grantedAt, NothingToNarrow(patient, datasetId));
         _requireTerms(purposes, expiryDay);
-        if (expiryDay > word.expiryDay || !Purposes.narrows(word.purposes, purposes)) {
-            revert NotNarrower(word.purposes, purposes, word.expiryDay, expiryDay);
-        }
+        require(
+            expiryDay <= word.expiryDay && Purposes.narrows(word.purposes, purposes),
+            NotNarrower(word.purposes, purposes, word.expiryDay, expiryDay)
+        );
 
         _words[patient][datasetId] = Word(purposes, _now(), expiryDay, 0, _link(word));
 
@@ -276,9 +276,9 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     function _revoke(address patient, DatasetId datasetId, address by, uint40 issuedAt) private {
         Word memory word = _words[patient][datasetId];
 
-        if (issuedAt < word.grantedAt) revert SignatureOvertaken(issuedAt, word.grantedAt);
+        require(issuedAt >= word.grantedAt, SignatureOvertaken(issuedAt, word.grantedAt));
         _requireNewer(issuedAt, word.revokedAt);
-        if (by != patient && word.revokedAt != 0) revert AlreadyRevoked(patient, datasetId, word.revokedAt);
+        require(by == patient || word.revokedAt == 0, AlreadyRevoked(patient, datasetId, word.revokedAt));
 
         _words[patient][datasetId] = _ended(word);
 
@@ -295,7 +295,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         emit AllRevoked(patient, _now());
     }
 
-    /* THE CHAINS OF WORDS */
+    // Internal: the chains of words
 
     /// @dev The word that follows `word` when it is revoked now.
     function _ended(Word memory word) private view returns (Word memory) {
@@ -327,11 +327,12 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         bytes16 link = head.grantedAt == 0 ? bytes16(0) : _digest(head);
         for (uint256 i = 0; i < words.length && link != 0; ++i) {
             Word memory word = words[i];
-            if (_digest(word) != link) revert BrokenHistory(i);
+            // slither-disable-next-line incorrect-equality (hashes, no amounts)
+            require(_digest(word) == link, BrokenHistory(i));
             if (word.grantedAt <= t) return word;
             link = word.history;
         }
-        if (link != 0) revert HistoryTooShort(words.length);
+        require(link == 0, HistoryTooShort(words.length));
     }
 
     /// @dev The moment of the last revoke-all not after `t`, from those shown; 0 when there was none.
@@ -343,11 +344,13 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         bytes27 link = _link(head);
         for (uint256 i = 0; i < words.length && link != 0; ++i) {
             RevokeAllWord memory word = words[i];
-            if (_digest(word) != link) revert BrokenHistory(i);
+            // slither-disable-next-line incorrect-equality (hashes, no amounts)
+            require(_digest(word) == link, BrokenHistory(i));
             if (word.moment <= t) return word.moment;
             link = word.history;
         }
-        if (link != 0) revert HistoryTooShort(words.length);
+        // slither-disable-next-line incorrect-equality (zero is absence)
+        require(link == 0, HistoryTooShort(words.length));
     }
 
     /// @dev Over the fields as they are packed in the slot, first field first. The packed encoding is unambiguous, as
@@ -364,7 +367,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         return bytes27(keccak256(abi.encodePacked(word.moment, word.history)));
     }
 
-    /* RULES */
+    // Internal: rules
 
     /// @dev Whether second `at` lies between grant, revocation and expiry. A word that is all zero covers nothing, as its
     /// expiry day is 0.
@@ -389,19 +392,20 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     }
 
     function _requireNewer(uint40 issuedAt, uint40 latest) private pure {
-        if (issuedAt <= latest) revert SignatureOvertaken(issuedAt, latest);
+        require(issuedAt > latest, SignatureOvertaken(issuedAt, latest));
     }
 
     function _requireTerms(uint32 purposes, uint16 expiryDay) private view {
         Purposes.requireConsent(purposes);
-        if (expiryDay != NO_EXPIRY && block.timestamp >= uint256(expiryDay) * 1 days) {
-            revert ExpiryPassed(expiryDay, _now());
-        }
+        require(
+            expiryDay == NO_EXPIRY || block.timestamp < uint256(expiryDay) * 1 days,
+            ExpiryPassed(expiryDay, _now())
+        );
     }
 
     function _requireTimely(uint40 issuedAt, uint40 deadline) private view {
-        if (block.timestamp > deadline) revert SignatureExpired(deadline, _now());
-        if (issuedAt > block.timestamp) revert SignatureFromFuture(issuedAt, _now());
+        require(block.timestamp <= deadline, SignatureExpired(deadline, _now()));
+        require(issuedAt <= block.timestamp, SignatureFromFuture(issuedAt, _now()));
     }
 
     /// @dev ECDSA first, also for an account with code: it may have delegated its code and kept its key. Wallets are asked
@@ -412,17 +416,17 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         (address signer, ECDSA.RecoverError error,) = ECDSA.tryRecoverCalldata(digest, signature);
         if (error == ECDSA.RecoverError.NoError && signer == patient) return;
 
-        if (patient.code.length == 0) revert InvalidSignature(patient, digest);
-        if (gasleft() < BEFORE_WALLET) revert InsufficientGas(gasleft(), BEFORE_WALLET);
-        try this.isWalletSignature{gas: WALLET_GAS}(patient, digest, signature) returns (bool valid) {
-            if (!valid) revert InvalidSignature(patient, digest);
-        } catch {
-            revert InvalidSignature(patient, digest);
-        }
+        require(patient.code.length != 0, InvalidSignature(patient, digest));
+        require(gasleft() >= BEFORE_WALLET, InsufficientGas(gasleft(), BEFORE_WALLET));
+        bool valid = false;
+        try this.isWalletSignature{gas: WALLET_GAS}(patient, digest, signature) returns (bool answer) {
+            valid = answer;
+        } catch {}
+        require(valid, InvalidSignature(patient, digest));
     }
 
     function _requireItemGas() private view {
-        if (gasleft() < ITEM_GAS) revert InsufficientGas(gasleft(), ITEM_GAS);
+        require(gasleft() >= ITEM_GAS, InsufficientGas(gasleft(), ITEM_GAS));
     }
 
     function _grantHash(bytes32 kind, SignedGrant calldata consent) private pure returns (bytes32) {

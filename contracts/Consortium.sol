@@ -2,11 +2,18 @@
 pragma solidity 0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 
 import {IConsortium} from "./interfaces/IConsortium.sol";
 
+/// @dev How long a hospital has, at least, to object to another admin account.
+uint256 constant ADMIN_NOTICE = 30 days;
+
 /// @title Consortium
 contract Consortium is IConsortium, AccessManaged {
+    using Checkpoints for Checkpoints.Trace208;
+
     // Storage
 
     /// @dev Whom an operator serves, with that hospital's state, so that `servedBy` is one storage read.
@@ -17,6 +24,13 @@ contract Consortium is IConsortium, AccessManaged {
 
     mapping(address hospital => Hospital) private _hospitals;
     mapping(address operator => Service) private _services;
+    /// @dev Only where the admin account was replaced; `_administered` is the way back.
+    mapping(address hospital => address admin) private _admins;
+    mapping(address admin => address hospital) private _administered;
+    mapping(address hospital => Proposal) private _proposals;
+    /// @dev How often the hospital was suspended and reinstated until then: suspended while it is odd.
+    // slither-disable-next-line uninitialized-state (written by the library, through a reference)
+    mapping(address hospital => Checkpoints.Trace208) private _changes;
 
     // Constructor
 
@@ -31,8 +45,9 @@ contract Consortium is IConsortium, AccessManaged {
     {
         require(hospital != address(0), AccountZero());
         require(_hospitals[hospital].status == Status.None, HospitalAlreadyAdmitted(hospital));
+        require(_administered[hospital] == address(0), AdminTaken(hospital, _administered[hospital]));
 
-        _appoint(hospital, operator, true);
+        _appoint(hospital, hospital, operator, true);
         _hospitals[hospital] =
             Hospital({operator: operator, admittedAt: uint40(block.timestamp), status: Status.Active});
 
@@ -46,6 +61,7 @@ contract Consortium is IConsortium, AccessManaged {
 
         found.status = Status.Suspended;
         _services[found.operator].active = false;
+        _countChange(hospital);
 
         emit HospitalSuspended(hospital);
     }
@@ -57,35 +73,88 @@ contract Consortium is IConsortium, AccessManaged {
 
         found.status = Status.Active;
         _services[found.operator].active = true;
+        _countChange(hospital);
 
         emit HospitalReinstated(hospital);
+    }
+
+    /// @inheritdoc IConsortium
+    function proposeAdmin(address hospital, address admin) external restricted {
+        _requireHospital(hospital);
+        require(admin != address(0), AccountZero());
+        _requireFree(admin);
+        address serves = _services[admin].hospital;
+        require(serves == address(0), OperatorTaken(admin, serves));
+
+        uint256 effectiveAt = block.timestamp + ADMIN_NOTICE;
+        _proposals[hospital] = Proposal({admin: admin, effectiveAt: uint40(effectiveAt)});
+
+        emit AdminProposed(hospital, admin, effectiveAt);
+    }
+
+    /// @inheritdoc IConsortium
+    function withdrawAdmin(address hospital) external restricted {
+        address admin = _requireProposal(hospital).admin;
+
+        delete _proposals[hospital];
+
+        emit AdminWithdrawn(hospital, admin);
     }
 
     // Hospital functions
 
     /// @inheritdoc IConsortium
-    function rotateOperator(address operator) external {
-        address previous = _requireHospital(msg.sender).operator;
+    function vetoAdmin(address hospital) external {
+        address admin = _requireProposal(hospital).admin;
+        (bool operator, bool active) = isOperator(hospital, msg.sender);
+        require((operator && active) || msg.sender == adminOf(hospital), VetoRefused(hospital, msg.sender));
 
-        _appoint(msg.sender, operator, _services[previous].active);
+        delete _proposals[hospital];
+
+        emit AdminVetoed(hospital, admin, msg.sender);
+    }
+
+    /// @inheritdoc IConsortium
+    function acceptAdmin(address hospital) external {
+        Proposal memory proposal = _requireProposal(hospital);
+        require(msg.sender == proposal.admin, NotTheProposed(hospital, msg.sender));
+        require(block.timestamp >= proposal.effectiveAt, NoticeRuns(hospital, proposal.effectiveAt));
+        _requireFree(msg.sender);
+        // Of another hospital it may have become the operator: nobody is asked for that, so that whoever appoints it could keep this off.
+        require(msg.sender != _hospitals[hospital].operator, OperatorIsAdmin(hospital, msg.sender));
+
+        address previous = adminOf(hospital);
+        delete _administered[previous];
+        delete _proposals[hospital];
+        _admins[hospital] = msg.sender;
+        _administered[msg.sender] = hospital;
+
+        emit AdminReplaced(hospital, previous, msg.sender);
+    }
+
+    /// @inheritdoc IConsortium
+    function rotateOperator(address hospital, address operator) external {
+        address previous = _requireAdmin(hospital).operator;
+
+        _appoint(hospital, msg.sender, operator, _services[previous].active);
         delete _services[previous];
-        _hospitals[msg.sender].operator = operator;
+        _hospitals[hospital].operator = operator;
 
-        emit OperatorRotated(msg.sender, previous, operator);
+        emit OperatorRotated(hospital, previous, operator);
     }
 
     /// @inheritdoc IConsortium
-    function rotateEncryptionKey(bytes32 encryptionKey) external {
-        _requireHospital(msg.sender);
+    function rotateEncryptionKey(address hospital, bytes32 encryptionKey) external {
+        _requireAdmin(hospital);
 
-        emit EncryptionKeyRotated(msg.sender, encryptionKey);
+        emit EncryptionKeyRotated(hospital, encryptionKey);
     }
 
     /// @inheritdoc IConsortium
-    function updateMetadata(bytes32 metadata) external {
-        _requireHospital(msg.sender);
+    function updateMetadata(address hospital, bytes32 metadata) external {
+        _requireAdmin(hospital);
 
-        emit MetadataUpdated(msg.sender, metadata);
+        emit MetadataUpdated(hospital, metadata);
     }
 
     // Views
@@ -93,6 +162,17 @@ contract Consortium is IConsortium, AccessManaged {
     /// @inheritdoc IConsortium
     function getHospital(address hospital) external view returns (Hospital memory) {
         return _hospitals[hospital];
+    }
+
+    /// @inheritdoc IConsortium
+    function adminOf(address account) public view returns (address admin) {
+        admin = _admins[account];
+        if (admin == address(0)) admin = account;
+    }
+
+    /// @inheritdoc IConsortium
+    function getProposal(address hospital) external view returns (Proposal memory) {
+        return _proposals[hospital];
     }
 
     /// @inheritdoc IConsortium
@@ -107,28 +187,68 @@ contract Consortium is IConsortium, AccessManaged {
     }
 
     /// @inheritdoc IConsortium
-    function isOperator(address hospital, address account)
-        external
-        view
-        returns (bool operator, bool active)
-    {
+    function isOperator(address hospital, address account) public view returns (bool operator, bool active) {
         Hospital storage found = _hospitals[hospital];
         // slither-disable-next-line incorrect-equality (addresses and states, no amounts)
         return (found.operator == account && account != address(0), found.status == Status.Active);
     }
 
-    // Internal
+    /// @inheritdoc IConsortium
+    function wasSuspended(address hospital, uint256 from, uint256 until) external view returns (bool) {
+        Checkpoints.Trace208 storage changes = _changes[hospital];
+        if (changes.length() == 0 || from > until) return false;
 
-    function _appoint(address hospital, address operator, bool active) private {
+        uint256 before = from == 0 ? 0 : _changesUntil(changes, from - 1);
+        // Whoever was active before the first second was suspended first by whatever changed since, be it for a part of a second.
+        return before & 1 != 0 || _changesUntil(changes, until) > before;
+    }
+
+    // Internal: checks
+
+    function _requireHospital(address hospital) private view returns (Hospital storage found) {
+        found = _hospitals[hospital];
+        require(found.status != Status.None, HospitalUnknown(hospital));
+    }
+
+    function _requireAdmin(address hospital) private view returns (Hospital storage found) {
+        found = _requireHospital(hospital);
+        require(msg.sender == adminOf(hospital), NotTheAdmin(hospital, msg.sender));
+    }
+
+    function _requireProposal(address hospital) private view returns (Proposal memory proposal) {
+        proposal = _proposals[hospital];
+        require(proposal.admin != address(0), NothingProposed(hospital));
+    }
+
+    /// @dev That an account speaks for no hospital. An id whose admin account was replaced is not free again.
+    function _requireFree(address admin) private view {
+        // slither-disable-next-line incorrect-equality (states, no amounts)
+        require(_hospitals[admin].status == Status.None, AdminTaken(admin, admin));
+        require(_administered[admin] == address(0), AdminTaken(admin, _administered[admin]));
+    }
+
+    // Internal: steps
+
+    function _appoint(address hospital, address admin, address operator, bool active) private {
         require(operator != address(0), AccountZero());
+        // Nor the id of a hospital whose admin account was replaced: who calls as it locks the hospital's tokens without an allowance.
+        require(operator != hospital && operator != admin, OperatorIsAdmin(hospital, operator));
         address serves = _services[operator].hospital;
         require(serves == address(0), OperatorTaken(operator, serves));
 
         _services[operator] = Service({hospital: hospital, active: active});
     }
 
-    function _requireHospital(address hospital) private view returns (Hospital memory found) {
-        found = _hospitals[hospital];
-        require(found.status != Status.None, HospitalUnknown(hospital));
+    /// @dev A second change within a second replaces the first, and its count is one more.
+    function _countChange(address hospital) private {
+        Checkpoints.Trace208 storage changes = _changes[hospital];
+        // slither-disable-next-line unused-return (what was counted before is known)
+        changes.push(uint48(block.timestamp), changes.latest() + 1);
+    }
+
+    /// @dev How many changes there were when the second `at` ended.
+    function _changesUntil(Checkpoints.Trace208 storage changes, uint256 at) private view returns (uint256) {
+        // The cast is safe: nothing is known of later than now.
+        return changes.upperLookupRecent(uint48(Math.min(at, block.timestamp)));
     }
 }

@@ -20,6 +20,8 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
     IConsortium public immutable CONSORTIUM;
     /// @notice The rounds contract.
     address public immutable ROUNDS;
+    /// @notice The studies contract.
+    address public immutable STUDIES;
 
     // Storage
 
@@ -30,9 +32,10 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
 
     // Constructor
 
-    constructor(IConsortium consortium, address rounds) ERC721("MedFed Dataset", "MFD") {
+    constructor(IConsortium consortium, address rounds, address studies) ERC721("MedFed Dataset", "MFD") {
         CONSORTIUM = consortium;
         ROUNDS = rounds;
+        STUDIES = studies;
     }
 
     // Hospital functions
@@ -72,7 +75,7 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
         emit DatasetRetired(dataset);
     }
 
-    // Functions of the rounds contract
+    // Functions of the contracts that are trusted
 
     /// @inheritdoc IDatasetRegistry
     function lock(DatasetId dataset, address hospital)
@@ -89,7 +92,7 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
     }
 
     /// @inheritdoc IDatasetRegistry
-    function unlock(DatasetId dataset) external only(msg.sender == ROUNDS) {
+    function unlock(DatasetId dataset) external only(msg.sender == STUDIES) {
         _datasets[dataset].enrolments -= 1;
     }
 
@@ -102,7 +105,7 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
 
     // Internal
 
-    function _write(DatasetId dataset, DatasetInfo calldata info, uint16 version, uint8 enrolments) private {
+    function _write(DatasetId dataset, DatasetInfo calldata info, uint16 version, uint16 enrolments) private {
         require(info.records != 0, DatasetEmpty());
         require(info.quality <= QUALITY_LIMIT, QualityOutOfRange(info.quality, QUALITY_LIMIT));
         Purposes.requireConsent(info.uses);
@@ -126,10 +129,21 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
         require(operator && active, NotTheOwnersOperator(dataset, msg.sender));
     }
 
+    /// @dev A hospital whose admin key was replaced is spoken for by the new one; what the old one approved counts no more.
+    function _isAuthorized(address owner, address spender, uint256 tokenId)
+        internal
+        view
+        override
+        returns (bool)
+    {
+        address admin = CONSORTIUM.adminOf(owner);
+        return spender == admin || (admin == owner && super._isAuthorized(owner, spender, tokenId));
+    }
+
     function _update(address to, uint256 tokenId, address auth) internal override returns (address) {
         // The cast is safe: a token is minted as a uint32, and what does not exist is refused below, whatever is read here.
         DatasetId dataset = DatasetId.wrap(uint32(tokenId));
-        uint8 enrolments = _datasets[dataset].enrolments;
+        uint16 enrolments = _datasets[dataset].enrolments;
         // slither-disable-next-line incorrect-equality (a counter that only this contract moves)
         require(enrolments == 0, DatasetEnrolled(dataset, enrolments));
 

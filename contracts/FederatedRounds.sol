@@ -1,164 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
+import {IClaims} from "./interfaces/IClaims.sol";
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
-import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IFederatedRounds} from "./interfaces/IFederatedRounds.sol";
-import {IRewards} from "./interfaces/IRewards.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {IStudies} from "./interfaces/IStudies.sol";
 import {Guarded} from "./libraries/Guarded.sol";
 import {Purposes} from "./libraries/Purposes.sol";
-import {Seats} from "./libraries/Seats.sol";
-import {BPS} from "./types/Bps.sol";
+import {Aggregate, AggregateId} from "./types/Aggregate.sol";
+import {Clock} from "./types/Clock.sol";
 import {DatasetId} from "./types/DatasetId.sol";
+import {RoundId} from "./types/RoundId.sol";
+import {SeatId} from "./types/SeatId.sol";
+import {NO_SEATS, SeatSet, setOf} from "./types/SeatSet.sol";
 import {StudyId} from "./types/StudyId.sol";
+import {Update} from "./types/Update.sol";
 
-/// @dev The most that attesters and patients may get of a round's reward.
-uint256 constant SET_ASIDE_BPS_LIMIT = 5_000;
-/// @dev Longest time to enrol, Training or Aggregating phase, window of a claim: a stake waits for nobody longer.
-uint256 constant PHASE_LIMIT = 90 days;
-
+bytes32 constant DOMAIN_TYPEHASH =
+    keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+bytes32 constant DOMAIN_NAME_HASH = keccak256("MedFed FederatedRounds");
+bytes32 constant DOMAIN_VERSION_HASH = keccak256("1");
 bytes32 constant ATTESTATION_TYPEHASH =
     keccak256("Attestation(uint64 study,uint16 round,bytes32 aggregateHash)");
 
 /// @title FederatedRounds
-contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, Guarded {
-    using SafeCast for uint256;
-    using Seats for uint64;
-
+contract FederatedRounds is IFederatedRounds, Guarded {
     // Immutables
 
-    IConsortium public immutable CONSORTIUM;
-    IDatasetRegistry public immutable DATASETS;
-    IStakeVault public immutable VAULT;
-    IDisputes public immutable DISPUTES;
-    IRewards public immutable REWARDS;
-    /// @notice Shortest Training and Aggregating phase, in seconds.
-    uint256 public immutable MIN_PHASE_SECONDS;
-    /// @notice Shortest dispute window, in seconds.
-    uint256 public immutable MIN_DISPUTE_SECONDS;
-    /// @notice Longest dispute window, in seconds: the vault's exit delay.
-    uint256 public immutable MAX_DISPUTE_SECONDS;
+    IConsortium private immutable CONSORTIUM;
+    IDatasetRegistry private immutable DATASETS;
+    address private immutable CONSENTS;
+    IStakeVault private immutable VAULT;
+    IStudies private immutable STUDIES;
+    IClaims private immutable CLAIMS;
+    address private immutable PROOFS;
+    address private immutable PAYOUTS;
+    address private immutable MARKET;
 
     // Storage
 
-    /// @inheritdoc IFederatedRounds
-    uint64 public studyCount;
-
     mapping(StudyId study => Study) private _studies;
-    mapping(StudyId study => mapping(uint8 seat => Seat)) private _seats;
+    mapping(StudyId study => Enrolment) private _enrolments;
+    mapping(StudyId study => mapping(SeatId seat => Seat)) private _seats;
     mapping(StudyId study => mapping(address hospital => uint256 seatPlusOne)) private _seatOf;
-    mapping(StudyId study => mapping(uint16 round => Round)) private _rounds;
-    mapping(StudyId study => mapping(uint16 round => Absence)) private _absences;
-    mapping(StudyId study => mapping(uint16 round => mapping(bytes32 aggregateHash => Ballot))) private
+    mapping(StudyId study => mapping(RoundId round => Round)) private _rounds;
+    mapping(StudyId study => mapping(RoundId round => Absence)) private _absences;
+    mapping(StudyId study => mapping(RoundId round => mapping(AggregateId aggregateHash => Ballot))) private
         _ballots;
 
     /// @inheritdoc IFederatedRounds
-    mapping(StudyId study => mapping(uint16 round => mapping(uint8 seat => bytes32 commitment))) public
+    mapping(StudyId study => mapping(RoundId round => mapping(SeatId seat => bytes32 commitment))) public
         updateOf;
-
-    /// @inheritdoc IFederatedRounds
-    mapping(StudyId study => mapping(uint16 round => uint96 amount)) public carriedInto;
 
     // Constructor
 
-    constructor(
-        address authority,
-        IConsortium consortium,
-        IDatasetRegistry datasets,
-        IStakeVault vault,
-        IDisputes disputes,
-        IRewards rewards,
-        uint256 minPhaseSeconds,
-        uint256 minDisputeSeconds
-    ) AccessManaged(authority) EIP712("MedFed FederatedRounds", "1") {
-        uint256 exitDelay = vault.exitDelay();
-        require(minPhaseSeconds <= PHASE_LIMIT, PhaseLengthOutOfRange(minPhaseSeconds, 0, PHASE_LIMIT));
-        require(minDisputeSeconds <= exitDelay, DisputeLengthOutOfRange(minDisputeSeconds, 0, exitDelay));
-        CONSORTIUM = consortium;
-        DATASETS = datasets;
-        VAULT = vault;
-        DISPUTES = disputes;
-        REWARDS = rewards;
-        MIN_PHASE_SECONDS = minPhaseSeconds;
-        MIN_DISPUTE_SECONDS = minDisputeSeconds;
-        MAX_DISPUTE_SECONDS = exitDelay;
+    constructor(Deployment memory d) {
+        CONSORTIUM = IConsortium(d.consortium);
+        DATASETS = IDatasetRegistry(d.datasets);
+        CONSENTS = d.consents;
+        VAULT = IStakeVault(d.vault);
+        STUDIES = IStudies(d.studies);
+        CLAIMS = IClaims(d.claims);
+        PROOFS = d.proofs;
+        PAYOUTS = d.payouts;
+        MARKET = d.market;
     }
 
-    // Modifiers
-
-    modifier onlyDisputes() {
-        _requireTrusted(msg.sender == address(DISPUTES));
-        _;
-    }
-
-    // Admin functions
+    // Enrolling
 
     /// @inheritdoc IFederatedRounds
-    function pause() external restricted {
-        _pause();
+    function open(StudyId study, Study calldata terms, Enrolment calldata enrolment)
+        external
+        only(msg.sender == address(STUDIES))
+    {
+        _studies[study] = terms;
+        _enrolments[study] = enrolment;
     }
 
     /// @inheritdoc IFederatedRounds
-    function unpause() external restricted {
-        _unpause();
-    }
-
-    // Creating a study
-
-    /// @inheritdoc IFederatedRounds
-    function createStudy(StudyTerms calldata terms) external whenNotPaused returns (StudyId study) {
-        _requireTimes(terms);
-        _requireSizes(terms);
-        _requireShares(terms);
-        Purposes.requireRequest(terms.purposes);
-
-        study = StudyId.wrap(++studyCount);
-        _writeStudy(_studies[study], terms);
-
-        emit StudyCreated(study, msg.sender, terms);
-
-        DISPUTES.agree(study, terms);
-        VAULT.fund(study, terms.token, uint256(terms.rewardPerRound) * terms.rounds, msg.sender);
-    }
-
-    /// @inheritdoc IFederatedRounds
-    function enrol(StudyId study, DatasetId dataset) external whenNotPaused returns (uint8 seat) {
+    function enrol(StudyId study, DatasetId dataset, bytes32 spec, uint96 largestStake)
+        external
+        returns (SeatId seat)
+    {
         Study storage s = _studies[study];
+        Enrolment storage e = _enrolments[study];
         address hospital = _requireActiveHospital(msg.sender);
         require(s.state == State.Enrolling, NotEnrolling(study, s.state));
-        require(block.timestamp < s.enrolDeadline, DeadlinePassed(s.enrolDeadline, block.timestamp));
-        seat = s.members;
-        require(seat < s.maxHospitals, StudyFull(study, seat));
+        require(block.timestamp < e.enrolDeadline, DeadlinePassed(e.enrolDeadline, block.timestamp));
+        uint8 members = s.members;
+        require(members < e.maxHospitals, StudyFull(study, members));
         require(_seatOf[study][hospital] == 0, AlreadyEnrolled(study, hospital));
+        require(e.spec == spec, SpecDiffers(study, e.spec));
+        (address token, uint96 stake) = (e.token, e.stake);
+        require(stake <= largestStake, StakeTooLarge(study, stake, largestStake));
 
-        s.members = seat + 1;
-        _seatOf[study][hospital] = uint256(seat) + 1;
+        seat = SeatId.wrap(members);
+        s.members = members + 1;
+        _seatOf[study][hospital] = uint256(members) + 1;
 
         (uint16 version, uint32 records, uint32 uses, uint24 disease) = DATASETS.lock(dataset, hospital);
-        require(Purposes.permitsStudy(uses, disease, s.purposes, s.disease), UseNotPermitted(study, dataset));
+        require(Purposes.permitsStudy(uses, disease, e.purposes, e.disease), UseNotPermitted(study, dataset));
         // Written after the call, to the registry of this deployment, because only its answer has the pinned version and count.
-        Seat storage place = _seats[study][seat];
-        (place.hospital, place.dataset, place.version, place.records) = (hospital, dataset, version, records);
+        _seats[study][seat] = Seat(hospital, dataset, version, records, RoundId.wrap(0));
 
         emit Enrolled(study, hospital, dataset, seat, version, records);
 
-        VAULT.lock(hospital, s.token, s.stake);
+        // An operator is never the account of its hospital: it locks by allowance.
+        VAULT.lock(hospital, token, stake, true);
     }
 
     /// @inheritdoc IFederatedRounds
     function cancel(StudyId study) external {
         Study storage s = _studies[study];
         require(s.state == State.Enrolling, NotEnrolling(study, s.state));
-        require(msg.sender == s.sponsor, NotTheSponsor(study, msg.sender));
+        require(msg.sender == _enrolments[study].sponsor, NotTheSponsor(study, msg.sender));
 
         _end(study, s, State.Aborted);
     }
@@ -166,20 +126,20 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     // Training
 
     /// @inheritdoc IFederatedRounds
-    function submitUpdate(StudyId study, uint16 round, uint8 seat, Update calldata update) external {
+    function submitUpdate(StudyId study, RoundId round, SeatId seat, Update calldata update) external {
         Study storage s = _studies[study];
-        Seat storage place = _seats[study][seat];
-        _requireOperator(study, seat, place.hospital);
+        Seat storage holder = _seats[study][seat];
+        _requireOperator(study, seat, holder.hospital);
         Round storage r = _requireTraining(study, round, s);
         require(
             updateOf[study][round][seat] == 0 && !_hasAbstained(study, round, seat, r),
             AlreadyActed(study, round, seat)
         );
-        require(!place.struck, SeatStruck(study, seat));
-        _requireWeight(update.weight, s, place.records);
+        require(holder.barredFrom.isNone(), SeatBarred(study, seat));
+        _requireWeight(update.weight, s, holder.records);
 
-        updateOf[study][round][seat] = _commitment(update);
-        r.submitted |= Seats.bit(seat);
+        updateOf[study][round][seat] = update.commitment();
+        r.submitted = r.submitted.add(seat);
         r.totalWeight += update.weight;
 
         emit UpdateSubmitted(study, round, seat, update);
@@ -188,22 +148,20 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     }
 
     /// @inheritdoc IFederatedRounds
-    function abstain(StudyId study, uint16 round, uint8 seat) external {
+    function abstain(StudyId study, RoundId round, SeatId seat) external {
         Study storage s = _studies[study];
-        Seat storage place = _seats[study][seat];
-        address hospital = place.hospital;
+        Seat storage holder = _seats[study][seat];
+        address hospital = holder.hospital;
         (bool operator, bool active) = CONSORTIUM.isOperator(hospital, msg.sender);
         require(
-            hospital != address(0) && (operator || !active || place.struck),
+            hospital != address(0) && (operator || !active || !holder.barredFrom.isNone()),
             NotTheSeatsOperator(study, seat, msg.sender)
         );
         Round storage r = _requireTraining(study, round, s);
-        require(
-            updateOf[study][round][seat] == 0 && !_absences[study][round].abstained.has(seat),
-            AlreadyActed(study, round, seat)
-        );
+        SeatSet abstained = _absences[study][round].abstained;
+        require(updateOf[study][round][seat] == 0 && !abstained.has(seat), AlreadyActed(study, round, seat));
 
-        _absences[study][round].abstained |= Seats.bit(seat);
+        _absences[study][round].abstained = abstained.add(seat);
 
         emit Abstained(study, round, seat);
 
@@ -213,14 +171,22 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     // Attesting
 
     /// @inheritdoc IFederatedRounds
-    function attest(StudyId study, uint16 round, uint8 seat, Aggregate calldata aggregate) external {
-        _attestAs(study, round, seat, _propose(study, round, aggregate));
+    function attest(
+        StudyId study,
+        RoundId round,
+        SeatId seat,
+        Aggregate calldata aggregate,
+        Update[] calldata leftOut
+    ) external {
+        uint256 left = _leftOutWeight(study, round, aggregate, leftOut);
+
+        _attestAs(study, round, seat, _propose(study, round, aggregate, left));
     }
 
     /// @inheritdoc IFederatedRounds
-    function attestHash(StudyId study, uint16 round, uint8 seat, bytes32 aggregateHash) external {
+    function attestHash(StudyId study, RoundId round, SeatId seat, AggregateId aggregateHash) external {
         require(
-            _ballots[study][round][aggregateHash].attesters != 0,
+            !_ballots[study][round][aggregateHash].included.isEmpty(),
             AggregateUnknown(study, round, aggregateHash)
         );
 
@@ -230,26 +196,29 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     /// @inheritdoc IFederatedRounds
     function attestBySig(
         StudyId study,
-        uint16 round,
+        RoundId round,
         Aggregate calldata aggregate,
-        uint8[] calldata seats,
-        bytes calldata signatures
+        Update[] calldata leftOut,
+        SeatId[] calldata seats,
+        bytes32[2][] calldata signatures
     ) external {
-        require(
-            seats.length != 0 && signatures.length == seats.length * 64,
-            SignatureCount(seats.length, signatures.length / 64)
+        require(signatures.length == seats.length, SignatureCount(seats.length, signatures.length));
+        uint256 left = _leftOutWeight(study, round, aggregate, leftOut);
+        AggregateId aggregateHash = _propose(study, round, aggregate, left);
+        bytes32 digest = MessageHashUtils.toTypedDataHash(
+            _domainSeparator(), keccak256(abi.encode(ATTESTATION_TYPEHASH, study, round, aggregateHash))
         );
-        bytes32 aggregateHash = _propose(study, round, aggregate);
-        bytes32 digest =
-            _hashTypedDataV4(keccak256(abi.encode(ATTESTATION_TYPEHASH, study, round, aggregateHash)));
 
-        uint64 attesters;
+        Round storage r = _rounds[study][round];
+        SeatSet able = r.submitted - r.attested;
+        SeatSet attesters;
         for (uint256 i = 0; i < seats.length; ++i) {
-            uint8 seat = seats[i];
-            _requireSigned(study, seat, digest, signatures[i * 64:i * 64 + 64]);
-            require(!attesters.has(seat), AlreadyAttested(study, round, seat));
-            attesters |= Seats.bit(seat);
+            SeatId seat = seats[i];
+            if (able.has(seat) && _isSigned(study, seat, digest, signatures[i])) {
+                attesters = attesters.add(seat);
+            }
         }
+        require(!attesters.isEmpty(), NoSignatureCounts(study, round));
 
         _attest(study, round, aggregateHash, attesters, false);
     }
@@ -261,149 +230,86 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         Study storage s = _studies[study];
         if (s.state == State.Enrolling) return _advanceEnrolment(study, s);
         require(s.state == State.Running, NotRunning(study, s.state));
-        uint16 round = s.round;
-        Round storage r = _rounds[study][round];
-        uint256 until = _voidableAt(study, round, s, r);
+        RoundId round = s.round;
+        uint256 until = _voidableAt(study, round, s);
         require(block.timestamp >= until, NothingToAdvance(study, until));
 
         bool tooMany = s.voids == s.maxVoids;
-        if (s.voids != type(uint8).max) s.voids += 1;
-        _void(study, round, r);
+        s.voids += 1;
+        _void(study, round);
 
         if (tooMany) _end(study, s, State.Aborted);
-        else _open(study, s, round + 1);
+        else _open(study, s, round.next());
     }
 
-    // Money
+    // Functions of the claims and the proofs contract
 
     /// @inheritdoc IFederatedRounds
-    function claim(
-        StudyId study,
-        uint16 round,
-        uint8 seat,
-        Aggregate calldata aggregate,
-        Update calldata update
-    ) external {
-        Study storage s = _studies[study];
-        bytes32 aggregateHash = _hash(study, round, aggregate);
-        Ballot storage ballot = _ballots[study][round][aggregateHash];
-        Ballot memory b = ballot;
-        require(b.finalAt != 0, NotFinal(study, round, aggregateHash));
-        uint256 until = uint256(b.finalAt) + s.disputeSeconds;
-        require(block.timestamp >= until, ClaimLocked(study, round, until));
-        _requirePaying(study, round, s);
-        require(!b.claimed.has(seat), AlreadyClaimed(study, round, seat));
-        require(updateOf[study][round][seat] == _commitment(update), UpdateMismatch(study, round, seat));
-        require(!_absences[study][round].struck.has(seat), AlreadyStruck(study, round, seat));
-
-        // A quorum that is in league can understate the included weight. What it named is all that is paid for: the rest was carried on.
-        uint32 weight = aggregate.included.has(seat) ? uint32(Math.min(update.weight, b.weight)) : 0;
-        (ballot.claimed, ballot.weight) = (b.claimed | Seats.bit(seat), b.weight - weight);
-        uint256 amount = _payOf(study, s, round, seat, aggregate, b.attesters, weight);
-        require(amount != 0, NothingToClaim(study, round, seat));
-        address hospital = _seats[study][seat].hospital;
-
-        emit Claimed(study, round, seat, hospital, amount);
-
-        VAULT.pay(study, hospital, amount);
-    }
-
-    /// @inheritdoc IFederatedRounds
-    function release(StudyId study, uint8 seat) external {
-        Study storage s = _studies[study];
-        _requireSettled(study, s);
-        Seat storage place = _seats[study][seat];
-        DatasetId dataset = place.dataset;
-        require(DatasetId.unwrap(dataset) != 0, AlreadyReleased(study, seat));
-
-        place.dataset = DatasetId.wrap(0);
-        uint256 left = s.stake - DISPUTES.slashedOf(study, seat);
-
-        emit StakeReleased(study, seat, left);
-
-        DATASETS.unlock(dataset);
-        VAULT.unlock(place.hospital, s.token, left);
-    }
-
-    /// @inheritdoc IFederatedRounds
-    function refund(StudyId study) external {
-        Study storage s = _studies[study];
-        _requireSettled(study, s);
-        require(!s.refunded, AlreadyRefunded(study));
-
-        s.refunded = true;
-        uint256 amount = _unpaid(study, s);
-
-        emit Refunded(study, s.sponsor, amount);
-
-        VAULT.pay(study, s.sponsor, amount);
-    }
-
-    // Functions of the disputes contract
-
-    /// @inheritdoc IFederatedRounds
-    function finaliseByTime(StudyId study, uint16 round, uint8 seat, Aggregate calldata aggregate)
+    function finaliseByTime(StudyId study, RoundId round, SeatId seat, Aggregate calldata aggregate)
         external
-        onlyDisputes
+        only(msg.sender == address(CLAIMS))
     {
-        _attest(study, round, _propose(study, round, aggregate), Seats.bit(seat), true);
+        // The claim was over all submitters, and lapses when one leaves.
+        _attest(study, round, _propose(study, round, aggregate, 0), setOf(seat), true);
     }
 
     /// @inheritdoc IFederatedRounds
-    function strikeUpdate(StudyId study, uint16 round, uint8 seat, uint32 weight)
+    function strike(StudyId study, RoundId round, SeatId seat, uint32 weight, AggregateId result)
         external
-        onlyDisputes
-        returns (bool open, bool slashable)
+        only(msg.sender == PROOFS)
+        returns (bool open_, bool short, SeatSet attesters)
     {
         Study storage s = _studies[study];
         Round storage r = _rounds[study][round];
         Absence storage absence = _absences[study][round];
-        open = r.outcome == Outcome.Open;
-        if (!open) _requireDisputable(study, round, s, r);
         require(!absence.struck.has(seat), AlreadyStruck(study, round, seat));
+        open_ = r.outcome == Outcome.Open;
+        if (!open_) _requireDisputable(study, round, s);
 
-        uint64 bit = Seats.bit(seat);
-        slashable = !s.struck.has(seat);
-        s.struck |= bit;
-        _seats[study][seat].struck = true;
-        absence.struck |= bit;
-        if (open) {
-            r.submitted &= ~bit;
-            r.totalWeight -= weight;
-            r.attested = 0;
-        }
+        absence.struck = absence.struck.add(seat);
+        _bar(study, round, setOf(seat));
 
         emit UpdateStruck(study, round, seat, weight);
+
+        if (open_) short = _leave(s, r, seat, weight);
+        else if (r.outcome != Outcome.Void) attesters = _taint(study, round, s, r, seat, result);
     }
 
     /// @inheritdoc IFederatedRounds
-    function refute(StudyId study, uint16 round, bytes32 aggregateHash)
+    function refute(StudyId study, RoundId round, AggregateId result)
         external
-        onlyDisputes
-        returns (uint64 seats)
+        only(msg.sender == PROOFS)
+        returns (SeatSet attesters)
     {
         Study storage s = _studies[study];
-        Ballot storage ballot = _ballots[study][round][aggregateHash];
-        require(ballot.finalAt != 0, NotFinal(study, round, aggregateHash));
-        _requireDisputable(study, round, s, _rounds[study][round]);
-        seats = ballot.attesters & ~s.struck;
-        require(seats != 0, AlreadyRefuted(study, round, aggregateHash));
+        Round storage r = _rounds[study][round];
+        attesters = _requireResult(study, round, result).attesters;
+        require(r.outcome != Outcome.Refuted, AlreadyRefuted(study, round, result));
+        _requireDisputable(study, round, s);
 
-        s.struck |= seats;
-        if (s.voidFrom == 0 || round < s.voidFrom) s.voidFrom = round;
+        r.outcome = Outcome.Refuted;
 
-        emit RoundRefuted(study, round, aggregateHash, seats);
+        emit RoundRefuted(study, round, result, attesters);
 
-        if (s.state == State.Running) _void(study, s.round, _rounds[study][s.round]);
-        if (s.state != State.Aborted) _end(study, s, State.Aborted);
-    }
-
-    /// @inheritdoc IFederatedRounds
-    function forfeit(StudyId study, uint256 amount) external onlyDisputes {
-        _forfeit(study, _studies[study], amount);
+        _undo(study, round, s, attesters);
     }
 
     // Views
+
+    /// @inheritdoc IFederatedRounds
+    function deployment() external view returns (Deployment memory) {
+        return Deployment({
+            consortium: address(CONSORTIUM),
+            datasets: address(DATASETS),
+            consents: CONSENTS,
+            vault: address(VAULT),
+            studies: address(STUDIES),
+            claims: address(CLAIMS),
+            proofs: PROOFS,
+            payouts: PAYOUTS,
+            market: MARKET
+        });
+    }
 
     /// @inheritdoc IFederatedRounds
     function getStudy(StudyId study) external view returns (Study memory) {
@@ -411,23 +317,49 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     }
 
     /// @inheritdoc IFederatedRounds
-    function getSeat(StudyId study, uint8 seat) external view returns (Seat memory) {
+    function getEnrolment(StudyId study) external view returns (Enrolment memory) {
+        return _enrolments[study];
+    }
+
+    /// @inheritdoc IFederatedRounds
+    function stakeOf(StudyId study) external view returns (address token, uint96 stake) {
+        Enrolment storage e = _enrolments[study];
+        return (e.token, e.stake);
+    }
+
+    /// @inheritdoc IFederatedRounds
+    function sponsorOf(StudyId study) external view returns (address) {
+        return _enrolments[study].sponsor;
+    }
+
+    /// @inheritdoc IFederatedRounds
+    function getSeat(StudyId study, SeatId seat) external view returns (Seat memory) {
         return _seats[study][seat];
     }
 
     /// @inheritdoc IFederatedRounds
-    function seatOf(StudyId study, address hospital) external view returns (bool enrolled, uint8 seat) {
+    function seatOf(StudyId study, address hospital) external view returns (bool enrolled, SeatId seat) {
         uint256 seatPlusOne = _seatOf[study][hospital];
-        return seatPlusOne == 0 ? (false, 0) : (true, uint8(seatPlusOne - 1));
+        if (seatPlusOne == 0) return (false, SeatId.wrap(0));
+        return (true, SeatId.wrap(uint8(seatPlusOne - 1)));
     }
 
     /// @inheritdoc IFederatedRounds
-    function getRound(StudyId study, uint16 round) external view returns (Round memory) {
+    function hospitalsOf(StudyId study, SeatSet seats) external view returns (address[] memory hospitals) {
+        SeatId[] memory list = seats.toArray();
+        hospitals = new address[](list.length);
+        for (uint256 i = 0; i < list.length; ++i) {
+            hospitals[i] = _seats[study][list[i]].hospital;
+        }
+    }
+
+    /// @inheritdoc IFederatedRounds
+    function getRound(StudyId study, RoundId round) external view returns (Round memory) {
         return _rounds[study][round];
     }
 
     /// @inheritdoc IFederatedRounds
-    function getBallot(StudyId study, uint16 round, bytes32 aggregateHash)
+    function getBallot(StudyId study, RoundId round, AggregateId aggregateHash)
         external
         view
         returns (Ballot memory)
@@ -436,62 +368,62 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     }
 
     /// @inheritdoc IFederatedRounds
-    function getAbsence(StudyId study, uint16 round) external view returns (Absence memory) {
+    function getAbsence(StudyId study, RoundId round) external view returns (Absence memory) {
         return _absences[study][round];
     }
 
     /// @inheritdoc IFederatedRounds
-    function phase(StudyId study, uint16 round) external view returns (Phase) {
+    function updatesOf(StudyId study, RoundId round, SeatSet seats)
+        external
+        view
+        returns (bytes32[] memory commitments)
+    {
+        SeatId[] memory list = seats.toArray();
+        commitments = new bytes32[](list.length);
+        for (uint256 i = 0; i < list.length; ++i) {
+            commitments[i] = updateOf[study][round][list[i]];
+        }
+    }
+
+    /// @inheritdoc IFederatedRounds
+    function phase(StudyId study, RoundId round) external view returns (Phase) {
         return _phase(_studies[study], _rounds[study][round]);
     }
 
     /// @inheritdoc IFederatedRounds
-    function hashAggregate(StudyId study, uint16 round, Aggregate calldata aggregate)
+    function endOf(StudyId study, RoundId round) external view returns (uint256) {
+        return _endOf(study, round, _studies[study]);
+    }
+
+    /// @inheritdoc IFederatedRounds
+    function earningOf(StudyId study, RoundId round, SeatId seat, AggregateId result)
         external
-        pure
-        returns (bytes32)
+        view
+        returns (Earning memory e)
     {
-        return _hash(study, round, aggregate);
+        Study storage s = _studies[study];
+        Round storage r = _rounds[study][round];
+        Seat storage holder = _seats[study][seat];
+        (e.outcome, e.submitted, e.totalWeight) = (r.outcome, r.submitted, r.totalWeight);
+        uint256 endedAt;
+        if (e.outcome == Outcome.Void) {
+            endedAt = _endOf(study, round, s);
+        } else {
+            Ballot storage ballot = _requireResult(study, round, result);
+            endedAt = ballot.finalAt;
+            (e.included, e.weight) = (ballot.included, ballot.weight);
+            e.attesters = ballot.attesters & e.submitted;
+        }
+        e.unlockedAt = Clock.unlockedAt(endedAt, s.disputeSeconds);
+        e.cohortStep = s.cohortStep;
+        RoundId from = holder.barredFrom;
+        (e.hospital, e.barred) = (holder.hospital, !from.isNone() && !(round < from));
+        e.commitment = updateOf[study][round][seat];
+        // Only who is barred can have been struck, so the usual case reads nothing more.
+        if (e.barred) e.included = e.included - _absences[study][round].struck;
     }
 
     // Internal: checks
-
-    function _requireTimes(StudyTerms calldata t) private view {
-        require(block.timestamp < t.enrolDeadline, DeadlinePassed(t.enrolDeadline, block.timestamp));
-        uint256 enrolling = t.enrolDeadline - block.timestamp;
-        require(enrolling <= PHASE_LIMIT, PhaseLengthOutOfRange(enrolling, 0, PHASE_LIMIT));
-        _requirePhase(t.trainingSeconds);
-        _requirePhase(t.aggregatingSeconds);
-        _requirePhase(t.claimSeconds);
-        require(
-            t.disputeSeconds >= MIN_DISPUTE_SECONDS && t.disputeSeconds <= MAX_DISPUTE_SECONDS,
-            DisputeLengthOutOfRange(t.disputeSeconds, MIN_DISPUTE_SECONDS, MAX_DISPUTE_SECONDS)
-        );
-    }
-
-    function _requirePhase(uint256 length) private view {
-        require(
-            length >= MIN_PHASE_SECONDS && length <= PHASE_LIMIT,
-            PhaseLengthOutOfRange(length, MIN_PHASE_SECONDS, PHASE_LIMIT)
-        );
-    }
-
-    function _requireSizes(StudyTerms calldata t) private pure {
-        require(
-            t.minHospitals >= 2 && t.minHospitals <= t.maxHospitals && t.maxHospitals <= Seats.LIMIT,
-            HospitalsOutOfRange(t.minHospitals, t.maxHospitals, Seats.LIMIT)
-        );
-        require(t.rounds != 0, RoundsZero());
-        require(
-            t.cohortStep != 0 && t.cohortStep <= t.maxWeight, CohortStepOutOfRange(t.cohortStep, t.maxWeight)
-        );
-    }
-
-    function _requireShares(StudyTerms calldata t) private pure {
-        uint256 aside = uint256(t.attesterBps) + t.patientBps;
-        require(aside <= SET_ASIDE_BPS_LIMIT, ShareOutOfRange(aside, SET_ASIDE_BPS_LIMIT));
-        require(t.sponsorFeeBps <= BPS, ShareOutOfRange(t.sponsorFeeBps, BPS));
-    }
 
     function _requireActiveHospital(address operator) private view returns (address hospital) {
         bool active;
@@ -499,24 +431,13 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         require(active, NotAnActiveHospital(operator));
     }
 
-    function _requireOperator(StudyId study, uint8 seat, address hospital) private view {
+    function _requireOperator(StudyId study, SeatId seat, address hospital) private view {
         (bool operator, bool active) = CONSORTIUM.isOperator(hospital, msg.sender);
         require(operator, NotTheSeatsOperator(study, seat, msg.sender));
         require(active, HospitalSuspended(study, seat));
     }
 
-    function _requireSigned(StudyId study, uint8 seat, bytes32 digest, bytes calldata signature)
-        private
-        view
-    {
-        // slither-disable-next-line unused-return (a failed recovery gives address zero, which is nobody's operator)
-        (address recovered,,) = ECDSA.tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
-        (bool operator, bool active) = CONSORTIUM.isOperator(_seats[study][seat].hospital, recovered);
-        require(operator, BadSignature(seat, recovered));
-        require(active, HospitalSuspended(study, seat));
-    }
-
-    function _requireTraining(StudyId study, uint16 round, Study storage s)
+    function _requireTraining(StudyId study, RoundId round, Study storage s)
         private
         view
         returns (Round storage r)
@@ -535,70 +456,75 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     }
 
     /// @dev Those who submitted in this round and have not attested yet.
-    function _requireAttesters(StudyId study, uint16 round, uint64 seats, Round storage r) private view {
-        uint64 strangers = seats & ~r.submitted;
-        require(strangers == 0, NotASubmitter(study, round, strangers.lowest()));
-        uint64 again = seats & r.attested;
-        require(again == 0, AlreadyAttested(study, round, again.lowest()));
+    function _requireAttester(StudyId study, RoundId round, SeatId seat, Round storage r) private view {
+        require(r.submitted.has(seat), NotASubmitter(study, round, seat));
+        require(!r.attested.has(seat), AlreadyAttested(study, round, seat));
     }
 
-    function _requirePaying(StudyId study, uint16 round, Study storage s) private view {
-        uint16 from = s.voidFrom;
-        require(from == 0 || round < from, PayVoid(study, round, from));
+    function _requireAttestable(
+        StudyId study,
+        RoundId round,
+        Study storage s,
+        Round storage r,
+        Ballot storage ballot
+    ) private view {
+        Phase now_ = _phase(s, r);
+        if (now_ == Phase.Aggregating) {
+            // A ballot with an update that has left the set counts no more.
+            (SeatSet included, SeatSet submitted) = (ballot.included, r.submitted);
+            require(submitted.contains(included), IncludedNotSubmitted(included, submitted));
+            return;
+        }
+        uint256 finalAt = ballot.finalAt;
+        require(now_ == Phase.Final && finalAt != 0, WrongPhase(study, round, now_));
+        uint256 until = Clock.attestationEnd(finalAt, s.disputeSeconds);
+        require(block.timestamp < until, AttestationClosed(study, round, until));
     }
 
-    /// @dev The round is final and its claims have not unlocked. It ended when the next one opened, or the study completed.
-    function _requireDisputable(StudyId study, uint16 round, Study storage s, Round storage r) private view {
-        require(r.outcome == Outcome.Final, WrongPhase(study, round, _phase(s, r)));
-        uint256 openedNext = _rounds[study][round + 1].openedAt;
-        uint256 until = (openedNext != 0 ? openedNext : s.endedAt) + s.disputeSeconds;
+    function _requireResult(StudyId study, RoundId round, AggregateId result)
+        private
+        view
+        returns (Ballot storage ballot)
+    {
+        ballot = _ballots[study][round][result];
+        require(ballot.finalAt != 0, NotFinal(study, round, result));
+    }
+
+    /// @dev The round is over, and its claims have not unlocked.
+    function _requireDisputable(StudyId study, RoundId round, Study storage s) private view {
+        uint256 until = Clock.unlockedAt(_endOf(study, round, s), s.disputeSeconds);
         require(block.timestamp < until, DisputeClosed(study, round, until));
     }
 
-    function _requireSettled(StudyId study, Study storage s) private view {
-        require(_hasEnded(s), NotEnded(study, s.state));
-        uint256 until = _settledAt(s);
-        require(block.timestamp >= until, StakeLocked(study, until));
+    /// @dev Whether an active hospital's operator signed for its seat.
+    function _isSigned(StudyId study, SeatId seat, bytes32 digest, bytes32[2] calldata signature)
+        private
+        view
+        returns (bool)
+    {
+        // slither-disable-next-line unused-return (a failed recovery gives address zero, which is nobody's operator)
+        (address signer,,) = ECDSA.tryRecover(digest, signature[0], signature[1]);
+        (bool operator, bool active) = CONSORTIUM.isOperator(_seats[study][seat].hospital, signer);
+        return operator && active;
     }
 
-    // Internal: steps
-
-    function _writeStudy(Study storage s, StudyTerms calldata t) private {
-        s.state = State.Enrolling;
-        s.minHospitals = t.minHospitals;
-        s.maxHospitals = t.maxHospitals;
-        s.rounds = t.rounds;
-        s.maxVoids = t.maxVoids;
-        s.cohortStep = t.cohortStep;
-        s.trainingSeconds = t.trainingSeconds;
-        s.aggregatingSeconds = t.aggregatingSeconds;
-        s.disputeSeconds = t.disputeSeconds;
-        s.maxWeight = t.maxWeight;
-        s.attesterBps = t.attesterBps;
-        s.patientBps = t.patientBps;
-        s.scoreMode = t.scoreMode;
-        s.sponsorFeeBps = t.sponsorFeeBps;
-        (s.token, s.stake) = (t.token, t.stake);
-        (s.sponsor, s.enrolDeadline, s.purposes, s.disease) =
-        (msg.sender, t.enrolDeadline, t.purposes, t.disease);
-        (s.rule, s.rewardPerRound) = (t.rule, t.rewardPerRound);
-        s.spec = t.spec;
-    }
+    // Internal: steps of a study
 
     function _advanceEnrolment(StudyId study, Study storage s) private {
-        bool over = block.timestamp >= s.enrolDeadline;
+        Enrolment storage e = _enrolments[study];
+        bool over = block.timestamp >= e.enrolDeadline;
         bool enough = s.members >= s.minHospitals;
         require(
-            over || (enough && (s.members == s.maxHospitals || msg.sender == s.sponsor)),
-            NothingToAdvance(study, s.enrolDeadline)
+            over || (enough && (s.members == e.maxHospitals || msg.sender == e.sponsor)),
+            NothingToAdvance(study, e.enrolDeadline)
         );
 
         if (!enough) return _end(study, s, State.Aborted);
         s.state = State.Running;
-        _open(study, s, 1);
+        _open(study, s, RoundId.wrap(1));
     }
 
-    function _open(StudyId study, Study storage s, uint16 round) private {
+    function _open(StudyId study, Study storage s, RoundId round) private {
         s.round = round;
         Round storage r = _rounds[study][round];
         r.openedAt = uint32(block.timestamp);
@@ -609,14 +535,23 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
 
     function _end(StudyId study, Study storage s, State state) private {
         s.state = state;
-        if (s.endedAt == 0) s.endedAt = uint40(block.timestamp);
+        // slither-disable-next-line incorrect-equality (zero is no end)
+        if (s.endedAt == 0) s.endedAt = uint32(block.timestamp);
 
         if (state == State.Completed) emit StudyCompleted(study);
         else emit StudyAborted(study);
     }
 
+    function _void(StudyId study, RoundId round) private {
+        _rounds[study][round].outcome = Outcome.Void;
+
+        emit RoundVoid(study, round);
+    }
+
+    // Internal: steps of a round
+
     /// @dev One more hospital has submitted or abstained; the last one closes Training.
-    function _act(StudyId study, uint16 round, Study storage s, Round storage r) private {
+    function _act(StudyId study, RoundId round, Study storage s, Round storage r) private {
         uint8 acted = r.acted + 1;
         r.acted = acted;
         if (acted != s.members) return;
@@ -626,123 +561,158 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
         emit TrainingClosed(study, round);
     }
 
-    function _propose(StudyId study, uint16 round, Aggregate calldata aggregate)
+    function _propose(StudyId study, RoundId round, Aggregate calldata aggregate, uint256 leftOutWeight)
         private
-        returns (bytes32 aggregateHash)
+        returns (AggregateId aggregateHash)
     {
-        aggregateHash = _hash(study, round, aggregate);
+        aggregateHash = aggregate.hash(study, round);
         Ballot storage ballot = _ballots[study][round][aggregateHash];
-        if (ballot.included != 0) return aggregateHash;
-        uint64 submitted = _rounds[study][round].submitted;
-        uint32 total = _rounds[study][round].totalWeight;
+        if (!ballot.included.isEmpty()) return aggregateHash;
+        Round storage r = _rounds[study][round];
+        (SeatSet included, SeatSet submitted) = (aggregate.included, r.submitted);
         uint256 least = _studies[study].minHospitals;
-        uint256 included = aggregate.included.count();
-        require(aggregate.included & ~submitted == 0, IncludedNotSubmitted(aggregate.included, submitted));
-        require(included >= least, TooFewIncluded(included, least));
-        require(
-            aggregate.included == submitted
-                ? aggregate.weight == total
-                : aggregate.weight != 0 && aggregate.weight < total,
-            WrongTotalWeight(aggregate.weight, total)
-        );
+        require(submitted.contains(included), IncludedNotSubmitted(included, submitted));
+        require(included.count() >= least, TooFewIncluded(included.count(), least));
+        uint256 weight = r.totalWeight - leftOutWeight;
+        require(aggregate.weight == weight, WrongTotalWeight(aggregate.weight, weight));
 
-        (ballot.included, ballot.weight) = (aggregate.included, aggregate.weight);
+        (ballot.included, ballot.weight) = (included, aggregate.weight);
 
         emit AggregateProposed(study, round, aggregateHash, aggregate);
     }
 
-    function _attestAs(StudyId study, uint16 round, uint8 seat, bytes32 aggregateHash) private {
-        _requireOperator(study, seat, _seats[study][seat].hospital);
+    /// @dev What the submitted updates that are not included weigh; they are shown in the order of their seats.
+    function _leftOutWeight(
+        StudyId study,
+        RoundId round,
+        Aggregate calldata aggregate,
+        Update[] calldata updates
+    ) private view returns (uint256 weight) {
+        SeatSet leftOut = _rounds[study][round].submitted - aggregate.included;
+        uint256 count = leftOut.count();
+        require(updates.length == count, LeftOutCount(updates.length, count));
+        if (count == 0) return 0;
+        SeatId[] memory list = leftOut.toArray();
+        for (uint256 i = 0; i < count; ++i) {
+            require(
+                updateOf[study][round][list[i]] == updates[i].commitment(),
+                UpdateMismatch(study, round, list[i])
+            );
+            weight += updates[i].weight;
+        }
+    }
 
-        _attest(study, round, aggregateHash, Seats.bit(seat), false);
+    function _attestAs(StudyId study, RoundId round, SeatId seat, AggregateId aggregateHash) private {
+        _requireOperator(study, seat, _seats[study][seat].hospital);
+        _requireAttester(study, round, seat, _rounds[study][round]);
+
+        _attest(study, round, aggregateHash, setOf(seat), false);
     }
 
     /// @param byTime Whether these attestations decide, however many there are.
-    function _attest(StudyId study, uint16 round, bytes32 aggregateHash, uint64 seats, bool byTime) private {
+    function _attest(StudyId study, RoundId round, AggregateId aggregateHash, SeatSet seats, bool byTime)
+        private
+    {
         Study storage s = _studies[study];
         Round storage r = _rounds[study][round];
         Ballot storage ballot = _ballots[study][round][aggregateHash];
-        if (!byTime) _requireAttesters(study, round, seats, r);
         _requireAttestable(study, round, s, r, ballot);
 
-        r.attested |= seats;
-        uint64 attesters = ballot.attesters | seats;
+        r.attested = r.attested | seats;
+        SeatSet attesters = ballot.attesters | seats;
         ballot.attesters = attesters;
 
         emit Attested(study, round, aggregateHash, seats);
 
         if (r.outcome != Outcome.Open) return;
-        if (byTime || (attesters & r.submitted).count() * 3 >= r.submitted.count() * 2) {
+        SeatSet submitted = r.submitted;
+        if (byTime || (attesters & submitted).count() * 3 >= submitted.count() * 2) {
             ballot.finalAt = uint32(block.timestamp);
-            _finalise(study, round, s, r, aggregateHash, ballot);
+            _finalise(study, round, aggregateHash, ballot);
         }
     }
 
-    function _requireAttestable(
-        StudyId study,
-        uint16 round,
-        Study storage s,
-        Round storage r,
-        Ballot storage ballot
-    ) private view {
-        Phase now_ = _phase(s, r);
-        if (now_ == Phase.Aggregating) {
-            // A ballot with an update that has left the set counts no more.
-            (uint64 included, uint64 submitted) = (ballot.included, r.submitted);
-            require(included & ~submitted == 0, IncludedNotSubmitted(included, submitted));
-            return;
-        }
-        uint256 finalAt = ballot.finalAt;
-        require(now_ == Phase.Final && finalAt != 0, WrongPhase(study, round, now_));
-        _requirePaying(study, round, s);
-        uint256 until = finalAt + s.disputeSeconds;
-        require(block.timestamp < until, AttestationClosed(study, round, until));
-    }
-
-    function _finalise(
-        StudyId study,
-        uint16 round,
-        Study storage s,
-        Round storage r,
-        bytes32 aggregateHash,
-        Ballot storage ballot
-    ) private {
+    function _finalise(StudyId study, RoundId round, AggregateId aggregateHash, Ballot storage ballot)
+        private
+    {
+        Study storage s = _studies[study];
+        Round storage r = _rounds[study][round];
         r.outcome = Outcome.Final;
         uint16 finals = s.finals + 1;
         s.finals = finals;
-        if (ballot.included != r.submitted) _carry(study, round, _leftOutPay(study, s, round, r, ballot));
 
         emit RoundFinal(study, round, aggregateHash);
 
         if (finals == s.rounds) _end(study, s, State.Completed);
-        else _open(study, s, round + 1);
+        else _open(study, s, round.next());
+
+        (SeatSet included, SeatSet submitted) = (ballot.included, r.submitted);
+        if (included != submitted) {
+            STUDIES.burnLeftOut(
+                study, round, included.count(), ballot.weight, submitted.count(), r.totalWeight
+            );
+        }
     }
 
-    /// @dev What was not paid in `round` joins the reward of the next one, or the refund when there is none.
-    function _carry(StudyId study, uint16 round, uint256 amount) private {
-        if (amount != 0) carriedInto[study][round + 1] += amount.toUint96();
+    // Internal: what follows from proofs
+
+    /// @dev The update of a seat leaves the set of an open round.
+    /// @return short Whether too few remain, although there were enough when updates were due to be published.
+    function _leave(Study storage s, Round storage r, SeatId seat, uint32 weight)
+        private
+        returns (bool short)
+    {
+        SeatSet submitted = r.submitted;
+        uint256 least = s.minHospitals;
+        short = submitted.count() == least && _phase(s, r) == Phase.Aggregating;
+
+        r.submitted = submitted - setOf(seat);
+        r.totalWeight -= weight;
+        r.attested = NO_SEATS;
     }
 
-    /// @dev Slashed tokens join the newest round that nobody can have claimed from yet; after the last one, or once a round was proved
-    /// wrong, they are the sponsor's.
-    function _forfeit(StudyId study, Study storage s, uint256 amount) private {
-        uint16 round = s.state == State.Running ? s.round : 0;
-        if (round == 0) s.forfeited += amount.toUint96();
-        else _carry(study, round - 1, amount);
+    /// @dev The update of a seat was part of a final round. Its result is undone if it is in it and stands.
+    function _taint(
+        StudyId study,
+        RoundId round,
+        Study storage s,
+        Round storage r,
+        SeatId seat,
+        AggregateId result
+    ) private returns (SeatSet attesters) {
+        Ballot storage ballot = _requireResult(study, round, result);
+        if (!ballot.included.has(seat) || r.outcome != Outcome.Final) return NO_SEATS;
+        attesters = ballot.attesters;
 
-        emit Forfeited(study, round, amount);
+        r.outcome = Outcome.Tainted;
+
+        emit RoundTainted(study, round, result, attesters);
+
+        _undo(study, round, s, attesters);
     }
 
-    function _void(StudyId study, uint16 round, Round storage r) private {
-        r.outcome = Outcome.Void;
-        _carry(study, round, carriedInto[study][round]);
+    /// @dev A result does not hold: who attested to it is barred, and the study is over.
+    function _undo(StudyId study, RoundId round, Study storage s, SeatSet attesters) private {
+        RoundId from = s.undoneFrom;
+        if (from.isNone() || round < from) s.undoneFrom = round;
+        _bar(study, round, attesters);
 
-        emit RoundVoid(study, round);
+        if (s.state == State.Running) _void(study, s.round);
+        if (s.state != State.Aborted) _end(study, s, State.Aborted);
+    }
+
+    function _bar(StudyId study, RoundId round, SeatSet seats) private {
+        SeatId[] memory list = seats.toArray();
+        for (uint256 i = 0; i < list.length; ++i) {
+            Seat storage holder = _seats[study][list[i]];
+            RoundId from = holder.barredFrom;
+            if (from.isNone() || round < from) holder.barredFrom = round;
+        }
     }
 
     // Internal: pure facts
 
-    function _hasAbstained(StudyId study, uint16 round, uint8 seat, Round storage r)
+    function _hasAbstained(StudyId study, RoundId round, SeatId seat, Round storage r)
         private
         view
         returns (bool)
@@ -752,100 +722,31 @@ contract FederatedRounds is IFederatedRounds, AccessManaged, Pausable, EIP712, G
     }
 
     function _phase(Study storage s, Round storage r) private view returns (Phase) {
-        if (r.openedAt == 0) return Phase.None;
-        if (r.outcome == Outcome.Final) return Phase.Final;
-        if (r.outcome == Outcome.Void) return Phase.Void;
-        bool training = r.closedAt == 0 && block.timestamp < uint256(r.openedAt) + s.trainingSeconds;
-        return training ? Phase.Training : Phase.Aggregating;
+        return Clock.phaseOf(r.outcome, r.openedAt, r.closedAt, s.trainingSeconds);
     }
 
-    /// @dev From when on an open round may be voided: at the end of Training when too few submitted, else after Aggregating, which
-    /// disputes may prolong.
-    function _voidableAt(StudyId study, uint16 round, Study storage s, Round storage r)
-        private
-        view
-        returns (uint256)
-    {
-        uint256 closed = r.closedAt != 0 ? r.closedAt : uint256(r.openedAt) + s.trainingSeconds;
-        if (r.submitted.count() < s.minHospitals) return closed;
-        return Math.max(closed + s.aggregatingSeconds, DISPUTES.heldUntil(study, round));
-    }
-
-    function _hasEnded(Study storage s) private view returns (bool) {
-        return s.state == State.Completed || s.state == State.Aborted;
-    }
-
-    /// @dev From when on absences of an ended study are no longer recorded, and stakes and the rest of the pot are given back. Where
-    /// a round was opened there is time to record, or a silent hospital could void, abort and release at one stroke.
-    function _settledAt(Study storage s) private view returns (uint256) {
-        return uint256(s.endedAt) + (s.round == 0 ? 0 : s.disputeSeconds);
-    }
-
-    /// @dev A round's reward: the attesters' part of it, and that of the updates. The rest is the patients'.
-    function _poolsOf(StudyId study, Study storage s, uint16 round)
-        private
-        view
-        returns (uint256 attesterPool, uint256 updatePool)
-    {
-        uint256 reward = uint256(s.rewardPerRound) + carriedInto[study][round];
-        attesterPool = reward * s.attesterBps / BPS;
-        updatePool = reward - attesterPool - reward * s.patientBps / BPS;
-    }
-
-    /// @dev Rounded down once, in the vault's favour: both parts are brought over one denominator.
-    function _payOf(
-        StudyId study,
-        Study storage s,
-        uint16 round,
-        uint8 seat,
-        Aggregate calldata aggregate,
-        uint64 attesters,
-        uint256 score
-    ) private view returns (uint256) {
-        (uint256 attesterPool, uint256 updatePool) = _poolsOf(study, s, round);
+    function _voidableAt(StudyId study, RoundId round, Study storage s) private view returns (uint256) {
         Round storage r = _rounds[study][round];
-        uint256 total = r.totalWeight;
-        if (s.scoreMode == ScoreMode.Equal) {
-            (score, total) = (aggregate.included.has(seat) ? 1 : 0, r.submitted.count());
-        } else if (s.scoreMode == ScoreMode.Reviewed) {
-            (uint256 own, uint256 all, uint64 revealers) = REWARDS.scoresOf(study, round, seat);
-            if (revealers != 0) attesters = revealers;
-            // What the left-out updates weigh has been carried on, whatever the reviews say.
-            if (all != 0) (score, total) = (own * aggregate.weight, all * total);
-        }
-        uint256 among = attesters.count();
-        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays with the updates' share)
-        uint256 share = attesters.has(seat) ? attesterPool * total : 0;
-        return (updatePool * score * among + share) / (total * among);
+        bool enough = r.submitted.count() >= s.minHospitals;
+        return Clock.voidableAt(
+            Clock.trainingEnd(r.openedAt, r.closedAt, s.trainingSeconds),
+            s.aggregatingSeconds,
+            enough,
+            enough ? CLAIMS.heldUntil(study, round) : 0
+        );
     }
 
-    /// @dev What the submitters that are left out would have had, rounded down.
-    function _leftOutPay(StudyId study, Study storage s, uint16 round, Round storage r, Ballot storage ballot)
-        private
-        view
-        returns (uint256)
-    {
-        (, uint256 updatePool) = _poolsOf(study, s, round);
-        (uint256 kept, uint256 total) = s.scoreMode == ScoreMode.Equal
-            ? (ballot.included.count(), r.submitted.count())
-            : (uint256(ballot.weight), uint256(r.totalWeight));
-        return updatePool * (total - kept) / total;
+    /// @dev A round ends when the next one opens, or the study ends.
+    function _endOf(StudyId study, RoundId round, Study storage s) private view returns (uint256) {
+        if (_rounds[study][round].outcome == Outcome.Open) return 0;
+        uint256 openedNext = _rounds[study][round.next()].openedAt;
+        return openedNext != 0 ? openedNext : s.endedAt;
     }
 
-    /// @dev What no round pays out: the rounds that were never final or are void for their pay, and what was carried past them.
-    function _unpaid(StudyId study, Study storage s) private view returns (uint256) {
-        uint16 from = s.voidFrom;
-        (uint256 paid, uint16 next) =
-            from == 0 ? (s.finals, s.round + 1) : (_rounds[study][from].finalsBefore, from);
-        return uint256(s.rewardPerRound) * (s.rounds - paid) + carriedInto[study][next] + s.forfeited;
-    }
-
-    function _commitment(Update calldata update) private pure returns (bytes32) {
-        bytes32 rest = keccak256(abi.encode(update.cid, update.cohortCid, update.cohortRoot, update.weight));
-        return keccak256(abi.encode(update.updateRoot, rest));
-    }
-
-    function _hash(StudyId study, uint16 round, Aggregate calldata aggregate) private pure returns (bytes32) {
-        return keccak256(abi.encode(study, round, aggregate));
+    /// @dev Of EIP-712. Written out, as the library's form of it would make this contract larger than contracts here may be.
+    function _domainSeparator() private view returns (bytes32) {
+        return keccak256(
+            abi.encode(DOMAIN_TYPEHASH, DOMAIN_NAME_HASH, DOMAIN_VERSION_HASH, block.chainid, address(this))
+        );
     }
 }

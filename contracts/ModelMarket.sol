@@ -10,37 +10,40 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IFederatedRounds} from "./interfaces/IFederatedRounds.sol";
 import {IModelMarket} from "./interfaces/IModelMarket.sol";
-import {IRewards} from "./interfaces/IRewards.sol";
+import {IPayouts} from "./interfaces/IPayouts.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
-import {Seats} from "./libraries/Seats.sol";
+import {IStudies} from "./interfaces/IStudies.sol";
+import {Aggregate, AggregateId} from "./types/Aggregate.sol";
+import {BPS} from "./types/Bps.sol";
+import {Clock} from "./types/Clock.sol";
+import {RoundId} from "./types/RoundId.sol";
+import {SeatId} from "./types/SeatId.sol";
+import {SeatSet} from "./types/SeatSet.sol";
 import {StudyId} from "./types/StudyId.sol";
+import {Update} from "./types/Update.sol";
 
-/// @dev Shares are in 1/10,000.
-uint256 constant BPS = 10_000;
-/// @dev The sum of all scores of one round, at most: each seat's is rounded down.
+/// @dev What one final round adds to the book's total. The scores of its seats are together at most that.
 uint256 constant ROUND_SHARE = 1e18;
 
 /// @title ModelMarket
 contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
-    using Seats for uint64;
-
     /// @dev Which seats of a final round are in the book, and whether all are that earned.
     struct Credit {
-        uint64 seats; // bitmap
+        SeatSet seats;
         bool complete;
     }
 
     /// @dev A study's cumulative scores.
     struct Book {
         uint16 rounds; // complete ones
-        uint240 total; // sum of all shares
-        mapping(uint256 seat => uint256) shares;
+        mapping(SeatId seat => uint256) shares;
     }
 
     // Immutables
 
     IFederatedRounds public immutable ROUNDS;
-    IRewards public immutable REWARDS;
+    IStudies public immutable STUDIES;
+    IPayouts public immutable PAYOUTS;
     IStakeVault public immutable VAULT;
 
     // Storage
@@ -51,26 +54,30 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     /// @inheritdoc IModelMarket
     mapping(StudyId model => mapping(address token => uint256)) public feesOf;
 
-    mapping(StudyId study => mapping(uint16 round => Credit)) private _credits;
+    mapping(StudyId study => mapping(RoundId round => Credit)) private _credits;
     mapping(StudyId study => Book) private _books;
     mapping(StudyId model => Model) private _models;
     mapping(StudyId model => mapping(uint32 version => Terms)) private _terms;
     mapping(uint256 licence => Licence) private _licences;
-    mapping(StudyId model => mapping(address token => mapping(uint256 seat => uint256))) private _paidSeat;
+    mapping(StudyId model => mapping(address token => mapping(SeatId seat => uint256))) private _paidSeat;
     mapping(StudyId model => mapping(address token => uint256)) private _paidSponsor;
     mapping(bytes32 leaf => mapping(address token => uint256)) private _paidLeaf;
     mapping(
-        StudyId model => mapping(address token => mapping(uint256 round => mapping(uint256 seat => uint256)))
+        StudyId model => mapping(address token => mapping(RoundId round => mapping(SeatId seat => uint256)))
     ) private _paidCohort;
 
     // Constructor
 
-    constructor(address authority, IFederatedRounds rounds, IRewards rewards, IStakeVault vault)
-        ERC1155("")
-        AccessManaged(authority)
-    {
+    constructor(
+        address authority,
+        IFederatedRounds rounds,
+        IStudies studies,
+        IPayouts payouts,
+        IStakeVault vault
+    ) ERC1155("") AccessManaged(authority) {
         ROUNDS = rounds;
-        REWARDS = rewards;
+        STUDIES = studies;
+        PAYOUTS = payouts;
         VAULT = vault;
     }
 
@@ -79,25 +86,27 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     /// @inheritdoc IModelMarket
     function credit(
         StudyId study,
-        uint16 round,
-        IFederatedRounds.Aggregate calldata aggregate,
-        uint8[] calldata seats,
-        IFederatedRounds.Update[] calldata updates
+        RoundId round,
+        Aggregate calldata aggregate,
+        SeatId[] calldata seats,
+        Update[] calldata updates
     ) external {
         require(seats.length == updates.length, UpdatesDiffer(seats.length, updates.length));
-        uint64 earning = _requireEarning(study, round, aggregate);
+        SeatSet included = _requireUnlocked(study, round, aggregate);
+        Book storage book = _books[study];
         Credit memory known = _credits[study][round];
 
         for (uint256 i = 0; i < seats.length; ++i) {
-            uint8 seat = seats[i];
+            SeatId seat = seats[i];
             require(!known.seats.has(seat), AlreadyCredited(study, round, seat));
-            known.seats |= Seats.bit(seat);
-            (uint256 score, uint256 total) = REWARDS.shareOf(study, round, seat, aggregate, updates[i]);
-            _add(_books[study], seat, ROUND_SHARE * score / total);
+            known.seats = known.seats.add(seat);
+            // Reverts for a seat that is not included, or is paid nothing.
+            (uint256 score, uint256 total) = PAYOUTS.shareOf(study, round, seat, aggregate, updates[i]);
+            book.shares[seat] += ROUND_SHARE * score / total;
         }
-        if (known.seats == earning && !known.complete) {
+        if (!known.complete && _areBarred(study, round, included - known.seats)) {
             known.complete = true;
-            ++_books[study].rounds;
+            ++book.rounds;
         }
         _credits[study][round] = known;
 
@@ -105,10 +114,10 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     }
 
     /// @inheritdoc IModelMarket
-    function register(StudyId study, IFederatedRounds.Aggregate calldata last) external {
+    function register(StudyId study, Aggregate calldata last) external {
         IFederatedRounds.Study memory s = ROUNDS.getStudy(study);
         require(s.state == IFederatedRounds.State.Completed, StudyNotCompleted(study, s.state));
-        uint256 until = uint256(s.endedAt) + s.disputeSeconds;
+        uint256 until = Clock.unlockedAt(s.endedAt, s.disputeSeconds);
         require(block.timestamp >= until, DisputesOpen(study, until));
         Book storage book = _books[study];
         require(book.rounds == s.finals, RoundNotCredited(study, book.rounds, s.finals));
@@ -116,12 +125,13 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
         require(_models[study].registeredAt == 0, AlreadyRegistered(study));
         // A study completes with its newest round.
         IFederatedRounds.Ballot memory ballot = _requireFinal(study, s.round, last);
+        bytes32 spec = ROUNDS.getEnrolment(study).spec;
 
         Model storage model = _models[study];
-        (model.digest, model.spec, model.finals) = (last.model, s.spec, s.finals);
+        (model.digest, model.spec, model.finals) = (last.model, spec, s.finals);
         model.registeredAt = uint40(block.timestamp);
 
-        emit ModelRegistered(study, last.model, s.spec, s.finals, ballot.attesters, _shares(book, s.members));
+        emit ModelRegistered(study, last.model, spec, s.finals, ballot.attesters, _shares(book, s.members));
     }
 
     // Selling
@@ -190,14 +200,13 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     // Fees
 
     /// @inheritdoc IModelMarket
-    function claimFees(StudyId model, uint8 seat, address token) external {
-        _requireRegistered(model);
-        (uint256 sponsorBps, uint256 patientBps,) = _partsOf(model);
-        Book storage book = _books[model];
+    function claimFees(StudyId model, SeatId seat, address token) external {
+        uint256 finals = _requireRegistered(model).finals;
+        (uint256 sponsorBps, uint256 patientBps) = _partsOf(model);
         address hospital = ROUNDS.getSeat(model, seat).hospital;
         uint256 pool = feesOf[model][token] * (BPS - sponsorBps - patientBps) / BPS;
         // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
-        uint256 due = book.total == 0 ? 0 : pool * book.shares[seat] / book.total;
+        uint256 due = pool * _books[model].shares[seat] / (ROUND_SHARE * finals);
         uint256 amount = due - _paidSeat[model][token][seat];
         require(amount != 0, NothingEarned(model, hospital));
 
@@ -208,7 +217,8 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     /// @inheritdoc IModelMarket
     function claimSponsorFees(StudyId model, address token) external {
         _requireRegistered(model);
-        (uint256 sponsorBps,, address sponsor) = _partsOf(model);
+        (uint256 sponsorBps,) = _partsOf(model);
+        address sponsor = ROUNDS.sponsorOf(model);
         uint256 due = feesOf[model][token] * sponsorBps / BPS;
         uint256 amount = due - _paidSponsor[model][token];
         require(amount != 0, NothingEarned(model, sponsor));
@@ -220,27 +230,28 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     /// @inheritdoc IModelMarket
     function claimPatientFees(
         StudyId model,
-        uint16 round,
-        uint8 seat,
+        RoundId round,
+        SeatId seat,
         address token,
-        IFederatedRounds.Aggregate calldata aggregate,
-        IFederatedRounds.Update calldata update,
-        IRewards.PatientLeaf calldata leaf
+        Aggregate calldata aggregate,
+        Update calldata update,
+        IPayouts.PatientLeaf calldata leaf
     ) external {
         uint256 finals = _requireRegistered(model).finals;
         (bytes32 digest, uint256 part, uint256 whole) =
-            REWARDS.patientShareOf(model, round, seat, aggregate, update, msg.sender, leaf);
-        IFederatedRounds.Study memory s = ROUNDS.getStudy(model);
-        uint256 pool = feesOf[model][token] * s.patientBps / BPS;
+            PAYOUTS.patientShareOf(model, round, seat, aggregate, update, msg.sender, leaf);
+        (, uint256 patientBps) = _partsOf(model);
+        uint256 pool = feesOf[model][token] * patientBps / BPS;
         // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
         uint256 due = pool * part / (whole * finals);
         uint256 paid = _paidLeaf[digest][token];
         require(due > paid, NothingEarned(model, msg.sender));
         // Only the attesters have counted the leaves of a cohort; more than its weight allows are not paid from what is others'.
+        uint256 cohort = uint256(update.weight) + ROUNDS.getStudy(model).cohortStep;
         // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
-        uint256 most = pool * part * (uint256(update.weight) + s.cohortStep) / (whole * finals);
+        uint256 most = pool * part * cohort / (whole * finals);
         uint256 spent = _paidCohort[model][token][round][seat] + due - paid;
-        require(spent <= most, IRewards.CohortSpent(model, round, seat));
+        require(spent <= most, IPayouts.CohortSpent(model, round, seat));
 
         _paidLeaf[digest][token] = due;
         _paidCohort[model][token][round][seat] = spent;
@@ -272,9 +283,8 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     }
 
     /// @inheritdoc IModelMarket
-    function shareOf(StudyId model, uint8 seat) external view returns (uint256 share, uint256 total) {
-        Book storage book = _books[model];
-        return (book.shares[seat], book.total);
+    function shareOf(StudyId model, SeatId seat) external view returns (uint256 share, uint256 total) {
+        return (_books[model].shares[seat], ROUND_SHARE * ROUNDS.getStudy(model).finals);
     }
 
     /// @notice Where the licence's text lies: a CIDv1 in base 16.
@@ -293,56 +303,56 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
 
     function _requireSeller(StudyId model) private view returns (Model storage m) {
         m = _requireRegistered(model);
-        if (msg.sender == ROUNDS.getStudy(model).sponsor) return m;
+        if (msg.sender == ROUNDS.sponsorOf(model)) return m;
         // slither-disable-next-line unused-return (the consortium sells without a delay or not at all)
         (bool consortium,) = AuthorityUtils.canCallWithDelay(authority(), msg.sender, address(this), msg.sig);
         require(consortium, NotTheSeller(model, msg.sender));
     }
 
-    function _requireFinal(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata aggregate)
+    function _requireFinal(StudyId study, RoundId round, Aggregate calldata aggregate)
         private
         view
         returns (IFederatedRounds.Ballot memory ballot)
     {
-        bytes32 digest = ROUNDS.hashAggregate(study, round, aggregate);
-        ballot = ROUNDS.getBallot(study, round, digest);
-        require(ballot.finalAt != 0, IFederatedRounds.NotFinal(study, round, digest));
+        AggregateId result = aggregate.hash(study, round);
+        ballot = ROUNDS.getBallot(study, round, result);
+        require(ballot.finalAt != 0, IFederatedRounds.NotFinal(study, round, result));
     }
 
-    /// @dev The seats that earned in a final round whose claims are unlocked: bitmap.
-    function _requireEarning(StudyId study, uint16 round, IFederatedRounds.Aggregate calldata aggregate)
+    /// @dev The seats whose updates are in the result of a final round whose claims are unlocked.
+    function _requireUnlocked(StudyId study, RoundId round, Aggregate calldata aggregate)
         private
         view
-        returns (uint64)
+        returns (SeatSet included)
     {
         IFederatedRounds.Ballot memory ballot = _requireFinal(study, round, aggregate);
-        uint256 until = uint256(ballot.finalAt) + ROUNDS.getStudy(study).disputeSeconds;
-        require(block.timestamp >= until, IFederatedRounds.ClaimLocked(study, round, until));
-        return ballot.included & ~ROUNDS.getAbsence(study, round).struck;
+        uint256 until = Clock.unlockedAt(ballot.finalAt, ROUNDS.getStudy(study).disputeSeconds);
+        require(block.timestamp >= until, IPayouts.ClaimLocked(study, round, until));
+        return ballot.included;
+    }
+
+    /// @dev Whether a round, whose claims are unlocked, pays all these seats nothing, for a proof of this round or one before.
+    function _areBarred(StudyId study, RoundId round, SeatSet seats) private view returns (bool) {
+        SeatId[] memory list = seats.toArray();
+        for (uint256 i = 0; i < list.length; ++i) {
+            RoundId barredFrom = ROUNDS.getSeat(study, list[i]).barredFrom;
+            if (barredFrom.isNone() || round < barredFrom) return false;
+        }
+        return true;
     }
 
     /// @dev Of the fees, in 1/10,000. All together are at most the whole: the sponsor has no more than the patients leave.
-    function _partsOf(StudyId model)
-        private
-        view
-        returns (uint256 sponsorBps, uint256 patientBps, address sponsor)
-    {
-        IFederatedRounds.Study memory s = ROUNDS.getStudy(model);
-        return (Math.min(s.sponsorFeeBps, BPS - s.patientBps), s.patientBps, s.sponsor);
+    function _partsOf(StudyId model) private view returns (uint256 sponsorBps, uint256 patientBps) {
+        IStudies.Offer memory offer = STUDIES.getOffer(model);
+        return (Math.min(offer.sponsorFeeBps, BPS - offer.patientBps), offer.patientBps);
     }
 
     // Internal: steps
 
-    function _add(Book storage book, uint8 seat, uint256 share) private {
-        book.shares[seat] += share;
-        // The cast is safe: 65,535 rounds of 1e18 each.
-        book.total += uint240(share);
-    }
-
     function _shares(Book storage book, uint256 members) private view returns (uint256[] memory shares) {
         shares = new uint256[](members);
-        for (uint256 seat = 0; seat < members; ++seat) {
-            shares[seat] = book.shares[seat];
+        for (uint8 seat = 0; seat < members; ++seat) {
+            shares[seat] = book.shares[SeatId.wrap(seat)];
         }
     }
 

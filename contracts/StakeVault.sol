@@ -7,15 +7,16 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
+import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {Guarded} from "./libraries/Guarded.sol";
+import {BPS} from "./types/Bps.sol";
 import {StudyId} from "./types/StudyId.sol";
 
-/// @dev The longest exit delay in seconds: nobody's tokens are held for longer.
-uint256 constant EXIT_DELAY_LIMIT = 90 days;
+/// @dev The most that a challenger may get of what is slashed, in 1/10,000: no more than the culprit loses for good.
+uint256 constant CHALLENGER_BPS_LIMIT = 5_000;
 
 /// @title StakeVault
 contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Guarded {
@@ -24,16 +25,20 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
 
     // Immutables
 
+    /// @notice Says who speaks for a hospital.
+    IConsortium public immutable CONSORTIUM;
     /// @notice The rounds contract.
     address public immutable ROUNDS;
-    /// @notice The disputes contract.
-    address public immutable DISPUTES;
-    /// @notice The rewards contract.
-    address public immutable REWARDS;
+    /// @notice The studies contract.
+    address public immutable STUDIES;
+    /// @notice The claims contract.
+    address public immutable CLAIMS;
+    /// @notice The payouts contract.
+    address public immutable PAYOUTS;
     /// @notice The model market.
     address public immutable MARKET;
-    /// @inheritdoc IStakeVault
-    uint256 public immutable exitDelay;
+    /// @notice The challenger's share of what is slashed, in 1/10,000.
+    uint256 public immutable CHALLENGER_BPS;
 
     // Storage
 
@@ -41,25 +46,38 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
     mapping(address token => bool) public isAllowed;
 
     mapping(address account => mapping(address token => Balance)) private _balances;
-    mapping(address account => mapping(address token => Exit)) private _exits;
+    mapping(address account => mapping(address token => Allowance)) private _allowances;
     mapping(StudyId study => Pot) private _pots;
+
+    /// @inheritdoc IStakeVault
+    mapping(address token => uint256) public burntOf;
+
+    /// @inheritdoc IStakeVault
+    mapping(address token => uint256) public feesHeld;
 
     // Constructor
 
     constructor(
         address authority,
+        IConsortium consortium,
         address rounds,
-        address disputes,
-        address rewards,
+        address studies,
+        address claims,
+        address payouts,
         address market,
-        uint256 delay
+        uint256 challengerBps
     ) AccessManaged(authority) {
-        require(delay <= EXIT_DELAY_LIMIT, ExitDelayOutOfRange(delay, EXIT_DELAY_LIMIT));
+        require(
+            challengerBps <= CHALLENGER_BPS_LIMIT,
+            ChallengerShareOutOfRange(challengerBps, CHALLENGER_BPS_LIMIT)
+        );
+        CONSORTIUM = consortium;
         ROUNDS = rounds;
-        DISPUTES = disputes;
-        REWARDS = rewards;
+        STUDIES = studies;
+        CLAIMS = claims;
+        PAYOUTS = payouts;
         MARKET = market;
-        exitDelay = delay;
+        CHALLENGER_BPS = challengerBps;
     }
 
     // Admin functions
@@ -107,59 +125,42 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
     }
 
     /// @inheritdoc IStakeVault
-    function requestExit(address token, uint256 amount) external {
+    function withdraw(address account, address token, uint256 amount, address to) external nonReentrant {
+        _requireOwn(account);
+        _requireReceiver(to);
         require(amount != 0, AmountZero());
 
-        Balance storage balance = _balances[msg.sender][token];
-        require(balance.free >= amount, FreeBalanceTooSmall(msg.sender, token, balance.free, amount));
+        _takeFree(account, token, amount);
 
-        // The casts are safe: the amount is at most a uint128.
-        balance.free -= uint128(amount);
-        Exit storage leaving = _exits[msg.sender][token];
-        uint256 availableAt = block.timestamp + exitDelay;
-        leaving.amount += uint128(amount);
-        leaving.availableAt = availableAt.toUint40();
+        emit Withdrawn(token, account, to, amount);
 
-        emit ExitRequested(token, msg.sender, amount, availableAt);
+        IERC20(token).safeTransfer(to, amount);
     }
 
     /// @inheritdoc IStakeVault
-    function cancelExit(address token) external {
-        uint128 amount = _exits[msg.sender][token].amount;
-        require(amount != 0, NothingToWithdraw(msg.sender, token));
+    function setAllowance(address account, address token, uint128 limit) external {
+        _requireOwn(account);
 
-        delete _exits[msg.sender][token];
-        _balances[msg.sender][token].free += amount;
+        _allowances[account][token].limit = limit;
 
-        emit ExitCancelled(token, msg.sender, amount);
-    }
-
-    /// @inheritdoc IStakeVault
-    function withdraw(address token, address to) external nonReentrant {
-        _requireReceiver(to);
-        Exit memory leaving = _exits[msg.sender][token];
-        require(leaving.amount != 0, NothingToWithdraw(msg.sender, token));
-        require(
-            block.timestamp >= leaving.availableAt, ExitNotAvailable(leaving.availableAt, block.timestamp)
-        );
-
-        delete _exits[msg.sender][token];
-
-        emit Withdrawn(token, msg.sender, to, leaving.amount);
-
-        IERC20(token).safeTransfer(to, leaving.amount);
+        emit AllowanceSet(token, account, limit);
     }
 
     // Functions of the contracts that are trusted
 
     /// @inheritdoc IStakeVault
-    function lock(address account, address token, uint256 amount)
+    function lock(address account, address token, uint256 amount, bool delegated)
         external
-        only(msg.sender == ROUNDS || msg.sender == DISPUTES)
+        only(msg.sender == ROUNDS || msg.sender == CLAIMS)
     {
+        // Stakes are locked by enrolling alone; a bond belongs to a study that is running.
+        if (msg.sender == ROUNDS) _requireNotPaused();
         Balance memory balance = _balances[account][token];
         require(balance.free >= amount, FreeBalanceTooSmall(account, token, balance.free, amount));
 
+        // An account whose admin key was replaced no longer speaks for itself.
+        if (delegated) _useAllowance(account, token, amount);
+        else require(CONSORTIUM.adminOf(account) == account, NotTheAccounts(account, account));
         // The casts are safe: the amount is at most a uint128.
         _balances[account][token] =
             Balance({free: balance.free - uint128(amount), locked: balance.locked + uint128(amount)});
@@ -168,48 +169,54 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
     }
 
     /// @inheritdoc IStakeVault
-    function unlock(address account, address token, uint256 amount)
+    function unlock(address account, address token, uint256 amount, bool delegated)
         external
-        only(msg.sender == ROUNDS || msg.sender == DISPUTES)
+        only(msg.sender == STUDIES || msg.sender == CLAIMS)
     {
-        Balance storage balance = _balances[account][token];
-        // Less may be locked than was once: a slash takes from it. The cast is safe, the minimum is at most a uint128.
-        uint128 given = uint128(Math.min(amount, balance.locked));
+        Balance memory balance = _balances[account][token];
+        require(balance.locked >= amount, LockedBalanceTooSmall(account, token, balance.locked, amount));
 
-        balance.locked -= given;
-        balance.free += given;
+        // The casts are safe: the amount is at most a uint128. What was locked by others was counted as used.
+        if (delegated) _allowances[account][token].used -= uint128(amount);
+        _balances[account][token] =
+            Balance({free: balance.free + uint128(amount), locked: balance.locked - uint128(amount)});
 
-        emit Unlocked(token, account, given);
+        emit Unlocked(token, account, amount);
     }
 
     /// @inheritdoc IStakeVault
-    function slash(address account, address token, uint256 amount, StudyId study)
-        external
-        only(msg.sender == DISPUTES)
-        returns (uint256 taken)
-    {
-        Balance storage balance = _balances[account][token];
-        Exit storage leaving = _exits[account][token];
-        Pot storage pot = _pots[study];
-        require(pot.token == token, PotTokenDiffers(study, pot.token, token));
+    function slash(
+        StudyId study,
+        address token,
+        address[] calldata accounts,
+        uint256[] calldata amounts,
+        uint256 kept,
+        address challenger
+    ) external only(msg.sender == STUDIES || msg.sender == CLAIMS) {
+        uint256 rest;
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            _takeLocked(accounts[i], token, amounts[i]);
+            rest += amounts[i];
 
-        // The casts are safe: each minimum is at most a uint128.
-        uint128 locked = uint128(Math.min(amount, balance.locked));
-        uint128 exiting = uint128(Math.min(amount - locked, leaving.amount));
-        uint128 free = uint128(Math.min(amount - locked - exiting, balance.free));
-        balance.locked -= locked;
-        leaving.amount -= exiting;
-        balance.free -= free;
-        taken = uint256(locked) + exiting + free;
-        pot.amount += taken.toUint96();
+            emit Slashed(study, token, accounts[i], amounts[i]);
+        }
+        uint256 reward = challenger == address(0) ? 0 : rest * CHALLENGER_BPS / BPS;
+        rest -= kept;
+        if (reward > rest) reward = rest;
 
-        emit Slashed(study, token, account, taken);
+        if (kept != 0) _keep(study, token, kept);
+        if (reward != 0) {
+            _balances[challenger][token].free += reward.toUint128();
+
+            emit ChallengerPaid(study, challenger, reward);
+        }
+        if (rest != reward) _burn(study, token, rest - reward);
     }
 
     /// @inheritdoc IStakeVault
     function fund(StudyId study, address token, uint256 amount, address from)
         external
-        only(msg.sender == ROUNDS)
+        only(msg.sender == STUDIES)
         nonReentrant
         whenNotPaused
     {
@@ -227,16 +234,20 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
     /// @inheritdoc IStakeVault
     function pay(StudyId study, address account, uint256 amount)
         external
-        only(msg.sender == ROUNDS || msg.sender == DISPUTES || msg.sender == REWARDS)
+        only(msg.sender == STUDIES || msg.sender == PAYOUTS)
     {
-        Pot storage pot = _pots[study];
-        require(pot.amount >= amount, PotTooSmall(study, pot.amount, amount));
-
-        // The casts are safe: the amount is at most a uint96.
-        pot.amount -= uint96(amount);
-        _balances[account][pot.token].free += uint128(amount);
+        address token = _takeFromPot(study, amount);
+        _balances[account][token].free += amount.toUint128();
 
         emit Paid(study, account, amount);
+    }
+
+    /// @inheritdoc IStakeVault
+    function burn(StudyId study, uint256 amount)
+        external
+        only(msg.sender == STUDIES || msg.sender == PAYOUTS)
+    {
+        _burn(study, _takeFromPot(study, amount), amount);
     }
 
     /// @inheritdoc IStakeVault
@@ -251,19 +262,15 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
 
         // As with a deposit, only the transfer tells what arrived.
         received = _pull(token, amount, from);
-        _balances[MARKET][token].free += received.toUint128();
+        feesHeld[token] += received;
 
         emit Collected(token, from, received);
     }
 
     /// @inheritdoc IStakeVault
     function disburse(address token, address account, uint256 amount) external only(msg.sender == MARKET) {
-        Balance storage balance = _balances[MARKET][token];
-        require(balance.free >= amount, FreeBalanceTooSmall(MARKET, token, balance.free, amount));
-
-        // The casts are safe: the amount is at most a uint128.
-        balance.free -= uint128(amount);
-        _balances[account][token].free += uint128(amount);
+        feesHeld[token] -= amount;
+        _balances[account][token].free += amount.toUint128();
 
         emit Disbursed(token, account, amount);
     }
@@ -276,8 +283,8 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
     }
 
     /// @inheritdoc IStakeVault
-    function exitOf(address account, address token) external view returns (Exit memory) {
-        return _exits[account][token];
+    function allowanceOf(address account, address token) external view returns (Allowance memory) {
+        return _allowances[account][token];
     }
 
     /// @inheritdoc IStakeVault
@@ -305,11 +312,69 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
         received = IERC20(token).balanceOf(address(this)) - before;
     }
 
+    function _takeFree(address account, address token, uint256 amount) private {
+        Balance storage balance = _balances[account][token];
+        require(balance.free >= amount, FreeBalanceTooSmall(account, token, balance.free, amount));
+
+        // The cast is safe: the amount is at most a uint128.
+        balance.free -= uint128(amount);
+    }
+
+    function _takeLocked(address account, address token, uint256 amount) private {
+        Balance storage balance = _balances[account][token];
+        require(balance.locked >= amount, LockedBalanceTooSmall(account, token, balance.locked, amount));
+
+        // The cast is safe: the amount is at most a uint128.
+        balance.locked -= uint128(amount);
+    }
+
+    function _useAllowance(address account, address token, uint256 amount) private {
+        Allowance memory allowance = _allowances[account][token];
+        uint256 used = allowance.used + amount;
+        require(
+            used <= allowance.limit,
+            AllowanceTooSmall(account, token, allowance.limit, allowance.used, amount)
+        );
+
+        // The cast is safe: what is used is at most the limit.
+        _allowances[account][token].used = uint128(used);
+    }
+
+    function _takeFromPot(StudyId study, uint256 amount) private returns (address token) {
+        Pot storage pot = _pots[study];
+        require(pot.amount >= amount, PotTooSmall(study, pot.amount, amount));
+
+        // The cast is safe: the amount is at most a uint96.
+        pot.amount -= uint96(amount);
+        return pot.token;
+    }
+
+    function _keep(StudyId study, address token, uint256 amount) private {
+        Pot storage pot = _pots[study];
+        require(pot.token == token, PotTokenDiffers(study, pot.token, token));
+
+        pot.amount += amount.toUint96();
+
+        emit Kept(study, amount);
+    }
+
+    function _burn(StudyId study, address token, uint256 amount) private {
+        burntOf[token] += amount;
+
+        emit Burnt(study, token, amount);
+    }
+
     function _requireAllowed(address token) private view {
         require(isAllowed[token], TokenNotAllowed(token));
     }
 
+    function _requireOwn(address account) private view {
+        require(CONSORTIUM.adminOf(account) == msg.sender, NotTheAccounts(account, msg.sender));
+    }
+
     function _requireReceiver(address receiver) private view {
-        require(receiver != address(0) && receiver != address(this), ReceiverRefused(receiver));
+        bool ours = receiver == address(this) || receiver == ROUNDS || receiver == STUDIES
+            || receiver == CLAIMS || receiver == PAYOUTS || receiver == MARKET;
+        require(receiver != address(0) && !ours, ReceiverRefused(receiver));
     }
 }

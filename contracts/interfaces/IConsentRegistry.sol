@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {DatasetId} from "../types/DatasetId.sol";
 
-/// @title IConsentRegistry
+/// @title Who consents to what
 /// @notice Which patient consents to which use of which dataset, now and at every past second. Patients are pseudonymous
 /// accounts; one that is fresh for each dataset cannot be linked. Nobody owns or pauses this contract, and it holds no funds.
 /// @dev One word per (patient, dataset) holds the latest consent, one word per patient the latest revoke-all. Each carries
@@ -80,7 +80,7 @@ interface IConsentRegistry {
         address indexed patient, DatasetId indexed datasetId, uint32 purposes, uint16 expiryDay, uint40 at
     );
 
-    /// @notice The consent ended at second `at`; `by` is the patient or the dataset's owner.
+    /// @notice The consent ended at second `at`; `by` is the patient, or who speaks for the dataset's owner.
     event Revoked(address indexed patient, DatasetId indexed datasetId, address by, uint40 at);
 
     /// @notice Every consent of `patient` ended at second `at`.
@@ -104,7 +104,7 @@ interface IConsentRegistry {
     /// @notice The dataset's owner revokes what is revoked already.
     error AlreadyRevoked(address patient, DatasetId datasetId, uint40 revokedAt);
 
-    /// @notice Only the dataset's owner revokes for a patient.
+    /// @notice Only the dataset's owner, for a hospital its admin account, revokes for a patient.
     error NotDatasetOwner(DatasetId datasetId, address caller, address owner);
 
     /// @notice Neither ECDSA nor the patient's wallet takes the signature for `digest`, which binds chain and contract.
@@ -172,8 +172,8 @@ interface IConsentRegistry {
     /// @notice `revokeAllBySig` for each item.
     function revokeAllBatch(SignedRevokeAll[] calldata revocations) external;
 
-    /// @notice Ends a patient's consent on their behalf (a lost key, a request on paper); by the dataset's owner, who can
-    /// never grant. Emits `Revoked`.
+    /// @notice Ends a patient's consent on their behalf (a lost key, a request on paper); by the dataset's owner, for a
+    /// hospital its admin account, who can never grant. Emits `Revoked`.
     /// @dev What is revoked already stays as it is, so an owner cannot lengthen a patient's history at will.
     function revokeFor(address patient, DatasetId datasetId) external;
 
@@ -208,7 +208,4 @@ interface IConsentRegistry {
         external
         view
         returns (bool valid);
-
-    /// @notice The ERC-721 whose owners may revoke for patients.
-    function datasets() external view returns (address registry);
 }

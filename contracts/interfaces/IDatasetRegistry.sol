@@ -26,7 +26,7 @@ interface IDatasetRegistry {
         uint24 disease; // disease code
         uint16 version; // from 1
         uint16 quality; // 0 to 10,000
-        uint8 enrolments; // studies it is enrolled in
+        uint16 enrolments; // studies it is enrolled in
         uint40 updatedAt; // Unix seconds
         bool retired; // takes no further enrolment
     }
@@ -59,7 +59,7 @@ interface IDatasetRegistry {
     error DatasetIsRetired(DatasetId dataset);
 
     /// @notice The dataset belongs to its owner until the `enrolments` studies that it is enrolled in have ended.
-    error DatasetEnrolled(DatasetId dataset, uint8 enrolments);
+    error DatasetEnrolled(DatasetId dataset, uint16 enrolments);
 
     /// @notice Registers a dataset for the hospital that the caller operates; the token belongs to its admin account.
     /// @dev Reverts with the errors of `Purposes.requireConsent` for `uses` that nobody could consent to.
@@ -72,12 +72,12 @@ interface IDatasetRegistry {
     function retire(DatasetId dataset) external;
 
     /// @notice Called by the rounds contract at enrolment: checks the owner, counts the enrolment, tells what to pin.
-    /// @dev No event here or in `unlock`: the rounds contract tells of every enrolment and release itself.
+    /// @dev No event here or in `unlock`: whoever calls tells of every enrolment and release itself.
     function lock(DatasetId dataset, address hospital)
         external
         returns (uint16 version, uint32 records, uint32 uses, uint24 disease);
 
-    /// @notice Called by the rounds contract when an enrolment ends.
+    /// @notice Called by the studies contract when an enrolment ends.
     function unlock(DatasetId dataset) external;
 
     /// @notice The record of a dataset; version 0 when there is none.

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Aggregate} from "../types/Aggregate.sol";
+import {RoundId} from "../types/RoundId.sol";
+import {SeatId} from "../types/SeatId.sol";
+import {SeatSet} from "../types/SeatSet.sol";
 import {StudyId} from "../types/StudyId.sol";
+import {Update} from "../types/Update.sol";
 import {IFederatedRounds} from "./IFederatedRounds.sol";
-import {IRewards} from "./IRewards.sol";
+import {IPayouts} from "./IPayouts.sol";
 
 /// @title Licences of finished models
 /// @notice A completed study's model is registered once with its lineage. Its terms are set by the sponsor or the consortium; a buyer gets a
 /// licence, an ERC-1155 token; the fee is split among those who made the model, by what they were scored in its rounds.
+/// What a left-out update would have had of it is nobody's, and stays in the vault.
 /// @dev A licence is a legal permission, not a technical one: whoever knows a CID can fetch the bytes. Licence ids are never used
 /// twice and each has one unit. Holds no funds: fees lie in `IStakeVault`.
 interface IModelMarket {
@@ -38,9 +44,9 @@ interface IModelMarket {
         bool transferable;
     }
 
-    event Credited(StudyId indexed study, uint16 indexed round, uint64 seats);
+    event Credited(StudyId indexed study, RoundId indexed round, SeatSet seats);
     event ModelRegistered(
-        StudyId indexed study, bytes32 model, bytes32 spec, uint16 finals, uint64 attesters, uint256[] shares
+        StudyId indexed study, bytes32 model, bytes32 spec, uint16 finals, SeatSet attesters, uint256[] shares
     );
     event TermsSet(StudyId indexed model, uint32 indexed version, Terms terms);
     event LicenceSold(
@@ -59,7 +65,7 @@ interface IModelMarket {
     error StudyNotCompleted(StudyId study, IFederatedRounds.State state);
     error DisputesOpen(StudyId study, uint256 until);
     error RoundNotCredited(StudyId study, uint256 credited, uint256 finals);
-    error AlreadyCredited(StudyId study, uint16 round, uint8 seat);
+    error AlreadyCredited(StudyId study, RoundId round, SeatId seat);
     error UpdatesDiffer(uint256 seats, uint256 updates);
     error AlreadyRegistered(StudyId study);
     error NotRegistered(StudyId study);
@@ -72,20 +78,20 @@ interface IModelMarket {
     error NothingEarned(StudyId model, address account);
 
     /// @notice Adds the scores of included seats of a final round whose claims are unlocked to the study's book: each round adds up to 1e18 at
-    /// most. Once per round and seat. Anyone may call.
+    /// most, and to less where updates were left out or a seat is paid nothing. Once per round and seat. Anyone may call.
     /// @param updates Of `seats`, in the same order.
     function credit(
         StudyId study,
-        uint16 round,
-        IFederatedRounds.Aggregate calldata aggregate,
-        uint8[] calldata seats,
-        IFederatedRounds.Update[] calldata updates
+        RoundId round,
+        Aggregate calldata aggregate,
+        SeatId[] calldata seats,
+        Update[] calldata updates
     ) external;
 
     /// @notice Registers the model of a completed study whose disputes are over and whose final rounds are all credited; freezes the shares.
     /// Anyone may call.
     /// @param last The aggregate of the round that completed the study.
-    function register(StudyId study, IFederatedRounds.Aggregate calldata last) external;
+    function register(StudyId study, Aggregate calldata last) external;
 
     /// @notice Sets terms under a new version; licences sold before keep theirs. By the sponsor or the consortium.
     function setTerms(StudyId model, Terms calldata terms) external returns (uint32 version);
@@ -102,22 +108,22 @@ interface IModelMarket {
     function supersede(StudyId model, StudyId by) external;
 
     /// @notice Puts a seat's part of the fees into its hospital's free balance. Anyone may call.
-    function claimFees(StudyId model, uint8 seat, address token) external;
+    function claimFees(StudyId model, SeatId seat, address token) external;
 
     /// @notice Puts the sponsor's part of the fees into its free balance: the study's `sponsorFeeBps`, but no more than the patients' part
     /// leaves. Anyone may call.
     function claimSponsorFees(StudyId model, address token) external;
 
     /// @notice Pays the caller its part of the patients' fees for one leaf of a cohort; links its account to the study, as
-    /// `IRewards.claimPatient` does. All leaves of a cohort together get no more than its weight's part.
+    /// `IPayouts.claimPatient` does. All leaves of a cohort together get no more than its weight's part.
     function claimPatientFees(
         StudyId model,
-        uint16 round,
-        uint8 seat,
+        RoundId round,
+        SeatId seat,
         address token,
-        IFederatedRounds.Aggregate calldata aggregate,
-        IFederatedRounds.Update calldata update,
-        IRewards.PatientLeaf calldata leaf
+        Aggregate calldata aggregate,
+        Update calldata update,
+        IPayouts.PatientLeaf calldata leaf
     ) external;
 
     /// @notice Whether `account` holds this licence and it has not expired.
@@ -129,8 +135,9 @@ interface IModelMarket {
 
     function getLicence(uint256 licence) external view returns (Licence memory);
 
-    /// @notice A seat's part of the hospitals' fees: of `total`. Grows with `credit` until the model is registered.
-    function shareOf(StudyId model, uint8 seat) external view returns (uint256 share, uint256 total);
+    /// @notice A seat's part of the hospitals' fees: of `total`, which is 1e18 for each final round. Grows with `credit` until the model is
+    /// registered. All seats together have less where updates were left out.
+    function shareOf(StudyId model, SeatId seat) external view returns (uint256 share, uint256 total);
 
     /// @notice All fees that a model has brought in one token, smallest units.
     function feesOf(StudyId model, address token) external view returns (uint256);

@@ -4,27 +4,28 @@ pragma solidity ^0.8.28;
 import {StudyId} from "../types/StudyId.sol";
 
 /// @title The only contract that holds value
-/// @notice Stakes, study pots and pay, in ERC-20 tokens that the consortium allows. Everything leaves by the same way: the
-/// owner asks for an exit, waits, and withdraws. While it waits it can still be slashed.
-/// @dev At all times, for each token: its balance of the vault >= sum of free, locked and exiting balances + sum of pots.
-/// Four contracts are trusted to move what is inside, each with what it is for: the rounds contract (stakes, pots), the disputes contract
-/// (bonds, slashing), the rewards contract (pay) and the model market (licence fees).
+/// @notice Stakes, study pots and pay, in ERC-20 tokens that the consortium allows. What is free can be withdrawn at once, what is locked
+/// can be slashed.
+/// @dev At all times, for each token: its balance of the vault >= sum of free and locked balances + sum of pots + licence fees held +
+/// what is burnt. Every entry subtracts exactly what it says, or reverts. Five contracts are trusted to move what is inside, each with
+/// what it is for: the rounds contract (locks stakes), the studies contract (pots, releases, slashes), the claims contract (bonds), the payouts contract (pay)
+/// and the model market (licence fees).
 ///
 /// Assumes of an allowed token, for the consortium to check:
 /// - balances change by transfers alone; one that rebases downwards makes the vault owe more than it has;
 /// - a transfer takes from the vault what it says and no more; a fee taken from what arrives is fine;
 /// - fewer than 2^96 smallest units will ever exist; otherwise a credit can overflow, which reverts.
 interface IStakeVault {
-    /// @notice What an account has of one token, beside what is on its way out. One storage word.
+    /// @notice What an account has of one token. One storage word.
     struct Balance {
         uint128 free; // to use or take out, smallest units
-        uint128 locked; // stake in studies, smallest units
+        uint128 locked; // stakes and bonds, smallest units
     }
 
-    /// @notice What an account takes out of one token. One storage word.
-    struct Exit {
-        uint128 amount; // on its way out, slashable until withdrawn, smallest units
-        uint40 availableAt; // Unix seconds
+    /// @notice What others may lock of an account's free tokens: a hospital's operator, for stakes and bonds. One storage word.
+    struct Allowance {
+        uint128 limit; // set by the account, smallest units
+        uint128 used; // locked by others and not given back; what was slashed of it stays used
     }
 
     /// @notice What a study has for rewards. One storage word.
@@ -39,23 +40,29 @@ interface IStakeVault {
     /// @notice `from` brought `amount` into the free balance of `account`: what arrived, not what was sent.
     event Deposited(address indexed token, address indexed account, address indexed from, uint256 amount);
 
-    /// @notice `amount` joined what `account` takes out, all of which can be withdrawn from `availableAt` on.
-    event ExitRequested(address indexed token, address indexed account, uint256 amount, uint256 availableAt);
-
-    /// @notice `amount`, all that was on its way out, is free again.
-    event ExitCancelled(address indexed token, address indexed account, uint256 amount);
-
-    /// @notice `amount`, all that was on its way out, was sent to `to`.
+    /// @notice `amount` was sent to `to`.
     event Withdrawn(address indexed token, address indexed account, address indexed to, uint256 amount);
 
-    /// @notice `amount` of free tokens became stake.
+    /// @notice Others may lock up to `limit` of the account's free tokens from now on.
+    event AllowanceSet(address indexed token, address indexed account, uint256 limit);
+
+    /// @notice `amount` of free tokens were locked.
     event Locked(address indexed token, address indexed account, uint256 amount);
 
-    /// @notice `amount` of stake became free.
+    /// @notice `amount` of locked tokens became free.
     event Unlocked(address indexed token, address indexed account, uint256 amount);
 
-    /// @notice `amount` was taken from `account` into the study's pot.
+    /// @notice `amount` of what `account` had locked is no longer its own.
     event Slashed(StudyId indexed study, address indexed token, address indexed account, uint256 amount);
+
+    /// @notice `challenger` has `amount` of what was slashed.
+    event ChallengerPaid(StudyId indexed study, address indexed challenger, uint256 amount);
+
+    /// @notice `amount` of what was slashed joined the study's pot, for the hospitals that it harmed.
+    event Kept(StudyId indexed study, uint256 amount);
+
+    /// @notice `amount`, of what was slashed or of the study's pot, is nobody's for good.
+    event Burnt(StudyId indexed study, address indexed token, uint256 amount);
 
     /// @notice `from` brought a study's rewards.
     event Funded(StudyId indexed study, address indexed token, address indexed from, uint256 amount);
@@ -75,17 +82,20 @@ interface IStakeVault {
     /// @notice There is nothing to do for an amount of zero.
     error AmountZero();
 
-    /// @notice Tokens for `receiver`, the zero account or the vault itself, would be lost.
+    /// @notice Tokens for `receiver` would be lost: the zero account, the vault itself, or a contract that it trusts.
     error ReceiverRefused(address receiver);
+
+    /// @notice `caller` is neither the account nor, for a hospital, its admin account.
+    error NotTheAccounts(address account, address caller);
 
     /// @notice `account` has `free` of `token` to use, and `needed` is more.
     error FreeBalanceTooSmall(address account, address token, uint256 free, uint256 needed);
 
-    /// @notice Nothing of `token` is on its way out for `account`.
-    error NothingToWithdraw(address account, address token);
+    /// @notice `account` has `locked` of `token` locked, and `needed` is more.
+    error LockedBalanceTooSmall(address account, address token, uint256 locked, uint256 needed);
 
-    /// @notice The exit delay has not passed: it is `now_`, and withdrawals open at `availableAt`.
-    error ExitNotAvailable(uint256 availableAt, uint256 now_);
+    /// @notice Others may lock `limit` of the account's tokens, have locked `used`, and `needed` more is too much.
+    error AllowanceTooSmall(address account, address token, uint256 limit, uint256 used, uint256 needed);
 
     /// @notice Rewards must arrive in full: `received` is less than `needed`. A token with a fee funds no study.
     error FundedShort(uint256 received, uint256 needed);
@@ -99,14 +109,14 @@ interface IStakeVault {
     /// @notice The study's pot has `amount`, and `needed` is more.
     error PotTooSmall(StudyId study, uint256 amount, uint256 needed);
 
-    /// @notice Nobody's tokens are held for longer than `limit` seconds.
-    error ExitDelayOutOfRange(uint256 delay, uint256 limit);
+    /// @notice A challenger has at most half of what is slashed.
+    error ChallengerShareOutOfRange(uint256 bps, uint256 limit);
 
     /// @notice Allows a token for deposits and studies, or no longer. Only for the consortium role. What is inside can always leave.
     function allowToken(address token, bool allowed) external;
 
-    /// @notice Stops what brings tokens in: deposits, the funding of studies, licence fees. Only for the pauser role. Never stops an exit, a
-    /// withdrawal, or what is done for running studies.
+    /// @notice Stops what brings tokens in: deposits, the funding of studies, licence fees; and enrolments. Only for the pauser role. Never
+    /// stops a withdrawal, or what is done for running studies.
     function pause() external;
 
     /// @notice Takes deposits again. Only for the pauser role.
@@ -129,47 +139,55 @@ interface IStakeVault {
         bytes32 s
     ) external;
 
-    /// @notice Starts the exit delay for free tokens. A second request adds to the first and starts the delay anew.
-    function requestExit(address token, uint256 amount) external;
+    /// @notice Sends free tokens of an account to `to`; by the account itself, or the admin account of a hospital.
+    function withdraw(address account, address token, uint256 amount, address to) external;
 
-    /// @notice Puts what is exiting back into the free balance.
-    function cancelExit(address token) external;
+    /// @notice Lets others (the hospital's operator) lock up to `limit` of an account's free tokens, all that is locked now included; by
+    /// the account itself, or the admin account of a hospital.
+    function setAllowance(address account, address token, uint128 limit) external;
 
-    /// @notice Sends all that the caller took out to `to`, once the exit delay has passed.
-    function withdraw(address token, address to) external;
+    /// @notice Called by the rounds contract for a stake, while not paused, or the claims contract for a bond: free to locked.
+    /// @param delegated Whether somebody else than the account does it, so that its allowance counts.
+    function lock(address account, address token, uint256 amount, bool delegated) external;
 
-    /// @notice Called by the rounds or the disputes contract: free to locked.
-    function lock(address account, address token, uint256 amount) external;
+    /// @notice Called by the studies or the claims contract: locked to free.
+    /// @param delegated As when it was locked.
+    function unlock(address account, address token, uint256 amount, bool delegated) external;
 
-    /// @notice Called by the rounds or the disputes contract: locked to free, at most what is locked.
-    function unlock(address account, address token, uint256 amount) external;
+    /// @notice Called by the studies or the claims contract: takes `amounts` of what `accounts` have locked. `kept` of it joins the study's
+    /// pot, the challenger (if any) has `CHALLENGER_BPS` of all as far as the rest goes, and what is left is burnt.
+    function slash(
+        StudyId study,
+        address token,
+        address[] calldata accounts,
+        uint256[] calldata amounts,
+        uint256 kept,
+        address challenger
+    ) external;
 
-    /// @notice Called by the disputes contract: takes up to `amount` from locked, then exiting, then free tokens into the study's pot.
-    /// @return taken What there was to take.
-    function slash(address account, address token, uint256 amount, StudyId study)
-        external
-        returns (uint256 taken);
-
-    /// @notice Called by the rounds contract: draws a study's rewards from its sponsor, who has approved the vault for them,
+    /// @notice Called by the studies contract: draws a study's rewards from its sponsor, who has approved the vault for them,
     /// into its pot. Once per study.
     function fund(StudyId study, address token, uint256 amount, address from) external;
 
-    /// @notice Called by the rounds, the disputes or the rewards contract: from the study's pot into an account's free balance.
+    /// @notice Called by the studies or the payouts contract: from the study's pot into an account's free balance.
     function pay(StudyId study, address account, uint256 amount) external;
 
-    /// @notice Called by the model market: draws licence fees from a buyer, who has approved the vault for them, into the market's free
-    /// balance.
+    /// @notice Called by the studies or the payouts contract: what is burnt of a study's pot is nobody's for good.
+    function burn(StudyId study, uint256 amount) external;
+
+    /// @notice Called by the model market: draws licence fees from a buyer, who has approved the vault for them, and holds them for the
+    /// market to share out.
     /// @return received What arrived.
     function collect(address token, uint256 amount, address from) external returns (uint256 received);
 
-    /// @notice Called by the model market: from its free balance into an account's.
+    /// @notice Called by the model market: from the fees that are held into an account's free balance.
     function disburse(address token, address account, uint256 amount) external;
 
     /// @notice An account's free and locked tokens.
     function balanceOf(address account, address token) external view returns (Balance memory);
 
-    /// @notice An account's tokens on their way out.
-    function exitOf(address account, address token) external view returns (Exit memory);
+    /// @notice What others may lock of an account's tokens, and have locked.
+    function allowanceOf(address account, address token) external view returns (Allowance memory);
 
     /// @notice What a study has not paid out yet.
     function potOf(StudyId study) external view returns (Pot memory);
@@ -177,6 +195,9 @@ interface IStakeVault {
     /// @notice Whether the consortium allows `token`.
     function isAllowed(address token) external view returns (bool);
 
-    /// @notice Seconds between an exit request and the withdrawal.
-    function exitDelay() external view returns (uint256);
+    /// @notice What is nobody's for good.
+    function burntOf(address token) external view returns (uint256);
+
+    /// @notice The licence fees that are held for the model market.
+    function feesHeld(address token) external view returns (uint256);
 }

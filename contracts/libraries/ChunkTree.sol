@@ -7,10 +7,10 @@ uint256 constant CHUNK_BYTES = 512;
 
 /// @title One chunk of a vector, checked against the vector's root
 /// @notice A binary SHA-256 tree over 512-byte chunks by position, padded with zero chunks to the next power of two. The chunk count is
-/// known from the study spec, so neither a level nor a length can be confused.
+/// known from the study's terms, so neither a level nor a length can be confused. Every leaf can be opened, also those of the padding.
 library ChunkTree {
     error ChunkSize(uint256 length, uint256 expected);
-    error ChunkIndexOutOfRange(uint256 index, uint256 chunkCount);
+    error ChunkIndexOutOfRange(uint256 index, uint256 leaves);
     error ProofLength(uint256 length, uint256 expected);
 
     /// @notice Whether `chunk` stands at `index` in the vector with this root.
@@ -48,9 +48,10 @@ library ChunkTree {
         }
     }
 
-    /// @notice Reverts unless a vector of so many chunks has one at `index`.
+    /// @notice Reverts unless the tree of so many chunks has a leaf at `index`.
     function requireIndex(uint256 index, uint256 chunkCount) internal pure {
-        require(index < chunkCount, ChunkIndexOutOfRange(index, chunkCount));
+        uint256 leaves = uint256(1) << depth(chunkCount);
+        require(index < leaves, ChunkIndexOutOfRange(index, leaves));
     }
 
     /// @notice How many levels lie above the leaves.

@@ -79,17 +79,17 @@ library Purposes {
     /// @notice Reverts unless `purposes` can be consented to.
     function requireConsent(uint32 purposes) internal pure {
         _requireDefined(purposes);
-        if (purposes & PERMISSIONS == 0) revert NoPermission(purposes);
+        require(purposes & PERMISSIONS != 0, NoPermission(purposes));
     }
 
     /// @notice Reverts unless `purposes` can be requested.
     function requireRequest(uint32 purposes) internal pure {
         _requireDefined(purposes);
-        if (_covering(purposes) == 0) revert AmbiguousRequest(purposes);
+        require(_covering(purposes) != 0, AmbiguousRequest(purposes));
     }
 
     function _requireDefined(uint32 purposes) private pure {
-        if (purposes & ~DEFINED != 0) revert UndefinedPurposes(purposes, purposes & ~DEFINED);
+        require(purposes & ~DEFINED == 0, UndefinedPurposes(purposes, purposes & ~DEFINED));
     }
 
     /// @dev The permissions that cover a request's one permission; none for a request without exactly one, or with POA and
