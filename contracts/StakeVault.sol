@@ -55,6 +55,9 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
     /// @inheritdoc IStakeVault
     mapping(address token => uint256) public feesHeld;
 
+    /// @inheritdoc IStakeVault
+    mapping(address account => bool) public delegates;
+
     // Constructor
 
     constructor(
@@ -141,6 +144,7 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
     function setAllowance(address account, address token, uint128 limit) external {
         _requireOwn(account);
 
+        if (!delegates[account]) delegates[account] = true;
         _allowances[account][token].limit = limit;
 
         emit AllowanceSet(token, account, limit);
@@ -160,7 +164,7 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
 
         // An account whose admin key was replaced no longer speaks for itself.
         if (delegated) _useAllowance(account, token, amount);
-        else require(CONSORTIUM.adminOf(account) == account, NotTheAccounts(account, account));
+        else require(_speakerOf(account) == account, NotTheAccounts(account, account));
         // The casts are safe: the amount is at most a uint128.
         _balances[account][token] =
             Balance({free: balance.free - uint128(amount), locked: balance.locked + uint128(amount)});
@@ -369,7 +373,12 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
     }
 
     function _requireOwn(address account) private view {
-        require(CONSORTIUM.adminOf(account) == msg.sender, NotTheAccounts(account, msg.sender));
+        require(_speakerOf(account) == msg.sender, NotTheAccounts(account, msg.sender));
+    }
+
+    /// @dev The consortium can admit anybody, unasked. It is heard about an account only after this has acted as a hospital here.
+    function _speakerOf(address account) private view returns (address) {
+        return delegates[account] ? CONSORTIUM.adminOf(account) : account;
     }
 
     function _requireReceiver(address receiver) private view {

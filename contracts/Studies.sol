@@ -313,7 +313,8 @@ contract Studies is IStudies, Guarded {
 
     function _requireClaims(StudyTerms calldata t) private pure {
         require(t.maxAttempts <= ATTEMPT_LIMIT, AttemptsOutOfRange(t.maxAttempts, ATTEMPT_LIMIT));
-        require(t.maxAttempts == 0 || t.bond != 0, BondZero());
+        uint256 most = t.stake / 2;
+        require(t.maxAttempts == 0 || (t.bond != 0 && t.bond <= most), BondOutOfRange(t.bond, most));
         require(t.maxAttempts == 0 || t.rule.perChunk(), RuleNotPerChunk(t.rule));
     }
 

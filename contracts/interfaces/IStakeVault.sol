@@ -85,7 +85,7 @@ interface IStakeVault {
     /// @notice Tokens for `receiver` would be lost: the zero account, the vault itself, or a contract that it trusts.
     error ReceiverRefused(address receiver);
 
-    /// @notice `caller` is neither the account nor, for a hospital, its admin account.
+    /// @notice `caller` is not the account, or, where it ever set an allowance, not the hospital's admin account.
     error NotTheAccounts(address account, address caller);
 
     /// @notice `account` has `free` of `token` to use, and `needed` is more.
@@ -139,11 +139,13 @@ interface IStakeVault {
         bytes32 s
     ) external;
 
-    /// @notice Sends free tokens of an account to `to`; by the account itself, or the admin account of a hospital.
+    /// @notice Sends free tokens of an account to `to`; by the account itself, or, for a hospital that ever set an allowance, by its present
+    /// admin account.
     function withdraw(address account, address token, uint256 amount, address to) external;
 
     /// @notice Lets others (the hospital's operator) lock up to `limit` of an account's free tokens, all that is locked now included; by
-    /// the account itself, or the admin account of a hospital.
+    /// whom `withdraw` is for. From the first time on the account is a hospital's here: should the consortium replace its admin key, the new one
+    /// speaks for it.
     function setAllowance(address account, address token, uint128 limit) external;
 
     /// @notice Called by the rounds contract for a stake, while not paused, or the claims contract for a bond: free to locked.
@@ -200,4 +202,7 @@ interface IStakeVault {
 
     /// @notice The licence fees that are held for the model market.
     function feesHeld(address token) external view returns (uint256);
+
+    /// @notice Whether the account ever set an allowance.
+    function delegates(address account) external view returns (bool);
 }

@@ -109,7 +109,8 @@ interface IStudies {
     error SumCouldWrap(uint256 maxHospitals, uint256 maxWeight, uint256 steps);
     error ShareOutOfRange(uint256 bps, uint256 limit);
     error AttemptsOutOfRange(uint256 attempts, uint256 limit);
-    error BondZero();
+    /// @notice A bond is more than nothing and at most half of the stake: a larger one could be saved by having an update struck.
+    error BondOutOfRange(uint256 bond, uint256 most);
     error RuleNotPerChunk(IAggregationRule rule);
     error NotSettled(StudyId study, uint256 until);
     error AlreadyReleased(StudyId study, SeatId seat);
