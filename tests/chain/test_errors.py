@@ -11,6 +11,7 @@ from medfed.chain.artifacts import artifact, artifact_names
 from medfed.chain.codec import encode_values, signature, snake
 from medfed.chain.errors import error_name, revert_from
 from medfed.chain.sentences import SENTENCES
+from tests.conftest import ROOT
 
 ERRORS = {
     signature(entry): entry
@@ -54,6 +55,13 @@ def test_sentences_use_values_that_exist():
     for name, text in SENTENCES.items():
         assert name in known, f"there is a sentence for {name}, which no contract has"
         assert set(re.findall(r"{(\w+)}", text)) <= known[name], name
+
+
+def test_every_error_of_ours_has_a_sentence():
+    """Those of the libraries that nobody meets are told with their name and values."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "contracts").rglob("*.sol")]
+    ours = {name for text in sources for name in re.findall(r"^\s*error (\w+)\(", text, re.MULTILINE)}
+    assert ours & {entry["name"] for entry in ERRORS.values()} <= set(SENTENCES)
 
 
 def test_enums_by_name():

@@ -56,5 +56,5 @@ def test_wrappers_read_what_the_spec_says(embedded, made):
     one = b"\0\0\0\1" * 128
     assert Rule(embedded, made[0]).check_chunk([one, CHUNK], one)
     assert not Rule(embedded, made[0]).check_chunk([one, one], one)
-    with pytest.raises(ContractRevert, match="NotPerChunk"):
+    with pytest.raises(ContractRevert, match="cannot be checked chunk by chunk"):
         Rule(embedded, made[-1]).check_chunk([CHUNK], CHUNK)

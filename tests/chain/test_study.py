@@ -7,118 +7,24 @@ import time
 import pytest
 
 from medfed.chain import history
+from medfed.chain.administration import acts
+from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.consents import SignedMessage
 from medfed.chain.contracts.consortium import HospitalStatus
-from medfed.chain.contracts.datasets import DatasetInfo
-from medfed.chain.contracts.rounds import ScoreMode, StudyState, StudyTerms
-from medfed.chain.deployer import Deployer, Order
-from medfed.chain.deployment import load, open_index
+from medfed.chain.contracts.payouts import Earned
+from medfed.chain.contracts.rounds import EnrolmentTerms, StudyState
+from medfed.chain.contracts.studies import Offer, ScoreMode
 from medfed.chain.keys import patient_account
-from medfed.chain.params import parameters_for
 from medfed.chain.sender import Sender
 from medfed.errors import ContractRevert
 from medfed.protocol import consent
-from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.commitments import Aggregate
+from medfed.protocol.layout import Vector
 from medfed.protocol.phase import Outcome, Phase
 from medfed.protocol.typed import AttestationMessage, GrantMessage, consent_domain, digest, rounds_domain
+from medfed.rounds.history import read_round, read_study, study_ids
 from tests.chain.conftest import funded
-
-GRU = 1
-REWARD, STAKE = 900, 500
-
-
-class Hospital:
-    """A hospital of the test: its accounts, its senders, its dataset and seat."""
-
-    def __init__(self, client, number):
-        self.admin, self.operator = funded(client), funded(client)
-        self.as_admin, self.as_operator = Sender(client, self.admin), Sender(client, self.operator)
-        self.number = number
-        self.id = self.admin.address
-
-
-class World:
-    """A deployment with three hospitals, their datasets and stakes."""
-
-    def __init__(self, client, folder):
-        self.client = client
-        self.owner = Sender(client, funded(client))
-        Deployer(Order(parameters_for(client), folder), self.owner).run()
-        self.at = load(client, folder)
-        self.index = open_index(self.at, None)
-        self.token = self.at.development_token
-        self.hospitals = [self.admitted(number) for number in range(3)]
-        self.sponsor = Sender(client, funded(client))
-
-    def admitted(self, number):
-        hospital = Hospital(self.client, number)
-        key = bytes([number + 1]) * 32
-        self.owner.send(self.at.consortium.admit(hospital.id, hospital.operator.address, key, b"\x09" * 32))
-        receipt = hospital.as_operator.send(self.at.datasets.register(info(number)))
-        hospital.dataset = self.at.datasets.registered(receipt)
-        self.owner.send(self.token.mint(hospital.id, STAKE))
-        hospital.as_admin.send(self.token.approve(self.at.vault.address, STAKE))
-        hospital.as_admin.send(self.at.vault.deposit(self.token.address, STAKE, hospital.id))
-        return hospital
-
-    def terms(self, **changes):
-        return StudyTerms(
-            **{
-                "spec": b"\x05" * 32,
-                "token": self.token.address,
-                "reward_per_round": REWARD,
-                "stake": STAKE,
-                "rule": self.at.rule.address,
-                "purposes": GRU,
-                "disease": 0,
-                "enrol_deadline": self.client.head().timestamp + 3600,
-                "min_hospitals": 2,
-                "max_hospitals": 3,
-                "rounds": 2,
-                "max_voids": 1,
-                "cohort_step": 16,
-                "training_seconds": 600,
-                "aggregating_seconds": 600,
-                "dispute_seconds": 60,
-                "max_weight": 1000,
-                "attester_bps": 1000,
-                "words": 100,
-                "steps": 1000,
-                "claim_seconds": 60,
-                "max_attempts": 2,
-                "bond": STAKE,
-                "score_mode": ScoreMode.WEIGHT,
-                "patient_bps": 0,
-                "sponsor_fee_bps": 0,
-                **changes,
-            }
-        )
-
-    def study(self, **changes):
-        self.owner.send(self.token.mint(self.sponsor.address, 10 * REWARD))
-        self.sponsor.send(self.token.approve(self.at.vault.address, 10 * REWARD))
-        return self.at.rounds.created(self.sponsor.send(self.at.rounds.create_study(self.terms(**changes))))
-
-    def running(self, **changes):
-        study = self.study(**changes)
-        for hospital in self.hospitals:
-            receipt = hospital.as_operator.send(self.at.rounds.enrol(study, hospital.dataset))
-            hospital.seat = self.at.rounds.enrolled(receipt)
-        self.owner.send(self.at.rounds.advance(study))
-        return study
-
-
-def info(number):
-    return DatasetInfo(bytes([number]) * 32, b"\x02" * 32, b"\x03" * 32, 100 + number, GRU, 0, 9000)
-
-
-def update_of(hospital, number):
-    mark = bytes([16 * number + hospital.number])
-    return Update(mark * 32, mark * 32, mark * 32, mark * 32, 32 * (hospital.number + 1))
-
-
-def aggregate_of(number):
-    return Aggregate(bytes([number]) * 32, b"\x0a" * 32, b"\x0b" * 32, 0b111, 32 + 64 + 96)
+from tests.chain.world import GRU, REWARD, SPEC, STAKE, World, aggregate_of, info, update_of
 
 
 @pytest.fixture
@@ -144,56 +50,107 @@ def test_study_from_enrolment_to_pay(world):
         )
         third.as_operator.send(at.rounds.attest_hash(study, number, third.seat, result.digest(study, number)))
         assert at.rounds.round(study, number).outcome is Outcome.FINAL
-        assert at.rounds.hash_aggregate(study, number, result) == result.digest(study, number)
     assert at.rounds.study(study).state is StudyState.COMPLETED
     world.client.travel(120)
-    for number in (1, 2):
-        for hospital in world.hospitals:
-            shown = (aggregate_of(number), update_of(hospital, number))
-            world.owner.send(at.rounds.claim(study, number, hospital.seat, shown))
     for hospital in world.hospitals:
-        world.owner.send(at.rounds.release(study, hospital.seat))
+        earned = [Earned(number, update_of(hospital, number), aggregate_of(number)) for number in (1, 2)]
+        world.owner.send(at.payouts.claim(study, hospital.seat, earned))
+        world.owner.send(at.studies.release(study, hospital.seat))
+    world.owner.send(at.studies.refund(study))
     index.sync()
     check_history(world, study)
-    paid = {payment.hospital: 0 for payment in history.payments(index, study)}
-    for payment in history.payments(index, study):
-        paid[payment.hospital] += payment.amount
+    paid = dict.fromkeys((hospital.id for hospital in world.hospitals), 0)
+    for event in index.events("Claimed", study=study):
+        paid[event["hospital"]] += event["amount"]
     for hospital in world.hospitals:
-        assert at.vault.balance(hospital.id, world.token.address).free == STAKE + paid[hospital.id]
-        assert at.vault.balance(hospital.id, world.token.address).locked == 0
+        balance = at.vault.balance(hospital.id, world.token.address)
+        assert (balance.free, balance.locked) == (STAKE + paid[hospital.id], 0)
+        assert at.vault.allowance(hospital.id, world.token.address).left == STAKE
     assert 0 <= 2 * REWARD - sum(paid.values()) <= 6
 
 
 def check_history(world, study):
-    index, hospitals = world.index, world.hospitals
-    [record] = history.studies(index)
-    assert (record.study, record.sponsor, record.terms.rounds) == (study, world.sponsor.address, 2)
-    assert record.terms.token == world.token.address
-    assert [seat.hospital for seat in history.members(index, study)] == [
-        hospital.id for hospital in hospitals
-    ]
-    assert [seat.records for seat in history.members(index, study)] == [100, 101, 102]
-    rounds = history.rounds(index, study)
-    assert [each.number for each in rounds] == [1, 2]
-    assert all(each.final and each.closed and not each.void for each in rounds)
-    assert rounds[0].opened_at == world.at.rounds.round(study, 1).opened_at
+    index, hospitals, at = world.index, world.hospitals, world.at
+    assert study_ids(index) == [study]
+    found = read_study(index, study)
+    assert (found.sponsor, found.rounds, found.ended) == (world.sponsor.address, 2, "completed")
+    assert found.terms == world.terms(enrol_deadline=found.terms.enrol_deadline)
+    assert [entry.hospital for entry in found.enrolments] == [hospital.id for hospital in hospitals]
+    assert [entry.records for entry in found.enrolments] == [100, 101, 102]
+    assert (found.released, found.refunded, found.barred) == (0b111, True, {})
+    assert found.settled_at == at.rounds.study(study).settled_at
     for number in (1, 2):
-        assert history.updates(index, study, number) == {h.seat: update_of(h, number) for h in hospitals}
+        told = read_round(index, study, number)
+        stored = at.rounds.round(study, number)
+        assert told.updates == {h.seat: update_of(h, number) for h in hospitals}
+        assert (told.opened_at, told.closed_at) == (stored.opened_at, stored.closed_at)
+        assert (told.outcome, told.finals_before) == (stored.outcome, stored.finals_before)
+        assert told.ended_at == told.final_at == at.rounds.end(study, number)
         result = aggregate_of(number)
         key = result.digest(study, number)
-        assert history.proposals(index, study, number) == {key: result}
-        assert history.final_aggregates(index, study)[number] == (key, result)
-        votes = [vote.seats for vote in history.attestations(index, study, number)]
-        assert sorted(votes) == [1, 2, 4]
-        assert world.at.rounds.ballot(study, number, key).attesters == 0b111
+        assert (told.final_hash, told.result) == (key, result)
+        assert told.attesters == {key: at.rounds.ballot(study, number, key).attesters} == {key: 0b111}
+        assert at.payouts.claimed_by(study, number) == 0b111
     for hospital in hospitals:
-        commitment = world.at.rounds.commitment(study, 1, hospital.seat)
+        commitment = at.rounds.commitment(study, 1, hospital.seat)
         assert commitment == update_of(hospital, 1).commitment()
+    commitments = at.rounds.commitments(study, 1, [2, 0])
+    assert commitments == {h.seat: update_of(h, 1).commitment() for h in (hospitals[0], hospitals[2])}
     assert all(dataset.version == 1 for dataset in history.datasets(index))
     assert [dataset.info for dataset in history.datasets(index)] == [info(number) for number in range(3)]
     assert [hospital.operator for hospital in history.hospitals(index)] == [
         h.operator.address for h in hospitals
     ]
+
+
+def test_what_a_study_offers_and_asks_for(world):
+    """The terms, in the three places where the contracts keep them, and the wiring."""
+    at, terms = world.at, world.terms(patient_bps=500, statistics=(Vector(3, 9, weighted=False),))
+    study = world.study(patient_bps=500, statistics=terms.statistics)
+    assert at.rounds.deployment() == at.wiring
+    assert at.studies.study_count() == 1
+    assert at.studies.offer(study) == Offer(
+        rule=terms.rule,
+        reward_per_round=REWARD,
+        bond=terms.bond,
+        claim_seconds=60,
+        max_attempts=2,
+        attester_bps=1000,
+        patient_bps=500,
+        sponsor_fee_bps=0,
+        score_mode=ScoreMode.WEIGHT,
+        refunded=False,
+        released=0,
+    )
+    assert at.studies.vectors(study) == terms.vectors(statistics=False)
+    assert at.studies.vectors(study, statistics=True) == terms.vectors(statistics=True)
+    assert at.studies.pools(study) == terms.pools()
+    asked = at.rounds.enrolment(study)
+    assert asked == EnrolmentTerms(
+        token=terms.token,
+        stake=STAKE,
+        sponsor=world.sponsor.address,
+        enrol_deadline=asked.enrol_deadline,
+        purposes=GRU,
+        disease=0,
+        max_hospitals=3,
+        spec=SPEC,
+    )
+    stored = at.rounds.study(study)
+    assert (stored.state, stored.rounds, stored.max_voids) == (StudyState.ENROLLING, 2, 1)
+
+
+def test_what_enrolling_refuses(world):
+    """Another spec, a larger stake, more than the hospital's allowance: each in a sentence."""
+    at, study = world.at, world.study()
+    first = world.hospitals[0]
+    with pytest.raises(ContractRevert, match="is not the one you looked at"):
+        first.as_operator.send(at.rounds.enrol(study, first.dataset, bytes(32), STAKE))
+    with pytest.raises(ContractRevert, match=f"asks for a stake of {STAKE}, more than the {STAKE - 1}"):
+        first.as_operator.send(at.rounds.enrol(study, first.dataset, SPEC, STAKE - 1))
+    first.as_admin.send(at.vault.set_allowance(first.id, world.token.address, STAKE - 1))
+    with pytest.raises(ContractRevert, match="need a larger allowance of its admin account"):
+        first.as_operator.send(at.rounds.enrol(study, first.dataset, SPEC, STAKE))
 
 
 def test_attestations_by_signature(world):
@@ -231,37 +188,80 @@ def test_refusals_are_sentences(world):
     with pytest.raises(ContractRevert, match="does not hold the role"):
         first.as_admin.send(at.consortium.suspend(world.hospitals[1].id))
     with pytest.raises(ContractRevert, match=r"has \d+ of token .* free in the vault and needs"):
-        first.as_admin.send(at.vault.request_exit(world.token.address, 10**9))
+        first.as_admin.send(at.vault.withdraw(first.id, world.token.address, 10**9, first.id))
+    with pytest.raises(ContractRevert, match="may not move what belongs to"):
+        first.as_operator.send(at.vault.withdraw(first.id, world.token.address, 1, first.id))
     assert world.client.nonce(first.operator.address) == before
 
 
 def test_absence_void_and_refund(world):
     """Silence voids rounds until the study aborts; the sponsor gets the rest back, in views and in the index."""
     at, study = world.at, world.running(max_voids=0)
-    first = world.hospitals[0]
-    first.as_operator.send(at.rounds.abstain(study, 1, first.seat))
+    first, second, third = world.hospitals
+    first.as_operator.send(at.rounds.submit_update(study, 1, first.seat, update_of(first, 1)))
+    second.as_operator.send(at.rounds.abstain(study, 1, second.seat))
     world.client.travel(700)
-    nothing = Aggregate(bytes(32), bytes(32), bytes(32), 0, 0)
-    world.owner.send(at.disputes.record_absences(study, 1, nothing))
-    assert at.rounds.absence(study, 1).abstained == 0b001
-    assert at.disputes.absences_recorded(study, 1) == 0b110
+    world.owner.send(at.claims.record_absences(study, 1))
+    assert at.rounds.absence(study, 1).abstained == 0b010
+    assert at.claims.absences_recorded(study, 1) == 0b100
+    assert at.studies.misses(study, third.seat) == 1
+    due = STAKE * at.studies.slash_bps() // 10_000
+    assert at.studies.taken(study, third.seat) == due == at.vault.burnt(world.token.address)
     world.owner.send(at.rounds.advance(study))
     assert at.rounds.study(study).state is StudyState.ABORTED
     world.client.travel(120)
-    world.owner.send(at.rounds.refund(study))
+    world.owner.send(at.studies.refund(study))
+    assert at.studies.is_refunded(study)
+    world.owner.send(at.studies.release(study, third.seat))
+    assert at.studies.released(study) == 0b100
+    assert at.vault.balance(third.id, world.token.address).free == STAKE - due
+    assert at.vault.allowance(third.id, world.token.address).used == due
     world.index.sync()
     assert at.vault.balance(world.sponsor.address, world.token.address).free >= 2 * REWARD
-    assert history.rounds(world.index, study)[0].void is not None
-    assert at.disputes.record(study, world.hospitals[1].seat).misses == 1
+    assert read_round(world.index, study, 1).void
+
+
+def test_a_round_that_ends_by_time(world):
+    """A claim is made, objected to, made again and accepted; each is settled, and every view tells the same."""
+    at, study = world.at, world.running(bond=STAKE // 10, stake=STAKE // 2)
+    first, second, third = world.hospitals
+    for hospital in world.hospitals:
+        hospital.as_operator.send(at.rounds.submit_update(study, 1, hospital.seat, update_of(hospital, 1)))
+    world.client.travel(400)
+    result = aggregate_of(1)
+    wrong = Aggregate(b"\x21" * 32, b"\x22" * 32, b"\x23" * 32, 0b111, 192)
+    receipt = first.as_operator.send(at.claims.submit_aggregate(study, 1, first.seat, wrong))
+    assert at.claims.attempted(receipt) == 0
+    third.as_operator.send(at.claims.object(study, 1, 0))
+    third.as_operator.send(at.claims.lack(study, 1, third.seat, 0b001))
+    second.as_operator.send(at.claims.submit_aggregate(study, 1, second.seat, result))
+    contest = at.claims.contest(study, 1)
+    assert (contest.count, contest.authors, contest.objectors, contest.lacking) == (2, 0b011, 0b100, 0b100)
+    assert at.claims.leader(study, 1) == third.seat
+    assert at.claims.held_until(study, 1) == contest.held_until
+    world.client.travel(60)
+    world.owner.send(at.claims.finalise(study, 1, result))
+    assert at.claims.attempt(study, 1, 1).state is AttemptState.ACCEPTED
+    assert at.claims.attempt(study, 1, 0).state is AttemptState.OBJECTED
+    world.client.travel(60)
+    world.owner.send(at.claims.settle(study, 1, 0, wrong, result))
+    world.owner.send(at.claims.settle(study, 1, 1, result, result))
+    assert at.claims.barred(study) == 0
+    assert at.vault.burnt(world.token.address) == STAKE // 10
+    place, work = (study, 1, first.seat), (result, update_of(first, 1))
+    assert at.payouts.share(place, work) == (update_of(first, 1).weight, 192)
+    earning = at.rounds.earning(study, 1, first.seat, result.digest(study, 1))
+    assert (earning.outcome, earning.attesters, earning.barred) == (Outcome.FINAL, 0b010, False)
+    assert at.rounds.hospitals_of(study, 0b101) == [first.id, third.id]
 
 
 def test_hospital_keys_and_status(world):
     """Keys rotate, suspensions come and go; the index shows the present state and the views agree."""
     at, hospital = world.at, world.hospitals[0]
     other = funded(world.client)
-    hospital.as_admin.send(at.consortium.rotate_operator(other.address))
-    hospital.as_admin.send(at.consortium.rotate_encryption_key(b"\x77" * 32))
-    hospital.as_admin.send(at.consortium.update_metadata(b"\x78" * 32))
+    hospital.as_admin.send(at.consortium.rotate_operator(hospital.id, other.address))
+    hospital.as_admin.send(at.consortium.rotate_encryption_key(hospital.id, b"\x77" * 32))
+    hospital.as_admin.send(at.consortium.update_metadata(hospital.id, b"\x78" * 32))
     world.owner.send(at.consortium.suspend(world.hospitals[1].id))
     world.owner.send(at.consortium.suspend(world.hospitals[2].id))
     world.owner.send(at.consortium.reinstate(world.hospitals[2].id))
@@ -278,6 +278,46 @@ def test_hospital_keys_and_status(world):
     assert at.consortium.hospital_of(other.address) == hospital.id
     assert at.consortium.hospital_of(hospital.operator.address) is None
     assert at.consortium.is_operator(hospital.id, other.address) == (True, True)
+
+
+def test_a_lost_admin_key(world):
+    """The consortium names another account, which speaks for the hospital after the notice; a veto ends a proposal."""
+    at, hospital = world.at, world.hospitals[0]
+    heir = Sender(world.client, funded(world.client))
+    world.owner.send(at.consortium.propose_admin(hospital.id, heir.address))
+    hospital.as_operator.send(at.consortium.veto_admin(hospital.id))
+    assert at.consortium.proposal(hospital.id) is None
+    world.owner.send(at.consortium.propose_admin(hospital.id, heir.address))
+    world.owner.send(at.consortium.withdraw_admin(hospital.id))
+    world.owner.send(at.consortium.propose_admin(hospital.id, heir.address))
+    proposal = at.consortium.proposal(hospital.id)
+    assert proposal is not None
+    with pytest.raises(ContractRevert, match=f"runs until second {proposal.effective_at}"):
+        heir.send(at.consortium.accept_admin(hospital.id))
+    world.client.travel(proposal.effective_at - world.client.head().timestamp)
+    heir.send(at.consortium.accept_admin(hospital.id))
+    assert at.consortium.admin_of(hospital.id) == heir.address
+    heir.send(at.vault.withdraw(hospital.id, world.token.address, STAKE, heir.address))
+    world.index.sync()
+    assert history.hospitals(world.index)[0].admin == heir.address
+    names = [act.name for act in acts(world.index) if act.name.startswith("Admin")]
+    assert names.count("AdminProposed") == 3
+    assert {"AdminVetoed", "AdminWithdrawn", "AdminReplaced"} < set(names)
+
+
+def test_suspensions_of_the_past(world):
+    """Whoever asks of seconds gone by is told."""
+    at, hospital = world.at, world.hospitals[0]
+    before = world.client.head().timestamp
+    world.client.travel(10)
+    world.owner.send(at.consortium.suspend(hospital.id))
+    suspended = world.client.head().timestamp
+    world.client.travel(10)
+    world.owner.send(at.consortium.reinstate(hospital.id))
+    now = world.client.travel(10).timestamp
+    assert at.consortium.was_suspended(hospital.id, before, now)
+    assert not at.consortium.was_suspended(hospital.id, before, suspended - 1)
+    assert not at.consortium.was_suspended(hospital.id, now, now)
 
 
 def test_dataset_versions(world):

@@ -149,7 +149,7 @@ class TestKill:
         assert wrong_after(deployer(chain, account, tmp_path), chain, tmp_path) == []
 
     @pytest.mark.anvil
-    @pytest.mark.parametrize("step", [1, 7, 10])
+    @pytest.mark.parametrize("step", [1, 7, 12])
     def test_by_the_system(self, anvil, tmp_path, step):
         """The real thing: SIGKILL while a step is being sent, then the command again."""
         client = connect(anvil.url)
@@ -175,7 +175,7 @@ class TestKill:
             killing(chain, account, tmp_path, "after", 2).run()
         chain.send_raw = plain
         shipped = parameters_for(chain)
-        vault = shipped.vault.model_copy(update={"exit_delay_seconds": 7200})
+        vault = shipped.vault.model_copy(update={"challenger_bps": 4000})
         other = shipped.model_copy(update={"vault": vault})
         with pytest.raises(ConfigError, match="other parameters"):
             deployer(chain, account, tmp_path, parameters=other).run()
@@ -297,6 +297,20 @@ class TestLoad:
         report.path.write_text(json.dumps(record))
         with pytest.raises(WrongChain, match="no contract StakeVault at 0x"):
             load(chain, tmp_path)
+
+    def test_contracts_that_do_not_belong_together(self, chain, tmp_path):
+        """The rounds contract names the others: a book that names one of another deployment is refused."""
+        report = deployer(chain, funded(chain), tmp_path / "one").run()
+        other = deployer(chain, funded(chain), tmp_path / "two").run()
+        record = json.loads(report.path.read_text())
+        record["contracts"]["Payouts"]["address"] = other.book.contracts["Payouts"].address
+        report.path.write_text(json.dumps(record))
+        with pytest.raises(WrongChain, match="names other contracts than the FederatedRounds"):
+            load(chain, tmp_path / "one")
+        record["contracts"]["FederatedRounds"]["address"] = other.book.contracts["SumRule"].address
+        report.path.write_text(json.dumps(record))
+        with pytest.raises(WrongChain, match="names other contracts than the FederatedRounds"):
+            load(chain, tmp_path / "one")
 
     def test_damaged_book(self, chain, tmp_path):
         """A torn file is named instead of guessed at."""

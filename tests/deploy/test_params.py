@@ -12,17 +12,14 @@ chain_ids = [5]
 tokens = ["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"]
 
 [vault]
-exit_delay_seconds = 100
-
-[rounds]
-min_phase_seconds = 10
-min_dispute_seconds = 100
-
-[disputes]
-miss_slash_bps = 10000
 challenger_bps = 5000
 
-[rewards]
+[studies]
+min_phase_seconds = 10
+min_dispute_seconds = 7776000
+slash_bps = 10000
+
+[payouts]
 sweep_delay_seconds = 15552000
 """
 
@@ -41,21 +38,20 @@ def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(GOOD)
     parameters = read_parameters(path)
-    assert (parameters.network, parameters.disputes.miss_slash_bps) == ("mine", 10_000)
+    assert (parameters.network, parameters.studies.slash_bps) == ("mine", 10_000)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [
-        ("exit_delay_seconds = 100", "exit_delay_seconds = 7776001", "vault.exit_delay_seconds"),
-        ("exit_delay_seconds = 100", "exit_delay_seconds = -1", "vault.exit_delay_seconds"),
-        ("exit_delay_seconds = 100", "exit_delay_seconds = 99", "min_dispute_seconds must not exceed"),
-        ("min_phase_seconds = 10", "min_phase_seconds = 0", "rounds.min_phase_seconds"),
-        ("miss_slash_bps = 10000", "miss_slash_bps = 10001", "disputes.miss_slash_bps"),
-        ("miss_slash_bps = 10000", "", "disputes.miss_slash_bps"),
-        ("miss_slash_bps", "miss_slash", "disputes.miss_slash"),
-        ("challenger_bps = 5000", "challenger_bps = 5001", "disputes.challenger_bps"),
-        ("sweep_delay_seconds = 15552000", "sweep_delay_seconds = 15551999", "rewards.sweep_delay_seconds"),
+        ("challenger_bps = 5000", "challenger_bps = 5001", "vault.challenger_bps"),
+        ("challenger_bps = 5000", "challenger_bps = -1", "vault.challenger_bps"),
+        ("min_phase_seconds = 10", "min_phase_seconds = 0", "studies.min_phase_seconds"),
+        ("_seconds = 7776000", "_seconds = 7776001", "studies.min_dispute_seconds"),
+        ("slash_bps = 10000", "slash_bps = 10001", "studies.slash_bps"),
+        ("slash_bps = 10000", "", "studies.slash_bps"),
+        ("slash_bps", "slash", "studies.slash"),
+        ("sweep_delay_seconds = 15552000", "sweep_delay_seconds = 15551999", "payouts.sweep_delay_seconds"),
         ("1BeAed", "1BeAEd", "is not an address"),
         ("[vault]", "[vault", "not TOML"),
     ],

@@ -55,7 +55,7 @@ def test_all_is_well(deployed):
     text = "\n".join(map(str, checks))
     for name in deployed.book.contracts:
         assert f"code and constructor of {name}" in text
-    for function in ("Consortium.admit", "StakeVault.allowToken", "FederatedRounds.pause"):
+    for function in ("Consortium.admit", "StakeVault.allowToken", "StakeVault.pause"):
         assert f"{function} asks for" in text
     assert len({check.subject for check in checks}) == len(checks)
 
@@ -77,7 +77,7 @@ def test_no_code(deployed):
 
 def test_other_constructor_values(deployed, sender):
     """A contract of the right code that was wired to something else is found by its immutable values."""
-    places = [deployed.manager.address, *(new_account().address for _ in range(4)), 3600]
+    places = [deployed.manager.address, *(new_account().address for _ in range(6)), 5000]
     impostor = sender.send(creation("StakeVault", tuple(places))).contract
     lines = wrong(moved(deployed, "StakeVault", impostor))
     assert any("a constructor value is 0x" in line and "StakeVault" in line for line in lines)
@@ -89,7 +89,7 @@ def test_self_reference_in_place_of_a_contract(deployed, sender):
     from medfed.chain.calls import create_address
 
     own = create_address(sender.address, client.nonce(sender.address))
-    impostor = sender.send(creation("ConsentRegistry", (own,))).contract
+    impostor = sender.send(creation("ConsentRegistry", (deployed.consortium.address, own))).contract
     assert impostor == own
     assert any(
         "a constructor value is 0x" in line for line in wrong(moved(deployed, "ConsentRegistry", impostor))
@@ -99,10 +99,10 @@ def test_self_reference_in_place_of_a_contract(deployed, sender):
 def test_other_parameters(deployed):
     """A deployment is held against the parameters that it is said to have."""
     shipped = parameters_for(deployed.client)
-    disputes = shipped.disputes.model_copy(update={"miss_slash_bps": 77})
-    lines = wrong(deployed, shipped.model_copy(update={"disputes": disputes}))
+    studies = shipped.studies.model_copy(update={"slash_bps": 77})
+    lines = wrong(deployed, shipped.model_copy(update={"studies": studies}))
     assert len(lines) == 1
-    assert "Disputes" in lines[0]
+    assert "Studies" in lines[0]
     assert "a constructor value" in lines[0]
 
 
@@ -149,7 +149,7 @@ def test_the_commands(anvil, tmp_path):
     plan = run("deploy.py", "--dry-run")
     assert plan.returncode == 0, plan.stderr
     assert "gas in all" in plan.stdout
-    assert run("deploy.py").stdout.count("create ") == 11
+    assert run("deploy.py").stdout.count("create ") == 13
     assert run("deploy.py").stdout.startswith("Nothing to do.")
     checked = run("verify.py")
     assert checked.returncode == 0, checked.stdout

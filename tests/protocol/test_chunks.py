@@ -18,6 +18,7 @@ from medfed.protocol.chunks import (
     chunk_count,
     chunk_proof,
     chunk_root,
+    leaf_count,
     verify_chunk,
 )
 from tests.conftest import ROOT
@@ -57,7 +58,8 @@ def test_vectors(case):
     chunk, proof = bytes.fromhex(case["chunk"][2:]), [bytes.fromhex(each[2:]) for each in case["proof"]]
     assert f"0x{chunk_root(values).hex()}" == case["root"]
     assert chunk_proof(values, case["index"]) == proof
-    assert chunks_of(values)[case["index"]] == chunk
+    padded = chunks_of(values) + [bytes(CHUNK_BYTES)] * leaf_count(case["chunks"])
+    assert padded[case["index"]] == chunk
     assert verify_chunk(bytes.fromhex(case["root"][2:]), chunk, case["index"], proof, case["chunks"])
 
 
@@ -116,14 +118,27 @@ def test_zeros_in_the_last_chunk_change_nothing(length, zeros):
         assert chunk_root(longer) == chunk_root(values)
 
 
-def test_a_zero_chunk_is_not_told_from_padding_but_by_the_count():
-    """Three chunks and the same with a chunk of zeros have one root; the count bars the index beyond."""
+@given(lengths)
+def test_every_leaf_can_be_opened_also_those_of_the_padding(length):
+    """Beyond the last chunk they are zeros, and nothing else is proved there; beyond the tree there is nothing."""
+    values = words(length)
+    count, root = chunk_count(length), chunk_root(values)
+    leaves = leaf_count(count)
+    assert leaves >= count > leaves // 2
+    for index in range(count, leaves):
+        proof = chunk_proof(values, index)
+        assert verify_chunk(root, bytes(CHUNK_BYTES), index, proof, count)
+        assert not verify_chunk(root, bytes(CHUNK_BYTES - 1) + b"\1", index, proof, count)
+    assert not verify_chunk(root, bytes(CHUNK_BYTES), leaves, chunk_proof(values, 0), count)
+
+
+def test_what_lies_beyond_the_last_chunk_is_in_the_root():
+    """Three chunks and the same with a fourth that is not zero have other roots, and the fourth can be shown."""
     three = words(3 * CHUNK_WORDS)
-    four = np.append(three, np.zeros(CHUNK_WORDS, dtype=np.uint32))
-    root, proof = chunk_root(four), chunk_proof(four, 3)
-    assert root == chunk_root(three)
-    assert verify_chunk(root, bytes(CHUNK_BYTES), 3, proof, 4)
-    assert not verify_chunk(root, bytes(CHUNK_BYTES), 3, proof, 3)
+    four = np.append(three, words(CHUNK_WORDS))
+    assert chunk_root(four) != chunk_root(three)
+    chunk = chunks_of(four)[3]
+    assert verify_chunk(chunk_root(four), chunk, 3, chunk_proof(four, 3), 3)
 
 
 def test_a_node_never_passes_as_a_chunk():
@@ -170,10 +185,10 @@ def test_bytes_after_an_unfinished_chunk_are_refused():
         hasher.add(bytes(CHUNK_BYTES))
 
 
-@pytest.mark.parametrize("index", [-1, 2, 3])
-def test_there_is_no_proof_of_a_missing_chunk(index):
-    with pytest.raises(ProtocolError, match=f"no chunk {index} among 2"):
-        chunk_proof(words(CHUNK_WORDS + 1), index)
+@pytest.mark.parametrize("index", [-1, 4, 5])
+def test_there_is_no_proof_of_a_leaf_that_the_tree_has_not(index):
+    with pytest.raises(ProtocolError, match=f"no leaf {index} in the tree of 3 chunks"):
+        chunk_proof(words(2 * CHUNK_WORDS + 1), index)
 
 
 def test_a_vector_has_a_chunk():

@@ -253,6 +253,15 @@ class TestRuleSpec:
         with pytest.raises(SpecError, match="wrap"):
             draft(codec=fields()["codec"] | {"scale": 2.0**28}, rule={"kind": "median"})
 
+    @pytest.mark.parametrize("rule", [{"kind": "sum"}, {"kind": "median"}])
+    def test_an_update_is_one_vector_whose_limit_is_the_codecs(self, rule):
+        """What the study's terms say on chain; the contract judges each word as the codec does."""
+        spec = study(rule=rule)
+        (vector,) = spec.vectors
+        assert (vector.words, vector.weighted) == (spec.size, rule["kind"] == "sum")
+        for weight in (16, 512):
+            assert vector.limit(weight) == spec.codec.word_limit(spec.rule.coded_weight(weight))
+
     @pytest.mark.parametrize(
         ("rule", "divisors"),
         [

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medfed.protocol.phase import Outcome, Phase, RoundFacts, phase_of, quorum_of, training_ends, voidable_at
+from medfed.protocol.phase import (
+    Outcome,
+    Phase,
+    RoundFacts,
+    attestation_ends,
+    longest_round,
+    phase_of,
+    quorum_of,
+    settled_at,
+    training_ends,
+    unlocked_at,
+    voidable_at,
+)
 from tests.conftest import ROOT
 
 VECTORS = json.loads((ROOT / "tests" / "vectors" / "phases.json").read_text(encoding="utf-8"))
@@ -80,10 +92,9 @@ def test_time_alone_moves_a_round_forward_only(found, first, second):
 
 @given(facts(), st.integers(0, 30_000))
 def test_an_ended_round_stays_ended(found, later):
-    """Whatever the time."""
-    ended = {Outcome.FINAL: Phase.FINAL, Outcome.VOID: Phase.VOID}
-    if found.outcome in ended:
-        assert phase_of(found, START + later) is ended[found.outcome]
+    """Whatever the time; the phase has the outcome's name."""
+    if found.outcome is not Outcome.OPEN:
+        assert phase_of(found, START + later).name == found.outcome.name
 
 
 @given(facts())
@@ -108,6 +119,39 @@ def test_a_quorum_is_the_least_two_thirds(submitters):
     assert quorum == VECTORS["quorums"][submitters]
     assert 3 * quorum >= 2 * submitters > 3 * (quorum - 1)
     assert quorum <= submitters < 2 * quorum
+
+
+@pytest.mark.parametrize("case", VECTORS["clock"])
+def test_clock_vectors(case):
+    """Ends of windows, as the contract's library has them."""
+    ended, seconds = case["ended_at"], case["dispute_seconds"]
+    assert attestation_ends(ended, seconds) == case["attestation_ends"]
+    assert unlocked_at(ended, seconds) == case["unlocked_at"]
+    assert [settled_at(ended, newest, seconds) for newest in (0, 1)] == case["settled_at"]
+    assert longest_round(*case["lengths"]) == case["longest_round"]
+
+
+lengths = st.integers(1, 90 * 86_400)
+
+
+@given(st.integers(0, 2**32 - 1), lengths)
+def test_whoever_attests_can_be_proved_wrong_for_half_of_the_window(final_at, seconds):
+    """And no stake is free while a proof of the last round counts."""
+    assert unlocked_at(final_at, seconds) - attestation_ends(final_at, seconds) >= seconds / 2
+    assert settled_at(final_at, 1, seconds) >= unlocked_at(final_at, seconds)
+
+
+@given(lengths, lengths, lengths, st.integers(0, 16), st.integers(0, 62))
+def test_the_longest_round_is_that_of_a_play_in_which_everybody_waits(
+    training, aggregating, claim, most, leavers
+):
+    """Before each update leaves, all claims are made and objected to in the last second, one after the other."""
+    held = closed = training
+    for era in range(leavers + 1):
+        for _ in range(most):
+            held += 2 * claim  # made, then an objection when its window closes
+        held += claim if era < leavers else 0  # an update leaves
+    assert longest_round(training, aggregating, claim, most, leavers) >= max(held, closed + aggregating)
 
 
 def test_names_and_numbers_are_the_contracts():

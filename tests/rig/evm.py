@@ -175,6 +175,7 @@ class Evm:
         self._header = self._chain.get_block().header
         self._root = self._header.state_root
         self._number = 1
+        self._reading: tuple[Any, Any] | None = None
         self.now = GENESIS_TIME
         self._errors: dict[bytes, dict[str, Any]] = {}
         self._events: dict[tuple[bytes, int], dict[str, Any]] = {}
@@ -228,12 +229,14 @@ class Evm:
 
     def call(self, to: Any, data: bytes, *, sender: Any = None, value: int = 0, gas: int = GAS) -> bytes:
         """The raw return data of a call, whose effects are dropped; raises `Revert`."""
-        vm = self._vm()
+        vm = self._reading_vm()
         unsigned = self._unsigned(vm, to, data, (sender or self.actors[0], value, gas))
         transaction = SpoofTransaction(
             unsigned, from_=to_canonical_address(_address(sender or self.actors[0]))
         )
+        before = vm.state.snapshot()
         computation = vm.state.apply_transaction(transaction)
+        vm.state.revert(before)
         if computation.is_error:
             raise self._revert(computation)
         return bytes(computation.output)
@@ -289,6 +292,13 @@ class Evm:
 
     def _vm(self) -> Any:
         return self._chain.get_vm(self._pending())
+
+    def _reading_vm(self) -> Any:
+        """One for all calls at the same state and time, as what it has read of the state is read once."""
+        at = (self._root, self._number, self.now)
+        if self._reading is None or self._reading[0] != at:
+            self._reading = at, self._vm()
+        return self._reading[1]
 
     def _transaction(self, vm: Any, to: Any, data: bytes, terms: tuple[Any, int, int]) -> Any:
         """Signed by the sender; for one without a key, such as a contract wallet, by another in its name."""

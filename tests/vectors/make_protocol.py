@@ -1,4 +1,4 @@
-"""Write the vectors of chunk trees, commitments, headers and phases: `python tests/vectors/make_protocol.py`.
+"""Write the vectors of chunk trees, layouts, commitments, headers, phases and windows: `python tests/vectors/make_protocol.py`.
 
 The Python twin makes them, the Solidity tests must come to the same. A test fails when a committed file differs from
 what this script writes. Whole numbers above 2^53 stand as text.
@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from medfed.protocol.chunks import CHUNK_WORDS, chunk_count, chunk_proof, chunk_root
+from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS, chunk_count, chunk_proof, chunk_root, leaf_count
 from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.header import Header
-from medfed.protocol.phase import Outcome, RoundFacts, phase_of, quorum_of, training_ends, voidable_at
+from medfed.protocol.layout import Vector, chunk_count_of, is_chunk_right, vector_at
+from medfed.protocol.phase import (
+    Outcome,
+    RoundFacts,
+    attestation_ends,
+    longest_round,
+    phase_of,
+    quorum_of,
+    settled_at,
+    training_ends,
+    unlocked_at,
+    voidable_at,
+)
 
 FOLDER = Path(__file__).parent
 START = 1_800_000_000
@@ -25,8 +38,26 @@ CHAIN_ID = 31337
 CONTRACT = "0x5615dEB798BB3E4dFa0139dFa1b3D433Cc23b72f"
 HOSPITAL = "0xf8c668C62a1F97FD3cD0fD77ea0082E110416B92"
 
-# Words of a vector, and which of its chunks are proved.
-TREES = ((1, (0,)), (128, (0,)), (129, (0, 1)), (384, (2,)), (640, (0, 4)), (1600, (6, 12)), (4097, (31, 32)))
+# Words of a vector, and which leaves of its tree are proved; those beyond its last chunk are padding.
+TREES = (
+    *((1, (0,)), (128, (0,)), (129, (0, 1)), (384, (2, 3)), (640, (0, 4, 5, 7))),
+    *((1600, (6, 12, 15)), (4097, (31, 32, 33, 63))),
+)
+
+# Updates as (words, steps, weighted) of each vector.
+LAYOUTS = (
+    ((1, 1, True),),
+    ((300, 1000, True),),
+    ((128, 7, False), (129, 9, True)),
+    ((1, 1, True), (1, 2, False), (256, 3, True)),
+    tuple((1 + 127 * at, 1 + at, at % 2 == 0) for at in range(8)),
+)
+# Ends of rounds with the length of the dispute window, and the lengths that make the longest round.
+WINDOWS = (
+    (START, 1, (1, 1, 1, 0, 0)),
+    (START + 7, 101, (1000, 600, 50, 3, 2)),
+    (2**32 - 90 * 86_400 - 1, 90 * 86_400, (90 * 86_400, 90 * 86_400, 90 * 86_400, 16, 62)),
+)
 
 TRAINING, AGGREGATING, LEAST = 1000, 600, 2
 # What happens in a round: (seconds after it opened, what, seat). Four members; a step comes before the rows of its second.
@@ -76,7 +107,8 @@ def chunk_vectors() -> dict[str, Any]:
     cases = []
     for count, indexes in TREES:
         values = words(count)
-        padded = np.append(values, np.zeros(-count % CHUNK_WORDS, dtype=np.uint32)).astype(">u4")
+        leaves = leaf_count(chunk_count(count)) * CHUNK_WORDS
+        padded = np.append(values, np.zeros(leaves - count, dtype=np.uint32)).astype(">u4")
         for index in indexes:
             chunk = padded[CHUNK_WORDS * index : CHUNK_WORDS * (index + 1)].tobytes()
             cases.append(
@@ -90,6 +122,71 @@ def chunk_vectors() -> dict[str, Any]:
                 }
             )
     return {"cases": cases}
+
+
+def layout_vectors() -> dict[str, Any]:
+    return {"layouts": [layout_case(each) for each in LAYOUTS], "chunks": list(limit_cases())}
+
+
+def layout_case(layout: tuple[tuple[int, int, bool], ...]) -> dict[str, Any]:
+    """The number of the vector that each leaf belongs to (from 1, 0 for none), and its first word there."""
+    vectors = [Vector(*each) for each in layout]
+    count = chunk_count_of(vectors)
+    found = [vector_at(vectors, index) for index in range(leaf_count(count))]
+    numbers = {id(vector): number for number, vector in enumerate(vectors, 1)}
+    return {
+        "vectors": [asdict(each) for each in vectors],
+        "chunks": count,
+        "numbers": [0 if vector is None else numbers[id(vector)] for vector, _ in found],
+        "firsts": [first for _, first in found],
+    }
+
+
+def limit_cases() -> Iterator[dict[str, Any]]:
+    """Chunks with one word at the limit of its place, and one step beyond it."""
+    vectors, weight = [Vector(130, 5, weighted=True), Vector(200, 900, weighted=False)], 16
+    # The last word of a vector, the first of its padding, the last leaf of the tree.
+    for index, place, limit in (
+        (1, 0, 80),
+        (2, 1, 80),
+        (2, 2, 0),
+        (3, 127, 900),
+        (4, 71, 900),
+        (4, 72, 0),
+        (7, 127, 0),
+    ):
+        for word, right in (
+            (limit, True),
+            (-limit, True),
+            (limit + 1, False),
+            (-limit - 1, False),
+            (-(2**31), False),
+        ):
+            chunk = np.zeros(CHUNK_BYTES // 4, dtype=">i4")
+            chunk[place] = word
+            assert is_chunk_right(vectors, chunk.tobytes(), index, weight) == right
+            yield {
+                "vectors": [asdict(each) for each in vectors],
+                "weight": weight,
+                "index": index,
+                "chunk": shown(chunk.tobytes()),
+                "right": right,
+            }
+
+
+def window_vectors() -> list[dict[str, Any]]:
+    return [
+        {
+            "ended_at": ended,
+            "dispute_seconds": seconds,
+            "attestation_ends": attestation_ends(ended, seconds),
+            "unlocked_at": unlocked_at(ended, seconds),
+            "settled_at": [settled_at(ended, newest, seconds) for newest in (0, 1)],
+            "lengths": list(lengths),
+            "longest_round": longest_round(*lengths),
+        }
+        for ended, seconds, lengths in WINDOWS
+    ]
 
 
 def commitment_vectors() -> dict[str, Any]:
@@ -141,6 +238,7 @@ def phase_vectors() -> dict[str, Any]:
         "training_seconds": TRAINING,
         "aggregating_seconds": AGGREGATING,
         "min_hospitals": LEAST,
+        "clock": window_vectors(),
         "quorums": [quorum_of(submitters) for submitters in range(65)],
         "rounds": [
             {"name": name, "steps": [list(step) for step in steps], "rows": rows(steps)}
@@ -189,13 +287,20 @@ def shown(value: bytes) -> str:
 
 def render() -> dict[str, str]:
     """File name -> text."""
-    made = {"chunks": chunk_vectors(), "commitments": commitment_vectors(), "phases": phase_vectors()}
+    made = {
+        "chunks": chunk_vectors(),
+        "layouts": layout_vectors(),
+        "commitments": commitment_vectors(),
+        "phases": phase_vectors(),
+    }
     return {f"{name}.json": compact(json.dumps(value, indent=1)) + "\n" for name, value in made.items()}
 
 
 def compact(text: str) -> str:
     """Lists of numbers and short words on one line each."""
-    return re.sub(r'\[(\s*(-?\d+|"[a-z]+"),?)+\s*\]', lambda found: " ".join(found[0].split()), text)
+    return re.sub(
+        r'\[(\s*(-?\d+|true|false|"[a-z]+"),?)+\s*\]', lambda found: " ".join(found[0].split()), text
+    )
 
 
 if __name__ == "__main__":

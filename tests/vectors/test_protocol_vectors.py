@@ -7,7 +7,7 @@ import pytest
 from tests.vectors import make_protocol
 
 
-@pytest.mark.parametrize("name", ["chunks.json", "commitments.json", "phases.json"])
+@pytest.mark.parametrize("name", ["chunks.json", "layouts.json", "commitments.json", "phases.json"])
 def test_vectors_are_fresh(name):
     """`python tests/vectors/make_protocol.py` would change nothing."""
     committed = (make_protocol.FOLDER / name).read_text(encoding="utf-8")

@@ -26,10 +26,10 @@ _ACTS = {
     ),
     "Consortium": (
         *("HospitalAdmitted", "HospitalSuspended", "HospitalReinstated", "OperatorRotated"),
+        *("AdminProposed", "AdminWithdrawn", "AdminVetoed", "AdminReplaced"),
         *("EncryptionKeyRotated", "MetadataUpdated", "AuthorityUpdated"),
     ),
     "StakeVault": ("TokenAllowed", "Paused", "Unpaused", "AuthorityUpdated"),
-    "FederatedRounds": ("Paused", "Unpaused", "AuthorityUpdated"),
 }
 _ROLES = {
     **{int(role): role.name for role in Role},

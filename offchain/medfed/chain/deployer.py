@@ -23,7 +23,7 @@ from medfed.chain.addresses import AddressBook, Placed, book_path, find_book, wr
 from medfed.chain.artifacts import artifact, resource_folder
 from medfed.chain.calls import Call, Receipt, create_address
 from medfed.chain.client import ChainClient
-from medfed.chain.contracts import AccessManager, Consortium, Market, Role, Rounds, Vault
+from medfed.chain.contracts import AccessManager, Consortium, Market, Role, Vault
 from medfed.chain.contracts.base import Contract, interface_of
 from medfed.chain.params import Parameters
 from medfed.chain.sender import Sender
@@ -50,16 +50,21 @@ _NAMES = (
     "SumRule",
     "StakeVault",
     "FederatedRounds",
-    "Disputes",
-    "Rewards",
+    "Studies",
+    "Claims",
+    "Proofs",
+    "Payouts",
     "ModelMarket",
 )
 
 RESTRICTED: tuple[tuple[type[Contract], tuple[str, ...], Role], ...] = (
-    (Consortium, ("admit", "suspend", "reinstate"), Role.CONSORTIUM),
+    (
+        Consortium,
+        ("admit", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin"),
+        Role.CONSORTIUM,
+    ),
     (Vault, ("allowToken",), Role.CONSORTIUM),
     (Vault, ("pause", "unpause"), Role.PAUSER),
-    (Rounds, ("pause", "unpause"), Role.PAUSER),
     (Market, ("setTerms", "withdrawModel", "supersede"), Role.CONSORTIUM),
 )
 """Which functions ask for which role."""
@@ -364,25 +369,30 @@ def arguments_of(
     name: str, places: dict[str, Address], parameters: Parameters, deployer: Address
 ) -> tuple[Any, ...]:
     """The constructor arguments of contract `name`, by the names of its parameters."""
-    values: dict[str, Any] = {
-        "initialAdmin": deployer,
-        "authority": places["AccessManager"],
+    wiring = {
         "consortium": places["Consortium"],
         "datasets": places["DatasetRegistry"],
-        "registry": places["DatasetRegistry"],
+        "consents": places["ConsentRegistry"],
         "vault": places["StakeVault"],
-        "rounds": places["FederatedRounds"],
-        "disputes": places["Disputes"],
-        "rewards": places["Rewards"],
+        "studies": places["Studies"],
+        "claims": places["Claims"],
+        "proofs": places["Proofs"],
+        "payouts": places["Payouts"],
         "market": places["ModelMarket"],
-        "delay": parameters.vault.exit_delay_seconds,
-        "minPhaseSeconds": parameters.rounds.min_phase_seconds,
-        "minDisputeSeconds": parameters.rounds.min_dispute_seconds,
-        "slashBps": parameters.disputes.miss_slash_bps,
-        "challengerBps": parameters.disputes.challenger_bps,
-        "sweepDelay": parameters.rewards.sweep_delay_seconds,
     }
-    return tuple(values[item["name"]] for item in interface_of(name).constructor_inputs())
+    values: dict[str, Any] = {
+        **wiring,
+        "initialAdmin": deployer,
+        "authority": places["AccessManager"],
+        "rounds": places["FederatedRounds"],
+        "challengerBps": parameters.vault.challenger_bps,
+        "minPhaseSeconds": parameters.studies.min_phase_seconds,
+        "minDisputeSeconds": parameters.studies.min_dispute_seconds,
+        "slashBps": parameters.studies.slash_bps,
+        "sweepDelay": parameters.payouts.sweep_delay_seconds,
+    }
+    inputs = interface_of(name).constructor_inputs()
+    return tuple(wiring if item["type"] == "tuple" else values[item["name"]] for item in inputs)
 
 
 def creation(name: str, arguments: tuple[Any, ...]) -> Call:

@@ -10,20 +10,23 @@ from medfed.chain.artifacts import artifact
 from medfed.chain.client import ChainClient
 from medfed.chain.contracts import (
     AccessManager,
+    Claims,
     Consents,
     Consortium,
     Datasets,
-    Disputes,
     Market,
-    Rewards,
+    Payouts,
+    Proofs,
     Rounds,
+    Studies,
     SumRule,
     Token,
     Vault,
 )
 from medfed.chain.contracts.base import events_of
+from medfed.chain.contracts.rounds import Wiring
 from medfed.chain.index import EventIndex, Source
-from medfed.errors import WrongChain
+from medfed.errors import ContractRevert, ProtocolError, WrongChain
 from medfed.types import Address
 
 __all__ = ["Deployment", "compiler_version", "deployment_of", "load", "open_index", "sources_of"]
@@ -35,8 +38,10 @@ _INDEXED = (
     "ConsentRegistry",
     "StakeVault",
     "FederatedRounds",
-    "Disputes",
-    "Rewards",
+    "Studies",
+    "Claims",
+    "Proofs",
+    "Payouts",
     "ModelMarket",
 )
 
@@ -54,10 +59,27 @@ class Deployment:
     rule: SumRule
     vault: Vault
     rounds: Rounds
-    disputes: Disputes
-    rewards: Rewards
+    studies: Studies
+    claims: Claims
+    proofs: Proofs
+    payouts: Payouts
     market: Market
     development_token: Token | None
+
+    @property
+    def wiring(self) -> Wiring:
+        """The contracts beside `FederatedRounds`, as the address book has them: what that must name as well."""
+        return Wiring(
+            consortium=self.consortium.address,
+            datasets=self.datasets.address,
+            consents=self.consents.address,
+            vault=self.vault.address,
+            studies=self.studies.address,
+            claims=self.claims.address,
+            proofs=self.proofs.address,
+            payouts=self.payouts.address,
+            market=self.market.address,
+        )
 
     def token(self, address: Address) -> Token:
         """Any ERC-20, by its address."""
@@ -70,7 +92,7 @@ class Deployment:
 
 def load(client: ChainClient, state: Path, addresses: Path | None = None) -> Deployment:
     """The deployment on the client's chain, by the address book `addresses` or the one that is found; raises
-    `WrongChain` when there is none, or no code at its addresses."""
+    `WrongChain` when there is none, no code at its addresses, or contracts that do not belong together."""
     found = find_book(client, state) if addresses is None else _given(client, addresses)
     if found is None:
         raise WrongChain(
@@ -85,7 +107,21 @@ def load(client: ChainClient, state: Path, addresses: Path | None = None) -> Dep
                 f"There is no contract {name} at {placed.address} on chain {client.chain_id}, although {path} says so; "
                 "the RPC may lag behind or serve another chain."
             )
-    return deployment_of(client, book)
+    deployment = deployment_of(client, book)
+    if _named(deployment) != deployment.wiring:
+        raise WrongChain(
+            f"{path} names other contracts than the FederatedRounds at {deployment.rounds.address} does; "
+            "they are no deployment of this version: restore the address book, or deploy again."
+        )
+    return deployment
+
+
+def _named(deployment: Deployment) -> Wiring | None:
+    """What the rounds contract says of the others; None when it is a contract that says nothing of the kind."""
+    try:
+        return deployment.rounds.deployment()
+    except (ContractRevert, ProtocolError):
+        return None
 
 
 def _given(client: ChainClient, path: Path) -> tuple[Path, AddressBook]:
@@ -112,8 +148,10 @@ def deployment_of(client: ChainClient, book: AddressBook) -> Deployment:
         rule=SumRule(client, at["SumRule"]),
         vault=Vault(client, at["StakeVault"]),
         rounds=Rounds(client, at["FederatedRounds"]),
-        disputes=Disputes(client, at["Disputes"]),
-        rewards=Rewards(client, at["Rewards"]),
+        studies=Studies(client, at["Studies"]),
+        claims=Claims(client, at["Claims"]),
+        proofs=Proofs(client, at["Proofs"]),
+        payouts=Payouts(client, at["Payouts"]),
         market=Market(client, at["ModelMarket"]),
         development_token=None if token is None else Token(client, token),
     )

@@ -36,6 +36,8 @@ _ENUMS = {
         "aggregating",
         "final",
         "void",
+        "tainted",
+        "refuted",
     ),
     "enum IFederatedRounds.State": ("none", "enrolling", "running", "completed", "aborted"),
     "enum IConsortium.Status": ("never admitted", "active", "suspended"),

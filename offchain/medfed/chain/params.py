@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from medfed.chain.artifacts import resource_folder
 from medfed.chain.calls import parse_address
@@ -19,10 +19,9 @@ from medfed.errors import ConfigError, InputError, WrongChain
 from medfed.types import Address
 
 __all__ = [
-    "DisputesParameters",
     "Parameters",
-    "RewardsParameters",
-    "RoundsParameters",
+    "PayoutsParameters",
+    "StudiesParameters",
     "VaultParameters",
     "network_names",
     "parameters_for",
@@ -50,30 +49,23 @@ class _Section(BaseModel):
 class VaultParameters(_Section):
     """Of the StakeVault."""
 
-    exit_delay_seconds: int = Field(ge=0, le=_LONGEST)
-    """How long stake stays slashable on its way out; no dispute window is longer."""
-
-
-class RoundsParameters(_Section):
-    """Of FederatedRounds."""
-
-    min_phase_seconds: int = Field(ge=1, le=_LONGEST)
-    """The shortest Training and Aggregating phase that a study may ask for."""
-    min_dispute_seconds: int = Field(ge=0, le=_LONGEST)
-    """The shortest time between a round's end and its pay."""
-
-
-class DisputesParameters(_Section):
-    """Of Disputes."""
-
-    miss_slash_bps: int = Field(ge=0, le=10_000)
-    """The share of a stake that one absence costs, in 1/10,000."""
     challenger_bps: int = Field(ge=0, le=5_000)
     """The challenger's share of what a proof slashes, in 1/10,000."""
 
 
-class RewardsParameters(_Section):
-    """Of Rewards."""
+class StudiesParameters(_Section):
+    """Of Studies."""
+
+    min_phase_seconds: int = Field(ge=1, le=_LONGEST)
+    """The shortest Training and Aggregating phase, and window of a claim, that a study may ask for."""
+    min_dispute_seconds: int = Field(ge=0, le=_LONGEST)
+    """The shortest time between a round's end and its pay."""
+    slash_bps: int = Field(ge=0, le=10_000)
+    """The share of a stake that one absence, or one careless attestation, costs, in 1/10,000."""
+
+
+class PayoutsParameters(_Section):
+    """Of Payouts."""
 
     sweep_delay_seconds: int = Field(ge=180 * _DAY, le=3650 * _DAY)
     """How long after a study's disputes what nobody claimed goes back to its sponsor."""
@@ -93,15 +85,8 @@ class Parameters(_Section):
     pauser: _Account | None = None
     """Who may pause; the admin where not given."""
     vault: VaultParameters
-    rounds: RoundsParameters
-    disputes: DisputesParameters
-    rewards: RewardsParameters
-
-    @model_validator(mode="after")
-    def _windows(self) -> Self:
-        if self.rounds.min_dispute_seconds > self.vault.exit_delay_seconds:
-            raise ValueError("rounds.min_dispute_seconds must not exceed vault.exit_delay_seconds")
-        return self
+    studies: StudiesParameters
+    payouts: PayoutsParameters
 
     def require(self, client: ChainClient) -> None:
         """Raise `WrongChain` when these parameters are for other chains than the client's."""

@@ -151,7 +151,6 @@ def _authorities(deployment: Deployment) -> Iterator[Check]:
     contracts: tuple[Contract, ...] = (
         deployment.consortium,
         deployment.vault,
-        deployment.rounds,
         deployment.market,
     )
     for contract in contracts:

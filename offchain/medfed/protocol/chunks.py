@@ -1,7 +1,7 @@
 """The chunk tree: a binary SHA-256 tree over a vector's 512-byte chunks, by position.
 
-leaf = sha256(chunk), node = sha256(left ‖ right), padded to the next power of two with leaves of 512 zero bytes.
-Words are big-endian uint32. A contract checks one chunk of any vector against its 32-byte root (`ChunkTree.sol`).
+leaf = sha256(chunk), node = sha256(left ‖ right), padded to the next power of two with leaves of 512 zero bytes, which
+can be opened like any other. Words are big-endian uint32. A contract checks one chunk of any vector against its 32-byte root (`ChunkTree.sol`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = [
     "chunk_count",
     "chunk_proof",
     "chunk_root",
+    "leaf_count",
     "verify_chunk",
 ]
 
@@ -46,6 +47,11 @@ def chunk_count(words: int) -> int:
     return -(-words // CHUNK_WORDS)
 
 
+def leaf_count(count: int) -> int:
+    """How many leaves the tree of `count` chunks has: the next power of two."""
+    return 1 << (count - 1).bit_length()
+
+
 def chunk_root(words: NDArray[np.uint32]) -> bytes:
     """The root over `words` (n,), 32 bytes. Raises `ProtocolError` for none at all, or for what is no uint32."""
     hasher = ChunkHasher()
@@ -55,7 +61,7 @@ def chunk_root(words: NDArray[np.uint32]) -> bytes:
 
 
 def chunk_proof(words: NDArray[np.uint32], index: int) -> list[bytes]:
-    """The neighbours of chunk `index` from the bottom up. Raises `ProtocolError` when there is no such chunk."""
+    """The neighbours of leaf `index` from the bottom up. Raises `ProtocolError` when the tree has no such leaf."""
     hasher = ChunkHasher()
     for block in _blocks(words):
         hasher.add(block)
@@ -63,9 +69,13 @@ def chunk_proof(words: NDArray[np.uint32], index: int) -> list[bytes]:
 
 
 def verify_chunk(root: bytes, chunk: bytes, index: int, proof: Sequence[bytes], count: int) -> bool:
-    """Whether `chunk` stands at `index` in the vector of `count` chunks with this root; the twin of
-    `ChunkTree.verify`."""
-    if len(chunk) != CHUNK_BYTES or not 0 <= index < count or len(proof) != (count - 1).bit_length():
+    """Whether `chunk` stands at `index` in the tree of `count` chunks with this root; beyond the last chunk only zeros
+    should. The twin of `ChunkTree`."""
+    if (
+        len(chunk) != CHUNK_BYTES
+        or not 0 <= index < leaf_count(count)
+        or len(proof) != (count - 1).bit_length()
+    ):
         return False
     if any(len(neighbour) != 32 for neighbour in proof):
         return False
@@ -99,10 +109,11 @@ class ChunkHasher:
         return self._levels()[-1][0]
 
     def proof(self, index: int) -> list[bytes]:
-        """The neighbours of chunk `index` from the bottom up."""
-        if not 0 <= index < len(self._leaves):
-            raise ProtocolError(f"There is no chunk {index} among {len(self._leaves)}.")
-        return [level[index >> height ^ 1] for height, level in enumerate(self._levels()[:-1])]
+        """The neighbours of leaf `index` from the bottom up; beyond the last chunk leaves are chunks of zeros."""
+        levels = self._levels()[:-1]
+        if not 0 <= index < 1 << len(levels):
+            raise ProtocolError(f"There is no leaf {index} in the tree of {len(self._leaves)} chunks.")
+        return [_at(level, index >> height ^ 1, height) for height, level in enumerate(levels)]
 
     def _levels(self) -> list[list[bytes]]:
         if not self._leaves:
@@ -117,6 +128,11 @@ class ChunkHasher:
             pairs = zip(below[::2], below[1::2], strict=True)
             levels.append([sha256(left + right).digest() for left, right in pairs])
         return levels
+
+
+def _at(level: list[bytes], place: int, height: int) -> bytes:
+    """A node of one level, which is only kept as far as chunks reach."""
+    return level[place] if place < len(level) else _ZERO_ROOTS[height]
 
 
 def _blocks(words: NDArray[np.uint32]) -> Iterator[bytes]:

@@ -1,4 +1,5 @@
-"""What hospitals commit to on chain: updates and aggregates, and the hashes that `FederatedRounds` keeps of them."""
+"""What hospitals commit to on chain: updates and aggregates, and the hashes that contracts keep of them: the twin of
+`types/Update.sol` and `types/Aggregate.sol`."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from eth_hash.auto import keccak
 from medfed.errors import InputError
 from medfed.types import RoundNumber, Seat, StudyId
 
-__all__ = ["Aggregate", "Update", "bitmap", "seats_in"]
+__all__ = ["NO_AGGREGATE", "Aggregate", "Update", "bitmap", "seats_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class Aggregate:
     def digest(self, study: StudyId, round_number: RoundNumber) -> bytes:
         """keccak256(abi.encode(study, round, aggregate)): what attestations name."""
         return bytes(keccak(b"".join(map(_word, (study, round_number, *astuple(self))))))
+
+
+NO_AGGREGATE = Aggregate(bytes(32), bytes(32), bytes(32), 0, 0)
+"""What is handed in where a contract asks for an aggregate and does not read it."""
 
 
 def bitmap(seats: list[Seat] | tuple[Seat, ...]) -> int:

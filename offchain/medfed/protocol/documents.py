@@ -31,6 +31,7 @@ from medfed.errors import InputError, MedFedError, ProtocolError, SpecError
 from medfed.protocol import purposes as duo
 from medfed.protocol.canonical import canonical_json
 from medfed.protocol.cid import check_cid
+from medfed.protocol.layout import Vector
 from medfed.protocol.leaves import Use, cohort_leaf
 from medfed.protocol.merkle import merkle_root
 from medfed.protocol.vector import Codec
@@ -352,6 +353,11 @@ class StudyDraft(Document):
             max_hospitals=spec.max_hospitals,
             size=self.size,
         )
+
+    @property
+    def vectors(self) -> tuple[Vector, ...]:
+        """What an update consists of on chain: one vector, the coded parameters."""
+        return (Vector(self.size, self.codec.steps, self.rule.weighted),)
 
     def with_initial_model(self, cid: Cid) -> StudySpec:
         """The finished spec, once the initial model's CID is known."""

@@ -1,4 +1,4 @@
-"""What a challenge shows of vectors: one chunk of each with its proof, in words of 32 bytes as `Disputes.sol` reads
+"""What a challenge shows of vectors: one chunk of each with its proof, in words of 32 bytes as `Proofs.sol` reads
 them."""
 
 from __future__ import annotations

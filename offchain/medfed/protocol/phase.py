@@ -1,11 +1,24 @@
-"""The phase of a round, from stored facts and the time: the twin of `FederatedRounds.phase`."""
+"""When phases end, and the phase of a round from stored facts and the time: the twin of `types/Clock.sol` and of
+`FederatedRounds.phase`."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
 
-__all__ = ["Outcome", "Phase", "RoundFacts", "phase_of", "quorum_of", "training_ends", "voidable_at"]
+__all__ = [
+    "Outcome",
+    "Phase",
+    "RoundFacts",
+    "attestation_ends",
+    "longest_round",
+    "phase_of",
+    "quorum_of",
+    "settled_at",
+    "training_ends",
+    "unlocked_at",
+    "voidable_at",
+]
 
 
 class Phase(enum.IntEnum):
@@ -18,14 +31,27 @@ class Phase(enum.IntEnum):
     AGGREGATING = 4
     FINAL = 5
     VOID = 6
+    TAINTED = 7
+    REFUTED = 8
 
 
 class Outcome(enum.IntEnum):
-    """How a round ended."""
+    """How a round ended. Tainted and refuted ones were final: an update in the result, or the result, was proved
+    wrong."""
 
     OPEN = 0
     FINAL = 1
     VOID = 2
+    TAINTED = 3
+    REFUTED = 4
+
+
+_ENDED = {
+    Outcome.FINAL: Phase.FINAL,
+    Outcome.VOID: Phase.VOID,
+    Outcome.TAINTED: Phase.TAINTED,
+    Outcome.REFUTED: Phase.REFUTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +72,8 @@ def phase_of(facts: RoundFacts, now: int) -> Phase:
     if not facts.opened_at:
         return Phase.NONE
     if facts.outcome is not Outcome.OPEN:
-        return Phase.FINAL if facts.outcome is Outcome.FINAL else Phase.VOID
-    return Phase.TRAINING if not facts.closed_at and now < training_ends(facts) else Phase.AGGREGATING
+        return _ENDED[facts.outcome]
+    return Phase.TRAINING if now < training_ends(facts) else Phase.AGGREGATING
 
 
 def training_ends(facts: RoundFacts) -> int:
@@ -67,3 +93,28 @@ def voidable_at(facts: RoundFacts, held_until: int = 0) -> int:
 def quorum_of(submitters: int) -> int:
     """How many equal attestations make a round final: two thirds of its submitters, rounded up."""
     return -(-2 * submitters // 3)
+
+
+def attestation_ends(final_at: int, dispute_seconds: int) -> int:
+    """When attestations to a result that became final at `final_at` are no longer taken: whoever attests has half of
+    the window to answer for it."""
+    return final_at + dispute_seconds // 2
+
+
+def unlocked_at(ended_at: int, dispute_seconds: int) -> int:
+    """When a round that ended at `ended_at` can no longer be disputed: its claims unlock."""
+    return ended_at + dispute_seconds
+
+
+def settled_at(ended_at: int, newest: int, dispute_seconds: int) -> int:
+    """When an ended study's stakes, and the rest of its pot, are given back; `newest` is its last round, 0 for none."""
+    return ended_at + dispute_seconds if newest else ended_at
+
+
+def longest_round(training: int, aggregating: int, claim: int, max_attempts: int, leavers: int) -> int:
+    """The longest that a round lasts if everybody uses up every phase (seconds), as terms are judged by.
+
+    `leavers` is how many updates may leave the set before too few remain.
+    """
+    held = (leavers + 1) * max_attempts * 2 * claim
+    return training + aggregating + held + leavers * claim

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from medfed.chain.calls import Event
-from medfed.chain.contracts.consents import consent_event
+from medfed.chain.contracts.studies import StudyTerms
+from medfed.chain.history import consents
 from medfed.chain.index import EventIndex
 from medfed.errors import InputError
 from medfed.protocol import consent
-from medfed.protocol.commitments import Aggregate, Update
-from medfed.protocol.phase import Outcome, RoundFacts
+from medfed.protocol.commitments import Aggregate, Update, bitmap, seats_in
+from medfed.protocol.layout import Vector
+from medfed.protocol.phase import Outcome, RoundFacts, attestation_ends, settled_at, unlocked_at
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
 __all__ = [
@@ -42,74 +46,156 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class StudyHistory:
-    """A study so far. `terms` are those of `StudyCreated`; `ended` is "completed", "aborted" or empty."""
+    """A study so far. `ended` is "completed", "aborted" or empty; `released` and `stakes_lost` are bitmaps of seats."""
 
     study: StudyId
     sponsor: Address
-    terms: Mapping[str, Any]
+    terms: StudyTerms
     created_at: int
     enrolments: tuple[Enrolment, ...]
     rounds: int
     """Rounds opened so far; the newest one's number."""
     ended: str
     ended_at: int
-    void_from: int
-    """The first round that was proved wrong: it and later ones pay nobody; 0 when there is none."""
+    """When it completed or aborted; a completed study that a proof aborts keeps this time."""
+    undone_from: int
+    """The first round whose result a proof undid; 0 when there is none."""
+    barred: Mapping[Seat, RoundNumber]
+    """Seats of which an update, or an attestation, was proved wrong: this round and later ones pay them nothing, and
+    they submit no more."""
+    stakes_lost: int
+    """Those that have nothing left of their stake because of a proof."""
+    released: int
+    refunded: bool
+
+    @property
+    def settled_at(self) -> int:
+        """When stakes and the sponsor's refund are given back; 0 while the study has not ended."""
+        return settled_at(self.ended_at, self.rounds, self.terms.dispute_seconds) if self.ended else 0
 
     def enrolment(self, hospital: HospitalId) -> Enrolment | None:
         """The seat of a hospital, if it has one."""
         return next((entry for entry in self.enrolments if entry.hospital == hospital), None)
 
+    def entry(self, seat: Seat) -> Enrolment:
+        """Who has a seat. Raises `LookupError` when nobody has."""
+        found = {entry.seat: entry for entry in self.enrolments}
+        return found[seat]
+
+    def may_submit(self, seat: Seat) -> bool:
+        """Whether the seat's hospital may submit updates."""
+        return seat not in self.barred
+
+    def pays(self, seat: Seat, number: RoundNumber) -> bool:
+        """Whether a round can pay a seat anything, as far as proofs against it go."""
+        return number < self.barred.get(seat, number + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class RoundHistory:
-    """A round so far. Times in seconds of chain time, 0 for what has not happened."""
+    """A round so far. Times in seconds of chain time, 0 for what has not happened. Plain `int`s of seats are bitmaps."""
 
     study: StudyId
     number: RoundNumber
     opened_at: int
     closed_at: int
+    finals_before: int
+    """How many rounds were final before it."""
     updates: Mapping[Seat, Update]
+    """The set: the updates that may be in a result."""
+    removed: Mapping[Seat, Update]
+    """Updates that were proved wrong while the round was open: they are in no result."""
     abstained: frozenset[Seat]
+    struck: frozenset[Seat]
+    """Seats whose update was proved wrong, removed ones among them; it earns nothing."""
     proposals: Mapping[bytes, Aggregate]
     attesters: Mapping[bytes, int]
-    """Bitmap of attesters by aggregate hash."""
+    """By aggregate hash."""
     attested: int
-    """Bitmap of the seats whose attestation to anything stands: since an update left the set last."""
-    struck: frozenset[Seat]
-    """Seats whose update was proved wrong. Those of an open round are not in `updates` any more."""
+    """The seats whose attestation to anything stands: since an update left the set last."""
+    outcome: Outcome
     final_hash: bytes
     final_at: int
-    void: bool
-    removed: Mapping[Seat, Update] = field(default_factory=dict)
-    """Updates that were proved wrong while the round was open: they are in no sum."""
+    """When it became final, also of a result that was undone since."""
+    ended_at: int
+    """When it became final or void."""
+    answerable: int
+    """Who had attested to a result that a proof undid."""
+    compensation: int
+    """What a void round pays to those in its set that are not struck, in smallest units."""
+    burnt: int
+    """What the updates that the result leaves out would have had, in smallest units."""
 
     @property
     def submitted(self) -> int:
-        """Bitmap of the seats that submitted."""
-        return sum(1 << seat for seat in self.updates)
+        """The set, as a bitmap."""
+        return bitmap(list(self.updates))
 
     @property
     def weight(self) -> int:
-        """Of all submitted updates."""
+        """Of the whole set."""
         return sum(update.weight for update in self.updates.values())
 
     @property
     def result(self) -> Aggregate | None:
-        """The final aggregate, if the round is final."""
+        """The aggregate that made the round final, whether a proof undid it since or not."""
         return self.proposals.get(self.final_hash)
 
-    def facts(self, terms: Mapping[str, Any]) -> RoundFacts:
+    @property
+    def stands(self) -> bool:
+        """Whether the round is final and no proof undid its result."""
+        return self.outcome is Outcome.FINAL
+
+    @property
+    def undone(self) -> bool:
+        """Whether a proof undid the round's result."""
+        return self.outcome in (Outcome.TAINTED, Outcome.REFUTED)
+
+    @property
+    def void(self) -> bool:
+        """Whether the round ended without a result."""
+        return self.outcome is Outcome.VOID
+
+    @property
+    def left_out(self) -> int:
+        """The submitters that the result leaves out."""
+        return 0 if self.result is None else self.submitted & ~self.result.included
+
+    @property
+    def result_attesters(self) -> int:
+        """Who attested to the result, of those that are in the set: they share the attesters' part of the reward."""
+        return self.attesters.get(self.final_hash, 0) & self.submitted
+
+    def left_out_updates(self, included: int) -> list[Update]:
+        """What `attest` is shown of the set beside the seats `included`, by ascending seat."""
+        return [update for seat, update in sorted(self.updates.items()) if not included >> seat & 1]
+
+    def is_statistics(self, terms: StudyTerms) -> bool:
+        """Whether the round's updates are statistics: no round was final before it, and the study begins with them."""
+        return bool(terms.statistics) and not self.finals_before
+
+    def vectors(self, terms: StudyTerms) -> tuple[Vector, ...]:
+        """What an update of the round consists of."""
+        return terms.vectors(statistics=self.is_statistics(terms))
+
+    def unlocked_at(self, terms: StudyTerms) -> int:
+        """When its disputes are over and its claims unlock; 0 while it is open."""
+        return unlocked_at(self.ended_at, terms.dispute_seconds) if self.ended_at else 0
+
+    def attestation_ends(self, terms: StudyTerms) -> int:
+        """When attestations to its result are no longer taken; 0 when it has none."""
+        return attestation_ends(self.final_at, terms.dispute_seconds) if self.final_at else 0
+
+    def facts(self, terms: StudyTerms) -> RoundFacts:
         """What the round's phase depends on."""
-        outcome = Outcome.FINAL if self.final_at else Outcome.VOID if self.void else Outcome.OPEN
         return RoundFacts(
             opened_at=self.opened_at,
             closed_at=self.closed_at,
-            outcome=outcome,
+            outcome=self.outcome,
             submitters=len(self.updates),
-            training_seconds=terms["training_seconds"],
-            aggregating_seconds=terms["aggregating_seconds"],
-            min_hospitals=terms["min_hospitals"],
+            training_seconds=terms.training_seconds,
+            aggregating_seconds=terms.aggregating_seconds,
+            min_hospitals=terms.min_hospitals,
         )
 
 
@@ -127,55 +213,58 @@ def read_study(index: EventIndex, study: StudyId) -> StudyHistory:
         )
     ends = [("completed", event) for event in index.events("StudyCompleted", study=study)]
     ends += [("aborted", event) for event in index.events("StudyAborted", study=study)]
+    undoings = _undoings(index, study=study)
     return StudyHistory(
         study=study,
         sponsor=Address(created[0]["sponsor"]),
-        terms=created[0]["terms"],
+        terms=StudyTerms.of(created[0]["terms"]),
         created_at=_time(created[0]),
         enrolments=tuple(_enrolment(event) for event in index.events("Enrolled", study=study)),
         rounds=len(index.events("RoundOpened", study=study)),
         # A completed study may still be aborted by a proof; its time stays that of its completion.
         ended=ends[-1][0] if ends else "",
         ended_at=_time(ends[0][1]) if ends else 0,
-        void_from=min((e["round"] for e in index.events("RoundRefuted", study=study)), default=0),
+        undone_from=min((event["round"] for event in undoings), default=0),
+        barred=_barred([*index.events("UpdateStruck", study=study), *undoings]),
+        stakes_lost=_all_seats(index.events("StakeLost", study=study), "seats"),
+        released=bitmap([Seat(event["seat"]) for event in index.events("StakeReleased", study=study)]),
+        refunded=bool(index.events("Refunded", study=study)),
     )
 
 
 def read_round(index: EventIndex, study: StudyId, number: RoundNumber) -> RoundHistory:
     """A round so far; all zero when it has not opened."""
     where: dict[str, Any] = {"study": study, "round": number}
-    proposals = {
-        bytes(e["aggregate_hash"]): Aggregate(**e["aggregate"])
-        for e in index.events("AggregateProposed", **where)
-    }
-    attesters: dict[bytes, int] = {}
-    for event in index.events("Attested", **where):
-        digest = bytes(event["aggregate_hash"])
-        attesters[digest] = attesters.get(digest, 0) | event["seats"]
-    final = index.events("RoundFinal", **where)
+    final, void = index.events("RoundFinal", **where), index.events("RoundVoid", **where)
     strikes = index.events("UpdateStruck", **where)
-    left = [event for event in strikes if not final or _place(event) < _place(final[0])]
-    since = max(map(_place, left), default=(0, 0))
-    attested = 0
-    for event in index.events("Attested", **where):
-        attested |= event["seats"] if _place(event) > since else 0
+    # Once the round has ended, its set stays.
+    left = [event for event in strikes if all(_place(event) < _place(end) for end in (*final, *void))]
     gone = {event["seat"] for event in left}
     submitted = {Seat(e["seat"]): Update(**e["update"]) for e in index.events("UpdateSubmitted", **where)}
+    attestations, undoings = index.events("Attested", **where), _undoings(index, **where)
     return RoundHistory(
         study=study,
         number=number,
         opened_at=_first_time(index.events("RoundOpened", **where)),
         closed_at=_first_time(index.events("TrainingClosed", **where)),
+        finals_before=sum(event["round"] < number for event in index.events("RoundFinal", study=study)),
         updates={seat: update for seat, update in submitted.items() if seat not in gone},
+        removed={seat: update for seat, update in submitted.items() if seat in gone},
         abstained=frozenset(Seat(e["seat"]) for e in index.events("Abstained", **where)),
-        proposals=proposals,
-        attesters=attesters,
-        attested=attested,
         struck=frozenset(Seat(event["seat"]) for event in strikes),
+        proposals={
+            bytes(e["aggregate_hash"]): Aggregate(**e["aggregate"])
+            for e in index.events("AggregateProposed", **where)
+        },
+        attesters=_attesters(attestations),
+        attested=_all_seats(_after(attestations, left), "seats"),
+        outcome=_outcome(final, void, undoings),
         final_hash=bytes(final[0]["aggregate_hash"]) if final else b"",
         final_at=_first_time(final),
-        void=bool(index.events("RoundVoid", **where)),
-        removed={seat: update for seat, update in submitted.items() if seat in gone},
+        ended_at=_first_time([*final, *void]),
+        answerable=_all_seats(undoings, "attesters"),
+        compensation=_amount(index.events("Compensated", **where)),
+        burnt=_amount(index.events("LeftOutBurnt", **where)),
     )
 
 
@@ -190,7 +279,7 @@ class ConsentBook:
     def __init__(self, index: EventIndex, dataset: DatasetId) -> None:
         self.states: defaultdict[Address, consent.State] = defaultdict(consent.State)
         """What the chain kept of each patient after the last second that was asked for."""
-        self._events = list(_consent_events(index, dataset))
+        self._events = consents(index, dataset)
         self._done = 0
 
     def active(self, purposes: int, at: int) -> frozenset[Address]:
@@ -212,15 +301,50 @@ class ConsentBook:
             self._done += 1
 
 
-def _consent_events(index: EventIndex, dataset: DatasetId) -> Iterator[consent.Event]:
-    found = [
-        event
-        for name in ("Granted", "Narrowed", "Revoked")
-        for event in index.events(name, dataset_id=dataset)
-    ]
-    found += index.events("AllRevoked")
-    for event in sorted(found, key=lambda event: (event.block, event.log_index)):
-        yield consent_event(event)
+def _undoings(index: EventIndex, **where: Any) -> list[Event]:
+    """The proofs that undid a result, of either kind."""
+    return [*index.events("RoundTainted", **where), *index.events("RoundRefuted", **where)]
+
+
+def _outcome(final: list[Event], void: list[Event], undoings: list[Event]) -> Outcome:
+    if any(event.name == "RoundRefuted" for event in undoings):
+        return Outcome.REFUTED
+    if undoings:
+        return Outcome.TAINTED
+    return Outcome.FINAL if final else Outcome.VOID if void else Outcome.OPEN
+
+
+def _barred(proofs: list[Event]) -> dict[Seat, RoundNumber]:
+    """From which round on each seat is barred that a proof was against."""
+    found: dict[Seat, RoundNumber] = {}
+    for event in proofs:
+        struck = event.name == "UpdateStruck"
+        for seat in [Seat(event["seat"])] if struck else seats_in(event["attesters"]):
+            found[seat] = min(found.get(seat, event["round"]), event["round"])
+    return found
+
+
+def _attesters(attestations: list[Event]) -> dict[bytes, int]:
+    found: dict[bytes, int] = {}
+    for event in attestations:
+        digest = bytes(event["aggregate_hash"])
+        found[digest] = found.get(digest, 0) | event["seats"]
+    return found
+
+
+def _after(events: list[Event], others: list[Event]) -> list[Event]:
+    """The events that came after all the others."""
+    since = max(map(_place, others), default=(-1, -1))
+    return [event for event in events if _place(event) > since]
+
+
+def _all_seats(events: list[Event], name: str) -> int:
+    """The seats that any of these events names, as a bitmap."""
+    return functools.reduce(operator.or_, (int(event[name]) for event in events), 0)
+
+
+def _amount(events: list[Event]) -> int:
+    return sum(int(event["amount"]) for event in events)
 
 
 def _enrolment(event: Event) -> Enrolment:

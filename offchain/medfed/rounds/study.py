@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from medfed.chain.contracts.studies import StudyTerms
 from medfed.chain.index import EventIndex
 from medfed.errors import ProtocolError
 from medfed.learning.models import Model, parse_model
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.documents import StudySpec
+from medfed.protocol.layout import Vector
 from medfed.rounds.history import StudyHistory, read_round
 from medfed.storage import ContentStore
 from medfed.types import Cid, RoundNumber
@@ -22,28 +21,37 @@ _SPEC_LIMIT = 1 << 20
 def fetch_spec(store: ContentStore, study: StudyHistory, *, wait: float = 0.0) -> StudySpec:
     """The study's spec, checked against its CID and against the terms on chain. Raises `ProtocolError`,
     `ContentMissing`."""
-    spec = StudySpec.from_bytes(store.get(cid_from_digest(study.terms["spec"]), _SPEC_LIMIT, wait=wait))
+    spec = StudySpec.from_bytes(store.get(cid_from_digest(study.terms.spec), _SPEC_LIMIT, wait=wait))
     check_terms(spec, study.terms)
     return spec
 
 
-def check_terms(spec: StudySpec, terms: Mapping[str, Any]) -> None:
+def check_terms(spec: StudySpec, terms: StudyTerms) -> None:
     """Raise `ProtocolError` when spec and chain say different things about the study."""
     said = {
-        "purposes": (spec.purposes, terms["purposes"]),
-        "disease": (spec.disease, terms["disease"]),
-        "rounds": (spec.rounds, terms["rounds"]),
-        "cohort step": (spec.cohort_step, terms["cohort_step"]),
-        "largest weight": (spec.codec_spec.max_weight, terms["max_weight"]),
-        "number of words": (spec.size, terms["words"]),
-        "largest word per unit of weight": (spec.codec.steps, terms["steps"]),
-        "number of hospitals": (spec.codec_spec.max_hospitals, terms["max_hospitals"]),
+        "purposes": (spec.purposes, terms.purposes),
+        "disease": (spec.disease, terms.disease),
+        "rounds": (spec.rounds, terms.rounds),
+        "cohort step": (spec.cohort_step, terms.cohort_step),
+        "largest weight": (spec.codec_spec.max_weight, terms.max_weight),
+        "training updates": (_shown(spec.vectors), _shown(terms.training)),
+        "statistics before training": (_shown(()), _shown(terms.statistics)),
+        "number of hospitals": (spec.codec_spec.max_hospitals, terms.max_hospitals),
     }
     for name, (here, there) in said.items():
         if here != there:
             raise ProtocolError(
                 f"The study's spec says {here} for its {name}, the chain says {there}; do not take part."
             )
+
+
+def _shown(vectors: tuple[Vector, ...]) -> str:
+    """What an update consists of, for people."""
+    parts = (
+        f"{each.words} words of at most {each.steps}{' per unit of weight' if each.weighted else ''}"
+        for each in vectors
+    )
+    return ", ".join(parts) or "nothing"
 
 
 def model_limit(spec: StudySpec) -> int:
@@ -67,7 +75,7 @@ def fetch_model(store: ContentStore, spec: StudySpec, cid: Cid, *, wait: float =
 
 def artefacts(index: EventIndex, study: StudyHistory, spec: StudySpec) -> list[Cid]:
     """Every file that an audit of the study needs, oldest first."""
-    found = [cid_from_digest(study.terms["spec"]), Cid(spec.initial_model_cid)]
+    found = [cid_from_digest(study.terms.spec), Cid(spec.initial_model_cid)]
     for number in range(1, study.rounds + 1):
         history = read_round(index, study.study, RoundNumber(number))
         for update in (*history.updates.values(), *history.removed.values()):

@@ -10,7 +10,10 @@ from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
 from medfed.types import Address, HospitalId
 
-__all__ = ["Consortium", "Hospital", "HospitalStatus"]
+__all__ = ["Consortium", "Hospital", "HospitalStatus", "Proposal"]
+
+_GAS_TO_SUSPEND = 200_000
+"""Told instead of estimated: in a later second than the change before it, a change takes two slots more."""
 
 
 class HospitalStatus(enum.IntEnum):
@@ -30,6 +33,14 @@ class Hospital:
     status: HospitalStatus
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An account that may become a hospital's admin account from `effective_at` on (seconds)."""
+
+    admin: Address
+    effective_at: int
+
+
 class Consortium(Contract):
     """Calls and views of `Consortium.sol`."""
 
@@ -41,28 +52,57 @@ class Consortium(Contract):
 
     def suspend(self, hospital: HospitalId) -> Call:
         """Stop a hospital from registering and enrolling; its running rounds count it as abstaining."""
-        return self._change("suspend", hospital)
+        return self._change("suspend", hospital, gas=_GAS_TO_SUSPEND)
 
     def reinstate(self, hospital: HospitalId) -> Call:
         """Lift a suspension."""
-        return self._change("reinstate", hospital)
+        return self._change("reinstate", hospital, gas=_GAS_TO_SUSPEND)
 
-    def rotate_operator(self, operator: Address) -> Call:
+    def propose_admin(self, hospital: HospitalId, admin: Address) -> Call:
+        """By the consortium: another admin account for a hospital that lost its key; it may accept after a notice."""
+        return self._change("proposeAdmin", hospital, admin)
+
+    def withdraw_admin(self, hospital: HospitalId) -> Call:
+        """By the consortium: take a proposal back."""
+        return self._change("withdrawAdmin", hospital)
+
+    def veto_admin(self, hospital: HospitalId) -> Call:
+        """Sent by the hospital's admin account, or its operator while it is active: end a proposal."""
+        return self._change("vetoAdmin", hospital)
+
+    def accept_admin(self, hospital: HospitalId) -> Call:
+        """Sent by the proposed account, when the notice is over: speak for the hospital from now on."""
+        return self._change("acceptAdmin", hospital)
+
+    def rotate_operator(self, hospital: HospitalId, operator: Address) -> Call:
         """Sent by the hospital's admin account: another daemon key."""
-        return self._change("rotateOperator", operator)
+        return self._change("rotateOperator", hospital, operator)
 
-    def rotate_encryption_key(self, encryption_key: bytes) -> Call:
+    def rotate_encryption_key(self, hospital: HospitalId, encryption_key: bytes) -> Call:
         """Sent by the hospital's admin account: another X25519 key."""
-        return self._change("rotateEncryptionKey", encryption_key)
+        return self._change("rotateEncryptionKey", hospital, encryption_key)
 
-    def update_metadata(self, metadata: bytes) -> Call:
+    def update_metadata(self, hospital: HospitalId, metadata: bytes) -> Call:
         """Sent by the hospital's admin account: the digest of new metadata."""
-        return self._change("updateMetadata", metadata)
+        return self._change("updateMetadata", hospital, metadata)
 
     def hospital(self, hospital: HospitalId, block: BlockLike = None) -> Hospital:
         """The stored hospital; status NONE when it was never admitted."""
         found = self._view(block, "getHospital", hospital)
         return Hospital(found["operator"], found["admitted_at"], HospitalStatus(found["status"]))
+
+    def admin_of(self, account: Address, block: BlockLike = None) -> Address:
+        """Who speaks for an account: itself, unless it is a hospital whose admin account was replaced."""
+        return Address(self._view(block, "adminOf", account))
+
+    def proposal(self, hospital: HospitalId, block: BlockLike = None) -> Proposal | None:
+        """The admin account that is proposed for a hospital, None when there is none."""
+        found = self._view(block, "getProposal", hospital)
+        return None if int(found["admin"], 16) == 0 else Proposal(**found)
+
+    def was_suspended(self, hospital: HospitalId, first: int, last: int, block: BlockLike = None) -> bool:
+        """Whether the hospital was suspended in any of the seconds `first` to `last`."""
+        return bool(self._view(block, "wasSuspended", hospital, first, last))
 
     def hospital_of(self, operator: Address, block: BlockLike = None) -> HospitalId | None:
         """The hospital that an operator works for, None when it works for none."""

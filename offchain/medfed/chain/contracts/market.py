@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from medfed.chain.calls import Call, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
-from medfed.chain.contracts.rewards import PatientLeaf
+from medfed.chain.contracts.payouts import PatientLeaf
 from medfed.protocol.commitments import Aggregate, Update
 from medfed.types import Address, RoundNumber, Seat, StudyId
 

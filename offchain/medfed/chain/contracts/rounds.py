@@ -1,34 +1,37 @@
-"""FederatedRounds: studies and their rounds."""
+"""FederatedRounds: seats and rounds of studies, and the root of a deployment."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from medfed.chain.calls import Call, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
-from medfed.protocol.commitments import Aggregate, Update
-from medfed.protocol.phase import Outcome, Phase
+from medfed.protocol.commitments import Aggregate, Update, bitmap
+from medfed.protocol.phase import Outcome, Phase, settled_at
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
 __all__ = [
     "Absence",
     "Ballot",
+    "Earning",
+    "EnrolmentTerms",
     "Round",
     "Rounds",
-    "ScoreMode",
     "SeatInfo",
     "Study",
     "StudyState",
-    "StudyTerms",
+    "Wiring",
 ]
 
 
 _GAS_TO_ATTEST = 250_000
 """Told instead of estimated: whoever turns out to be the last needs twice the gas, as that ends the round and opens
 the next."""
+_GAS_TO_SHOW = 20_000
+"""More for each update that is shown because it is left out."""
 
 
 class StudyState(enum.IntEnum):
@@ -41,57 +44,25 @@ class StudyState(enum.IntEnum):
     ABORTED = 4
 
 
-class ScoreMode(enum.IntEnum):
-    """How the part of a round's reward that is for its updates is shared out."""
-
-    WEIGHT = 0
-    EQUAL = 1
-    REVIEWED = 2
-
-
 @dataclass(frozen=True, slots=True)
-class StudyTerms:
-    """What a sponsor offers and asks for. Amounts in the token's smallest unit, times in seconds, shares in 1/10,000.
+class Wiring:
+    """The other contracts of the deployment, as fixed at construction."""
 
-    `spec` is the digest inside the study spec's CID; `enrol_deadline` is a moment, the other times are lengths.
-    `words` and `steps` are the codec's size and steps; with `max_attempts` 0 only a quorum ends a round.
-    """
-
-    spec: bytes
-    token: Address
-    reward_per_round: int
-    stake: int
-    rule: Address
-    purposes: int
-    disease: int
-    enrol_deadline: int
-    min_hospitals: int
-    max_hospitals: int
-    rounds: int
-    max_voids: int
-    cohort_step: int
-    training_seconds: int
-    aggregating_seconds: int
-    dispute_seconds: int
-    max_weight: int
-    attester_bps: int
-    words: int
-    steps: int
-    claim_seconds: int
-    max_attempts: int
-    bond: int
-    score_mode: ScoreMode
-    patient_bps: int
-    sponsor_fee_bps: int
+    consortium: Address
+    datasets: Address
+    consents: Address
+    vault: Address
+    studies: Address
+    claims: Address
+    proofs: Address
+    payouts: Address
+    market: Address
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study as the chain stores it: its terms, and how far it is. `round` is the newest one, 0 while enrolling.
-
-    Rounds from `void_from` on (0: none) pay nobody; `struck` is the bitmap of the seats that lost their stake to a proof.
-    What the terms say about disputes is in `Disputes.terms`.
-    """
+    """What rounds need of a study. `round` is the newest one, 0 while enrolling; `finals` were final at some time;
+    `undone_from` is the first whose result a proof undid, 0 for none; `ended_at` in seconds, 0 while it runs."""
 
     state: StudyState
     members: int
@@ -100,45 +71,48 @@ class Study:
     finals: int
     rounds: int
     voids: int
+    max_voids: int
     cohort_step: int
     training_seconds: int
     aggregating_seconds: int
     dispute_seconds: int
     max_weight: int
-    attester_bps: int
-    patient_bps: int
-    void_from: int
-    score_mode: ScoreMode
+    undone_from: int
+    ended_at: int
+
+    @property
+    def settled_at(self) -> int:
+        """When its stakes may be released (seconds), 0 while it has not ended."""
+        return settled_at(self.ended_at, self.round, self.dispute_seconds) if self.ended_at else 0
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentTerms:
+    """What enrolling needs of a study."""
+
     token: Address
-    reward_per_round: int
+    stake: int
     sponsor: Address
     enrol_deadline: int
     purposes: int
     disease: int
     max_hospitals: int
-    rule: Address
-    stake: int
     spec: bytes
-    ended_at: int
-    refunded: bool
-    max_voids: int
-    sponsor_fee_bps: int
-    struck: int
-    forfeited: int
 
 
 @dataclass(frozen=True, slots=True)
 class SeatInfo:
-    """A hospital's place in a study, with what it pinned on enrolling. `dataset` is 0 once the stake is released.
+    """A hospital's place in a study, with what it pinned on enrolling.
 
-    `struck` when an update of it was proved wrong: it submits no more.
+    From round `barred_from` on (0 for none) it is paid nothing, and it submits no more: an update of that round, or a
+    result that it attested to, was proved wrong.
     """
 
     hospital: HospitalId
     dataset: DatasetId
     version: int
     records: int
-    struck: bool
+    barred_from: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +131,9 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """Who attested to one aggregate, and who was paid for it; `final_at` is 0 unless it is the round's result."""
+    """Who attested to one aggregate; `final_at` is 0 unless it became the round's result."""
 
     attesters: int
-    claimed: int
     included: int
     final_at: int
     weight: int
@@ -174,6 +147,23 @@ class Absence:
     struck: int
 
 
+@dataclass(frozen=True, slots=True)
+class Earning:
+    """What the pay of one seat for one round depends on; seats as bitmaps. `unlocked_at` in seconds."""
+
+    outcome: Outcome
+    hospital: HospitalId
+    barred: bool
+    unlocked_at: int
+    attesters: int
+    included: int
+    submitted: int
+    weight: int
+    total_weight: int
+    cohort_step: int
+    commitment: bytes
+
+
 class Rounds(Contract):
     """Calls and views of `FederatedRounds.sol`."""
 
@@ -181,17 +171,12 @@ class Rounds(Contract):
 
     # -- a study -------------------------------------------------------------------------------------------------
 
-    def create_study(self, terms: StudyTerms) -> Call:
-        """Post a study; the vault must be allowed to draw all rounds' rewards from the sponsor."""
-        return self._change("createStudy", terms)
+    def enrol(self, study: StudyId, dataset: DatasetId, spec: bytes, largest_stake: int) -> Call:
+        """Sent by a hospital's operator: take a seat with a dataset, and a stake from the hospital's allowance.
 
-    def created(self, receipt: Receipt) -> StudyId:
-        """The id that a `create_study` receipt tells."""
-        return StudyId(self._event(receipt, "StudyCreated")["study"])
-
-    def enrol(self, study: StudyId, dataset: DatasetId) -> Call:
-        """Sent by a hospital's operator: take a seat with a dataset and a stake."""
-        return self._change("enrol", study, dataset)
+        `spec` is the digest of the spec that it looked at, `largest_stake` what it is ready to stake.
+        """
+        return self._change("enrol", study, dataset, spec, largest_stake)
 
     def enrolled(self, receipt: Receipt) -> Seat:
         """The seat that an `enrol` receipt tells."""
@@ -205,14 +190,6 @@ class Rounds(Contract):
         """By anyone: do what time allows."""
         return self._change("advance", study)
 
-    def release(self, study: StudyId, seat: Seat) -> Call:
-        """By anyone, after the study: give a seat's stake and dataset free."""
-        return self._change("release", study, seat)
-
-    def refund(self, study: StudyId) -> Call:
-        """By anyone, after the study: give the sponsor what no round will pay out."""
-        return self._change("refund", study)
-
     # -- a round -------------------------------------------------------------------------------------------------
 
     def submit_update(self, study: StudyId, number: RoundNumber, seat: Seat, update: Update) -> Call:
@@ -220,58 +197,66 @@ class Rounds(Contract):
         return self._change("submitUpdate", study, number, seat, update)
 
     def abstain(self, study: StudyId, number: RoundNumber, seat: Seat) -> Call:
-        """Sent by the seat's operator: present without work. By anyone for a suspended hospital."""
+        """Sent by the seat's operator: present without work. By anyone for a suspended or barred hospital."""
         return self._change("abstain", study, number, seat)
 
-    def attest(self, study: StudyId, number: RoundNumber, seat: Seat, aggregate: Aggregate) -> Call:
-        """Sent by the seat's operator: attest to an aggregate given in full."""
-        return self._change("attest", study, number, seat, aggregate, gas=_GAS_TO_ATTEST)
+    def attest(
+        self,
+        study: StudyId,
+        number: RoundNumber,
+        seat: Seat,
+        aggregate: Aggregate,
+        left_out: Sequence[Update] = (),
+    ) -> Call:
+        """Sent by the seat's operator: attest to an aggregate given in full, with the updates of the submitters that
+        are not in it, by ascending seat."""
+        gas = _GAS_TO_ATTEST + _GAS_TO_SHOW * len(left_out)
+        return self._change("attest", study, number, seat, aggregate, list(left_out), gas=gas)
 
     def attest_hash(self, study: StudyId, number: RoundNumber, seat: Seat, aggregate_hash: bytes) -> Call:
         """Sent by the seat's operator: attest to an aggregate that somebody gave in full before."""
         return self._change("attestHash", study, number, seat, aggregate_hash, gas=_GAS_TO_ATTEST)
 
     def attest_by_sig(
-        self, study: StudyId, number: RoundNumber, aggregate: Aggregate, signatures: Mapping[Seat, bytes]
+        self,
+        study: StudyId,
+        number: RoundNumber,
+        aggregate: Aggregate,
+        signatures: Mapping[Seat, bytes],
+        left_out: Sequence[Update] = (),
     ) -> Call:
-        """By anyone: hand in operators' 65-byte signatures, by seat."""
-        packed = b"".join(_compact(signature) for signature in signatures.values())
-        return self._change("attestBySig", study, number, aggregate, list(signatures), packed)
-
-    def claim(self, study: StudyId, number: RoundNumber, seat: Seat, work: tuple[Aggregate, Update]) -> Call:
-        """By anyone: pay a seat for a final round. `work` is (the final aggregate, the seat's update)."""
-        return self._change("claim", study, number, seat, *work)
-
-    # -- by the pauser -------------------------------------------------------------------------------------------
-
-    def pause(self) -> Call:
-        """Stop new studies and enrolments; nothing that runs is touched."""
-        return self._change("pause")
-
-    def unpause(self) -> Call:
-        """Take new studies and enrolments again."""
-        return self._change("unpause")
+        """By anyone: hand in operators' 65-byte signatures, by seat; those that do not count are passed over."""
+        compact = [_compact(signature) for signature in signatures.values()]
+        work = (aggregate, list(left_out))
+        return self._change("attestBySig", study, number, *work, list(signatures), compact)
 
     # -- views ---------------------------------------------------------------------------------------------------
 
-    def study_count(self, block: BlockLike = None) -> int:
-        """How many studies there are; ids count from 1."""
-        return int(self._view(block, "studyCount"))
+    def deployment(self, block: BlockLike = None) -> Wiring:
+        """The other contracts of this deployment."""
+        return Wiring(**self._view(block, "deployment"))
 
     def study(self, study: StudyId, block: BlockLike = None) -> Study:
         """The study's record; its state is NONE when there is none."""
         found = self._view(block, "getStudy", study)
-        kinds = {"state": StudyState(found["state"]), "score_mode": ScoreMode(found["score_mode"])}
-        return Study(**{**found, **kinds})
+        return Study(**{**found, "state": StudyState(found["state"])})
+
+    def enrolment(self, study: StudyId, block: BlockLike = None) -> EnrolmentTerms:
+        """What the study asks of whoever enrols; all zero when there is none."""
+        return EnrolmentTerms(**self._view(block, "getEnrolment", study))
 
     def seat(self, study: StudyId, seat: Seat, block: BlockLike = None) -> SeatInfo:
-        """A seat's record."""
+        """A seat's record; it stays when the stake is released."""
         return SeatInfo(**self._view(block, "getSeat", study, seat))
 
     def seat_of(self, study: StudyId, hospital: HospitalId, block: BlockLike = None) -> Seat | None:
         """The seat of a hospital, None when it has none."""
         enrolled, seat = self._view(block, "seatOf", study, hospital)
         return Seat(seat) if enrolled else None
+
+    def hospitals_of(self, study: StudyId, seats: int, block: BlockLike = None) -> list[HospitalId]:
+        """The hospitals of a bitmap of seats, ascending."""
+        return [HospitalId(each) for each in self._view(block, "hospitalsOf", study, seats)]
 
     def round(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Round:
         """A round's record; all zero when it has not opened."""
@@ -296,28 +281,28 @@ class Rounds(Contract):
         self, study: StudyId, number: RoundNumber, seats: Iterable[Seat], block: BlockLike = None
     ) -> dict[Seat, bytes]:
         """The commitments of many seats for a round; zero for one that has not submitted."""
-        wanted = list(seats)
-        found = self._views(block, "updateOf", [(study, number, seat) for seat in wanted])
+        wanted = sorted(set(seats))
+        found = self._view(block, "updatesOf", study, number, bitmap(wanted))
         return {seat: bytes(value) for seat, value in zip(wanted, found, strict=True)}
-
-    def carried_into(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
-        """What a round pays on top of the study's reward."""
-        return int(self._view(block, "carriedInto", study, number))
 
     def phase(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Phase:
         """The phase of a round at the time of `block`."""
         return Phase(self._view(block, "phase", study, number))
 
-    def hash_aggregate(self, study: StudyId, number: RoundNumber, aggregate: Aggregate) -> bytes:
-        """The hash that attestations name."""
-        return bytes(self._view(None, "hashAggregate", study, number, aggregate))
+    def end(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
+        """When a round ended (seconds), 0 while it is open."""
+        return int(self._view(block, "endOf", study, number))
 
-    def is_paused(self, block: BlockLike = None) -> bool:
-        """Whether new studies and enrolments are stopped."""
-        return bool(self._view(block, "paused"))
+    def earning(
+        self, study: StudyId, number: RoundNumber, seat: Seat, result: bytes, block: BlockLike = None
+    ) -> Earning:
+        """What a seat's pay for a round depends on; raises `ContractRevert` unless `result` is the hash of its result, or
+        it is void."""
+        found = self._view(block, "earningOf", study, number, seat, result)
+        return Earning(**{**found, "outcome": Outcome(found["outcome"])})
 
 
-def _compact(signature: bytes) -> bytes:
-    """65 bytes r, s, v as 64 bytes r, vs (ERC-2098)."""
+def _compact(signature: bytes) -> tuple[bytes, bytes]:
+    """65 bytes r, s, v as r and vs (ERC-2098)."""
     head = signature[32] | (0x80 if signature[64] in (1, 28) else 0)
-    return signature[:32] + bytes([head]) + signature[33:64]
+    return signature[:32], bytes([head]) + signature[33:64]

@@ -9,23 +9,29 @@ from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
 from medfed.types import Address, StudyId
 
-__all__ = ["Balance", "Exit", "Permit", "Pot", "Vault"]
+__all__ = ["Allowance", "Balance", "Permit", "Pot", "Vault"]
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """An account's tokens in the vault: `free` to use or take out, `locked` as stake. Smallest units."""
+    """An account's tokens in the vault: `free` to use or take out, `locked` as stake or bond. Smallest units."""
 
     free: int
     locked: int
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
-    """Tokens on their way out, still slashable until `available_at` (seconds)."""
+class Allowance:
+    """What others, a hospital's operator above all, may lock of an account's tokens: up to `limit`, of which `used` is
+    locked now or was slashed. Smallest units."""
 
-    amount: int
-    available_at: int
+    limit: int
+    used: int
+
+    @property
+    def left(self) -> int:
+        """What they may lock besides."""
+        return max(0, self.limit - self.used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +64,29 @@ class Vault(Contract):
         r, s, v = permit.signature[:32], permit.signature[32:64], permit.signature[64]
         return self._change("depositWithPermit", token, amount, account, permit.deadline, v, r, s)
 
-    def request_exit(self, token: Address, amount: int) -> Call:
-        """Start the exit delay for free tokens."""
-        return self._change("requestExit", token, amount)
+    def withdraw(self, account: Address, token: Address, amount: int, receiver: Address) -> Call:
+        """Sent by the account, or a hospital's admin account: take free tokens out."""
+        return self._change("withdraw", account, token, amount, receiver)
 
-    def cancel_exit(self, token: Address) -> Call:
-        """Put exiting tokens back into the free balance."""
-        return self._change("cancelExit", token)
-
-    def withdraw(self, token: Address, receiver: Address) -> Call:
-        """Take out what has waited long enough."""
-        return self._change("withdraw", token, receiver)
+    def set_allowance(self, account: Address, token: Address, limit: int) -> Call:
+        """Sent by the account, or a hospital's admin account: what others may lock of its tokens, what is locked now
+        included."""
+        return self._change("setAllowance", account, token, limit)
 
     def allow_token(self, token: Address, allowed: bool) -> Call:
         """Sent by the consortium: take a token for deposits, or no longer."""
         return self._change("allowToken", token, allowed)
 
     def pause(self) -> Call:
-        """Sent by the pauser: stop deposits."""
+        """Sent by the pauser: stop what brings tokens in, new studies and enrolments; nothing that runs is touched."""
         return self._change("pause")
 
     def unpause(self) -> Call:
-        """Sent by the pauser: take deposits again."""
+        """Sent by the pauser: take them again."""
         return self._change("unpause")
 
     def is_paused(self, block: BlockLike = None) -> bool:
-        """Whether deposits are stopped."""
+        """Whether deposits, new studies and enrolments are stopped."""
         return bool(self._view(block, "paused"))
 
     def balance(self, account: Address, token: Address, block: BlockLike = None) -> Balance:
@@ -91,10 +94,10 @@ class Vault(Contract):
         found = self._view(block, "balanceOf", account, token)
         return Balance(found["free"], found["locked"])
 
-    def exit(self, account: Address, token: Address, block: BlockLike = None) -> Exit:
-        """The account's tokens on their way out."""
-        found = self._view(block, "exitOf", account, token)
-        return Exit(found["amount"], found["available_at"])
+    def allowance(self, account: Address, token: Address, block: BlockLike = None) -> Allowance:
+        """What others may lock of the account's tokens, and have locked."""
+        found = self._view(block, "allowanceOf", account, token)
+        return Allowance(found["limit"], found["used"])
 
     def pot(self, study: StudyId, block: BlockLike = None) -> Pot:
         """What the study still has to pay out."""
@@ -105,6 +108,14 @@ class Vault(Contract):
         """Whether the consortium takes this token."""
         return bool(self._view(block, "isAllowed", token))
 
-    def exit_delay(self, block: BlockLike = None) -> int:
-        """Seconds between `request_exit` and `withdraw`."""
-        return int(self._view(block, "exitDelay"))
+    def burnt(self, token: Address, block: BlockLike = None) -> int:
+        """What is nobody's for good, of what was slashed and of pots; smallest units."""
+        return int(self._view(block, "burntOf", token))
+
+    def fees_held(self, token: Address, block: BlockLike = None) -> int:
+        """The licence fees that are held for the model market."""
+        return int(self._view(block, "feesHeld", token))
+
+    def challenger_bps(self, block: BlockLike = None) -> int:
+        """The challenger's share of what a proof slashes, in 1/10,000."""
+        return int(self._view(block, "CHALLENGER_BPS"))
