@@ -13,7 +13,7 @@ from medfed.rounds.recompute import RoundPlace
 from medfed.rounds.study import fetch_spec
 from medfed.types import RoundNumber, StudyId
 from tests.nodes.federation import DISPUTE, PATIENTS, World, deploy
-from tests.rounds.trial import contested_study
+from tests.rounds.trial import contested_study, undone_study
 
 
 @dataclass
@@ -64,7 +64,7 @@ def ended(ground, tmp_path_factory) -> Ended:
     world.run(*hospitals, cycles=8)
     world.client.travel(DISPUTE + 1)
     world.run(*hospitals, cycles=2)
-    world.send(world.sponsor, world.contracts.rounds.refund(study))
+    world.send(world.sponsor, world.contracts.studies.refund(study))
     world.index.sync()
     return Ended(world, study, revoked)
 
@@ -74,6 +74,14 @@ def contested(ground, tmp_path_factory) -> Ended:
     """A study in which everything happened that can be disputed, paid or sold."""
     world = ground.world(tmp_path_factory.mktemp("contested"), 3)
     return Ended(world, contested_study(world), (0, 0))
+
+
+@pytest.fixture(scope="module")
+def undone(tmp_path_factory) -> Ended:
+    """A study whose rounds end in all other ways, by proofs above all; on a chain of its own, as it ends a year later."""
+    configure("error")
+    world = deploy(tmp_path_factory.mktemp("undone")).world(tmp_path_factory.mktemp("world"), 4)
+    return Ended(world, undone_study(world), (0, 0))
 
 
 def in_first_cohort(world: World, study: StudyId) -> tuple[int, int]:

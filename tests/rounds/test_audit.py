@@ -11,20 +11,22 @@ from pathlib import Path
 import pytest
 
 from medfed.chain.deployment import open_index
-from medfed.errors import InputError
+from medfed.errors import ContractRevert, InputError, ProtocolError
 from medfed.protocol.cid import cid_from_digest
 from medfed.rounds import cohort
 from medfed.rounds.audit import audit_study
+from medfed.rounds.contests import due_absences, read_contest, settle_call
 from medfed.rounds.disclose import disclosure
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import read_study
 from medfed.storage.local import LocalStore
 from medfed.types import StudyId
-from tests.nodes.federation import DISPUTE, PATIENTS
+from tests.nodes.federation import DISPUTE, PATIENTS, PHASE, REWARD, STAKE
 from tests.rounds.trial import BOND, CLAIM, Trial
 
-CONTRACTS = ("FederatedRounds", "ConsentRegistry", "DatasetRegistry")
-PROCEEDINGS = ("FederatedRounds", "StakeVault", "Disputes", "Rewards", "ModelMarket")
+CONTRACTS = ("FederatedRounds", "Studies", "ConsentRegistry", "DatasetRegistry")
+PROCEEDINGS = ("FederatedRounds", "StakeVault", "Studies", "Claims", "Proofs", "Payouts", "ModelMarket")
+MONEY = ("StakeVault", "Studies", "Claims", "Proofs", "Payouts")
 # What nothing follows from: by whose hand a consent ended; who registered a dataset (the seat names the hospital); the wrong
 # chunk of a claim whose bytes nobody keeps; what a reviewer committed to, and said where the median stays; which of two seats of
 # one weight a patient was of.
@@ -35,7 +37,12 @@ WITHOUT_CONSEQUENCE = {
     ("ReviewCommitted", "hash"),
     ("ReviewRevealed", "data"),
     ("PatientPaid", "seat"),
+    ("BytesLacking", "missing"),
 }
+# Said once more, they say nothing new.
+HARMLESS_TWICE = {"Credited", "ModelWithdrawn"}
+# Kinds of events that `contested` has none of.
+PROOFS = ("RoundTainted", "RoundRefuted", "RoundVoid", "StudyAborted", "Abstained", "UpdateStruck")
 
 
 def shown(world, study, number=0):
@@ -93,7 +100,7 @@ class TestUnfinishedStudies:
         study = world.post()
         rounds = world.contracts.rounds
         world.send(world.sponsor, rounds.cancel(study))
-        world.send(world.sponsor, rounds.refund(study))
+        world.send(world.sponsor, world.contracts.studies.refund(study))
         report = audit_study(world.federation(), study)
         assert (report.state, report.ok) == ("aborted", True)
 
@@ -103,8 +110,8 @@ class TestUnfinishedStudies:
 
 
 class TestAbsence:
-    def test_a_silent_hospital_is_slashed_and_its_stake_joins_the_reward(self, world, three):
-        """Slashed into the running round, paid out there, and the audit follows each step."""
+    def test_a_silent_hospital_is_slashed_and_nobody_has_any_of_it(self, world, three):
+        """What an absence costs is burnt; the round pays no more than it would have."""
         study = world.opened(*three, rounds=2)
         world.run(*three[:2])
         world.client.travel(1001)
@@ -113,18 +120,42 @@ class TestAbsence:
         world.run(*three, cycles=8)  # the hospitals that were there record it
         world.client.travel(301)
         world.run(*three, cycles=2)
-        assert world.index.events("AbsenceSlashed", study=study)
+        (event,) = world.index.events("AbsencesRecorded", study=study, round=1)
+        assert (event["warned"], event["slashed"]) == (0, 0b100)
+        (burnt,) = world.index.events("Burnt", study=study)
+        assert burnt["amount"] == STAKE * world.contracts.studies.slash_bps() // 10_000
+        assert sum(e["amount"] for e in world.index.events("Claimed", study=study)) == 2 * REWARD
         assert world.study(study).ended == "completed"
         assert audit_study(world.federation(), study).ok
 
-    def test_a_void_round_passes_its_reward_on(self, world, three):
+    def test_a_void_round_is_nobodys_pay(self, world, three):
+        """Nobody submitted, so nobody is absent; the next round pays what every round pays."""
         study = world.opened(*three, rounds=1)
         world.client.travel(1001)
         world.send(world.sponsor, world.contracts.rounds.advance(study))
         world.run(*three, cycles=6)
+        assert due_absences(world.index, world.study(study), world.round(study, 1)) == 0
+        world.client.travel(DISPUTE + 1)
+        world.run(*three, cycles=2)
+        assert sum(e["amount"] for e in world.index.events("Claimed", study=study)) == REWARD
         report = audit_study(world.federation(), study)
         assert [entry.state for entry in report.rounds] == ["void", "final"]
         assert report.ok
+
+    def test_a_suspended_hospital_is_not_absent(self, world, three):
+        """Neither by the contract nor by who looks for absences; and whoever says that it is, is found."""
+        study = world.opened(*three, rounds=1)
+        world.run(*three[:2])
+        consortium = world.contracts.consortium
+        for call in (consortium.suspend(world.members[2].id), consortium.reinstate(world.members[2].id)):
+            world.send(world.consortium, call)
+        world.client.travel(1001)
+        world.run(*three[:2], cycles=6)
+        assert world.study(study).ended == "completed"
+        assert due_absences(world.index, world.study(study), world.round(study, 1)) == 0
+        with pytest.raises(ContractRevert, match="absen"):
+            world.send(world.sponsor, world.contracts.claims.record_absences(study, 1))
+        assert audit_study(world.federation(), study).ok
 
 
 class TestWrongBytes:
@@ -210,13 +241,20 @@ def changed(value):
     return value ^ 1 if isinstance(value, int) else value[:-1] + bytes([value[-1] ^ 1])
 
 
-def unfound_changes(ended, seed, contracts=CONTRACTS):
+def by_kind(ended, contracts, kinds):
+    """Their rows, by table; of the `kinds` given or of all."""
+    found = defaultdict(list)
+    for table, row in rows(ended, contracts):
+        if not kinds or table.spec.name in kinds:
+            found[table].append(row)
+    return found
+
+
+def unfound_changes(ended, seed, contracts=CONTRACTS, kinds=()):
     """Each value of each kind of event changed, in a row drawn at random: those that the audit does not notice."""
     database, draw, unfound = ended.world.index._db, random.Random(seed), set()
-    by_kind = defaultdict(list)
-    for table, row in rows(ended, contracts):
-        by_kind[table].append(row)
-    for table, found in by_kind.items():
+    tables = by_kind(ended, contracts, kinds)
+    for table, found in tables.items():
         for name, place in columns(table):
             row = draw.choice(found)
             sql = f'UPDATE "{table.name}" SET "{name}" = ? WHERE block = ? AND place = ?'
@@ -225,7 +263,7 @@ def unfound_changes(ended, seed, contracts=CONTRACTS):
                 unfound.add((table.spec.name, name.removeprefix("v_")))
             database.execute(sql, (row[place], *row[:2]))
     assert audit_study(ended.federation, ended.study).ok
-    return unfound, len(by_kind)
+    return unfound, len(tables)
 
 
 @pytest.mark.slow
@@ -254,10 +292,44 @@ def test_one_dispute_payment_or_sale_left_out_is_found(contested):
     assert unfound_gaps(contested, PROCEEDINGS) == []
 
 
-def unfound_gaps(ended, contracts=CONTRACTS):
+@pytest.mark.slow
+def test_one_changed_value_of_any_proof_or_slash_is_found(undone):
+    unfound, kinds = unfound_changes(undone, 13, MONEY)
+    more, proofs = unfound_changes(undone, 14, ("FederatedRounds",), PROOFS)
+    assert (kinds >= 20, proofs) == (True, len(PROOFS))
+    assert unfound | more <= WITHOUT_CONSEQUENCE
+
+
+@pytest.mark.slow
+def test_one_proof_or_slash_left_out_is_found(undone):
+    assert unfound_gaps(undone, MONEY) + unfound_gaps(undone, ("FederatedRounds",), PROOFS) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", ["contested", "undone"])
+def test_one_event_told_twice_is_found(study, request):
+    """An invented event, made of one that there was: found, unless nothing more follows from it."""
+    unfound = unfound_inventions(request.getfixturevalue(study), PROCEEDINGS)
+    assert unfound <= HARMLESS_TWICE
+
+
+def unfound_inventions(ended, contracts):
+    """One event of each kind told again, at the end of its block: those that the audit takes."""
+    database, draw, unfound = ended.world.index._db, random.Random(15), set()
+    for table, found in by_kind(ended, contracts, ()).items():
+        block, place, *rest = draw.choice(found)
+        database.execute(table.insert, (block, place + 1000, *rest))
+        if _judged(ended):
+            unfound.add(table.spec.name)
+        database.execute(f'DELETE FROM "{table.name}" WHERE block = ? AND place = ?', (block, place + 1000))
+    return unfound
+
+
+def unfound_gaps(ended, contracts=CONTRACTS, kinds=()):
     """Each event left out: those that the audit does not miss."""
     database, unfound = ended.world.index._db, []
-    for table, row in rows(ended, contracts):
+    everything = by_kind(ended, contracts, kinds).items()
+    for table, row in ((table, row) for table, found in everything for row in found):
         if table.spec.name == "Granted" and row[3] != steady_patient(ended):
             continue  # fifty of them: one is enough
         database.execute(f'DELETE FROM "{table.name}" WHERE block = ? AND place = ?', row[:2])
@@ -278,8 +350,8 @@ def _judged(ended) -> bool:
     """Whether the audit says right."""
     try:
         report = audit_study(ended.federation, ended.study)
-    except InputError:
-        return False  # the study is not there any more
+    except (InputError, ProtocolError):
+        return False  # the study is not there any more, or cannot be read
     return report.ok and not any("dataset" in text and "quality" in text for text in report.unchecked)
 
 
@@ -338,6 +410,54 @@ class TestAContestedStudy:
         assert claims == [[(0, "refuted", "wrong"), (1, "settled", "right")], [(0, "settled", "right")]]
 
 
+class TestAnUndoneStudy:
+    def test_is_right(self, undone):
+        """One left out, a void round with objections and one who did nothing, a lost stake shared out, a result that was
+        tainted and then refuted; claims of several rounds, refund and sweep."""
+        report = audit_study(undone.federation, undone.study)
+        assert report.difference == report.missing == ""
+        assert [entry.state for entry in report.rounds] == ["final", "void", "void", "refuted", "void"]
+
+    def test_has_every_kind_of_slash(self, undone):
+        """Else the tests below would show nothing."""
+        index, study = undone.world.index, undone.study
+        for kind in ("LeftOutBurnt", "Compensated", "Kept", "CarelessSlashed", "ChallengerPaid", "Swept"):
+            assert index.events(kind, study=study)
+        lost = [event["seats"] for event in index.events("StakeLost", study=study)]
+        assert lost == [0b0100, 0b1000, 0b0011]
+        absences = [(e["warned"], e["slashed"]) for e in index.events("AbsencesRecorded", study=study)]
+        assert absences == [(0b1000, 0), (0, 0b1000)]
+        settled = [
+            (e["from_author"], e["from_objector"]) for e in index.events("AttemptSettled", study=study)
+        ]
+        assert settled == [(0, BOND), (0, 0)]
+
+    def test_burns_what_nobody_may_have(self, undone):
+        """The sponsor has its refund and what nobody claimed, never a part of a stake: all of these but the challenger's
+        share and what was paid to those that remained is burnt."""
+        world, study = undone.world, undone.study
+
+        def total(name):
+            return sum(event["amount"] for event in world.index.events(name, study=study))
+
+        paid = {e["seat"]: e["amount"] for e in world.index.events("Claimed", study=study, round=3)}
+        (swept,) = world.index.events("Swept", study=study)
+        (compensated,) = world.index.events("Compensated", study=study)
+        assert swept["burnt"] == compensated["amount"] - sum(paid.values()) > 0
+        assert total("Slashed") == total("ChallengerPaid") + total("Kept") + total("Burnt") - (
+            total("LeftOutBurnt") + swept["burnt"]
+        )
+        assert world.contracts.vault.pot(study).amount == 0
+
+    def test_pays_several_rounds_at_one_go(self, undone):
+        world, study = undone.world, undone.study
+        hospital = world.study(study).entry(0).hospital
+        claimed = [event["amount"] for event in world.index.events("Claimed", study=study, seat=0)]
+        paid = world.index.events("Paid", study=study, account=hospital)
+        assert len(claimed) == 2
+        assert [event["amount"] for event in paid] == [sum(claimed)]
+
+
 class TestLies:
     """What the audit says of those that are still standing, and of those that were proved."""
 
@@ -379,13 +499,148 @@ class TestLies:
         assert report.difference.startswith("Round 1: the aggregate's root is not what the updates come to")
         trial.challenge(1, wrong, data)
         world.client.travel(DISPUTE)
-        for seat in range(3):
-            world.send(world.sponsor, world.contracts.rounds.release(trial.study, seat))
-        world.send(world.sponsor, world.contracts.rounds.refund(trial.study))
+        trial.close(0, 1, 2)
         report = audit_study(world.federation(), trial.study)
         assert (report.difference, report.missing) == ("", "")
         assert [(entry.state, entry.verdict) for entry in report.rounds] == [("refuted", "right")]
         assert len(world.index.events("Refunded", study=trial.study)) == 1
+
+    @pytest.mark.parametrize("order", [(2, 1), (1, 2)])
+    def test_lies_in_two_rounds_are_both_undone(self, world, three, order):
+        """In any order: the liars lose their stakes once and are paid for neither round; who did not attest to them is paid
+        for both, at one go, as if they were right; the sponsor is refunded the round that was never final."""
+        trial = Trial(world, world.opened(*three, rounds=3), three)
+        lies = {}
+        for number in (1, 2):
+            trial.train(number, 0, 1, 2)
+            lies[number] = trial.lie(number)
+            trial.attest(number, lies[number][0], 0, 1)
+        for number in order:
+            trial.challenge(number, *lies[number])
+        trial.wait(DISPUTE)
+        for seat in (0, 1):
+            with pytest.raises(ContractRevert) as refused:
+                trial.pay(seat, 1)
+            assert refused.value.name == "PayVoid"
+        trial.pay(2, 1, 2)
+        trial.close(0, 1, 2)
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        assert [entry.state for entry in report.rounds] == ["refuted", "refuted", "void"]
+        told = world.study(trial.study)
+        assert (told.undone_from, dict(told.barred), told.stakes_lost) == (1, {0: 1, 1: 1}, 0b011)
+        assert len(world.index.events("StakeLost", study=trial.study)) == 1
+        (refund,) = world.index.events("Refunded", study=trial.study)
+        assert refund["amount"] == REWARD
+        released = {e["seat"]: e["amount"] for e in world.index.events("StakeReleased", study=trial.study)}
+        assert released == {0: 0, 1: 0, 2: STAKE}
+
+    @pytest.mark.parametrize("first", ["strike", "refute"])
+    def test_a_result_is_tainted_and_refuted_in_any_order(self, world, three, first):
+        """Tainted alone costs its attesters a part; refuted, before or after, all that is left."""
+        trial = Trial(world, world.opened(*three, rounds=2), three)
+        trial.submit_wrong(1, 2)
+        trial.train(1, 0, 1)
+        lie, data = trial.pretend(1)
+        trial.attest(1, lie, 0, 1)
+        if first == "strike":
+            trial.strike(1, 2)
+            report = audit_study(world.federation(), trial.study)
+            assert report.rounds[0].state == "tainted"
+            assert report.difference.startswith(
+                "Round 1: the aggregate's root is not what the updates come to"
+            )
+        trial.challenge(1, lie, data)
+        if first == "refute":
+            trial.strike(1, 2)
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        assert [entry.state for entry in report.rounds] == ["refuted", "void"]
+        careless = world.index.events("CarelessSlashed", study=trial.study)
+        assert [event["seats"] for event in careless] == ([0b011] if first == "strike" else [])
+        assert world.study(trial.study).stakes_lost == 0b111
+
+    def test_a_tainted_result_that_is_the_sum_is_right(self, world, three):
+        """Its attesters added up what no update may hold: that is careless, no lie, and there is nothing to refute."""
+        trial = Trial(world, world.opened(*three, rounds=2), three)
+        trial.submit_wrong(1, 2)
+        trial.train(1, 0, 1)
+        trial.attest(1, trial.sum_of_all(1), 0, 1, 2)
+        trial.strike(1, 2)
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        assert (report.rounds[0].state, report.rounds[0].verdict) == ("tainted", "right")
+        (careless,) = world.index.events("CarelessSlashed", study=trial.study)
+        assert careless["seats"] == 0b011, "the author lost everything before"
+
+    def test_a_lost_stake_may_be_shared_out_to_the_last_unit(self, world, three):
+        """Where a round pays more than a stake: nothing is left for a challenger, or to be burnt."""
+        trial = Trial(world, world.opened(*three, rounds=1, min_hospitals=3, max_voids=0), three)
+        trial.submit_wrong(1, 2)
+        trial.train(1, 0, 1)
+        trial.strike(1, 2)
+        trial.send(world.contracts.rounds.advance(trial.study))
+        trial.wait(DISPUTE)
+        for seat in (0, 1):
+            trial.pay(seat, 1)
+        trial.close(0, 1, 2)
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        index, study = world.index, trial.study
+        assert [event["amount"] for event in index.events("Kept", study=study)] == [STAKE]
+        assert [event["amount"] for event in index.events("Claimed", study=study)] == [STAKE // 2] * 2
+        assert not index.events("ChallengerPaid", study=study) + index.events("Burnt", study=study)
+
+    def test_who_leaves_before_bytes_are_due_owes_nobody(self, world, three):
+        """Struck while others still train, though too few had submitted then: nobody had shown a vector."""
+        trial = Trial(world, world.opened(*three, rounds=1), three)
+        trial.train(1, 0)
+        trial.submit_wrong(1, 2)
+        trial.strike(1, 2)
+        trial.train(1, 1)
+        trial.publish(1, 0)
+        trial.attest(1, trial.truth(1)[0], 0, 1)
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        assert report.rounds[0].state == "final"
+        assert not world.index.events("Compensated", study=trial.study)
+
+    def test_who_is_struck_after_a_void_round_stays_in_its_set(self, world, three):
+        """And its author, who did nothing for the round, is slashed once."""
+        trial = Trial(world, world.opened(*three, rounds=1, max_voids=0), three)
+        trial.submit_wrong(1, 2)
+        trial.train(1, 0, 1)
+        trial.wait(PHASE)
+        trial.send(world.contracts.rounds.advance(trial.study))
+        trial.strike(1, 2)
+        trial.send(world.contracts.claims.record_absences(trial.study, 1))
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        (event,) = world.index.events("AbsencesRecorded", study=trial.study)
+        assert (event["warned"], event["slashed"]) == (0, 0b011)
+
+    @pytest.mark.parametrize("by", ["time", "quorum"])
+    def test_a_claim_that_became_final_and_was_a_lie(self, trial, by):
+        """By time it costs its author bond and stake; by a quorum, after it was proved wrong as a claim, it is proved once
+        more as the result."""
+        world, claims = trial.world, trial.world.contracts.claims
+        wrong, data = trial.lie(1)
+        trial.claim(1, wrong)
+        if by == "time":
+            trial.wait(CLAIM)
+            trial.send(claims.finalise(trial.study, 1, wrong))
+            trial.challenge(1, wrong, data)
+        else:
+            trial.challenge(1, wrong, data)
+            trial.attest(1, wrong, 0, 2)
+            trial.challenge(1, wrong, data)
+        trial.send(claims.settle(trial.study, 1, 0, wrong))
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        assert [(c.state, c.verdict) for c in report.rounds[0].claims] == [("refuted", "wrong")]
+        (settled,) = world.index.events("AttemptSettled", study=trial.study)
+        assert settled["from_author"] == BOND
+        assert world.study(trial.study).stakes_lost == (0b010 if by == "time" else 0b101)
 
     def test_a_claim_without_its_bytes_is_not_checked(self, trial):
         """A withheld update makes a claim over it neither right nor wrong."""
@@ -396,3 +651,63 @@ class TestLies:
         report = audit_study(trial.world.federation(), trial.study)
         assert [(c.state, c.verdict) for c in report.rounds[0].claims] == [("pending", "not checked")]
         assert report.missing
+
+
+class TestBonds:
+    """Whose bond is lost follows from roots, which can be proved, and from nothing else that a claim says."""
+
+    @pytest.fixture
+    def trial(self, world, three):
+        trial = Trial(world, world.opened(*three, rounds=1, bond=BOND, claim_seconds=CLAIM), three)
+        vault, token = world.contracts.vault, world.contracts.development_token
+        trial.send(token.approve(vault.address, BOND))
+        trial.send(vault.deposit(token.address, BOND, world.sponsor.address))
+        trial.train(1, 0, 1, 2)
+        return trial
+
+    def judged(self, trial, claimed, result) -> tuple[int, int]:
+        """Claimed, objected to by a stranger, and settled when another hospital's quorum has its result: what each lost."""
+        world, claims = trial.world, trial.world.contracts.claims
+        trial.claim(1, claimed)
+        trial.send(claims.object(trial.study, 1, 0))
+        trial.attest(1, result, 0, 1)
+        study, history = world.study(trial.study), world.round(trial.study, 1)
+        book = read_contest(world.index, study, history)
+        assert book.settlement(book.claims[0], history.final_at + DISPUTE - 1) is None
+        foreseen = book.settlement(book.claims[0], history.final_at + DISPUTE)
+        trial.wait(DISPUTE)
+        trial.send(settle_call(claims, book, 0))
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        (event,) = world.index.events("AttemptSettled", study=trial.study)
+        assert (event["from_author"], event["from_objector"]) == foreseen
+        return foreseen
+
+    @pytest.mark.parametrize("field", ["model", "cid"])
+    def test_an_author_whose_root_is_right_keeps_its_bond(self, trial, field):
+        """Though a quorum named another model or file; who objected to that root as a stranger has lost."""
+        right, _ = trial.truth(1)
+        assert self.judged(trial, replace(right, **{field: b"\7" * 32}), right) == (0, BOND)
+
+    def test_an_author_of_another_root_loses_it(self, trial):
+        right, _ = trial.truth(1)
+        assert self.judged(trial, replace(right, root=b"\7" * 32), right) == (BOND, 0)
+
+    def test_over_another_set_nobody_is_judged(self, trial):
+        right, _ = trial.truth(1)
+        assert self.judged(trial, replace(right, root=b"\7" * 32), trial.truth(1, 2)[0]) == (0, 0)
+
+    def test_a_stranger_that_kept_a_round_from_its_end_has_lost(self, trial):
+        """Void by time, and nobody proved the claim wrong."""
+        world, claims = trial.world, trial.world.contracts.claims
+        right, _ = trial.truth(1)
+        trial.claim(1, right)
+        trial.send(claims.object(trial.study, 1, 0))
+        trial.wait(2 * PHASE)
+        trial.send(world.contracts.rounds.advance(trial.study))
+        trial.send(claims.settle(trial.study, 1, 0, right))
+        report = audit_study(world.federation(), trial.study)
+        assert (report.difference, report.missing) == ("", "")
+        (event,) = world.index.events("AttemptSettled", study=trial.study)
+        assert (event["from_author"], event["from_objector"]) == (0, BOND)
+        assert world.index.events("Burnt", study=trial.study)[-1]["amount"] == BOND

@@ -124,8 +124,8 @@ class TestAdministration:
         for call in (
             contracts.consortium.suspend(hospital),
             contracts.consortium.reinstate(hospital),
-            contracts.rounds.pause(),
-            contracts.rounds.unpause(),
+            contracts.vault.pause(),
+            contracts.vault.unpause(),
         ):
             world.send(world.consortium, call)
         export_bundle(world.federation(), study, tmp_path / "acts.medfed", LIMITS)
@@ -148,9 +148,9 @@ class TestAdministration:
         found = {entry.name: entry for entry in contract_facts(opened.federation.contracts, opened.newest)}
         assert found.keys() == ended.world.contracts.book.contracts.keys()
         assert all(entry.as_compiled for entry in found.values())
-        disputes = found["Disputes"]
-        assert disputes.parameters["SLASH_BPS"] == ended.world.contracts.disputes.slash_bps()
-        assert disputes.parameters["VAULT"] == found["StakeVault"].address
+        studies = found["Studies"]
+        assert studies.parameters["SLASH_BPS"] == ended.world.contracts.studies.slash_bps()
+        assert studies.parameters["VAULT"] == found["StakeVault"].address
         assert len({entry.code_hash for entry in found.values()}) == len(found)
 
 
@@ -165,11 +165,13 @@ def forged(ended, path, **changes):
     return path
 
 
-def test_a_contested_study_is_judged_offline_as_it_is_online(contested, tmp_path):
-    """Claims, proofs, reviews and sales: the same verdict, check by check, from the file alone."""
-    path = tmp_path / "contested.medfed"
-    export_bundle(contested.federation, contested.study, path, LIMITS)
-    online = audit_study(contested.federation, contested.study)
+@pytest.mark.parametrize("name", ["contested", "undone"])
+def test_a_contested_study_is_judged_offline_as_it_is_online(name, request, tmp_path):
+    """Claims, proofs, slashes, reviews and sales: the same verdict, check by check, from the file alone."""
+    played, path = request.getfixturevalue(name), tmp_path / "contested.medfed"
+    export_bundle(played.federation, played.study, path, LIMITS)
+    online = audit_study(played.federation, played.study)
+    assert online.ok
     with contextlib.closing(open_bundle(path, max_bytes=1 << 40)) as opened:
         offline = audit_study(opened.federation, opened.study)
     assert (offline.ok, offline.rounds, offline.checks) == (online.ok, online.rounds, online.checks)

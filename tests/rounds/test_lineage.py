@@ -67,7 +67,7 @@ def test_scores_share_a_round_and_are_those_that_the_market_counts(ended, found)
         assert sum(entry.share for entry in line.contributions) == pytest.approx(1)
     world.client.travel(DISPUTE + 1)
     study = world.study(ended.study)
-    for call in due_credits(world.index, market, read_rounds(world.index, study)):
+    for call in due_credits(world.index, market, study, read_rounds(world.index, study)):
         world.send(world.sponsor, call)
     for source in found.sources:
         share, _ = market.share(ended.study, source.seat)
@@ -76,7 +76,9 @@ def test_scores_share_a_round_and_are_those_that_the_market_counts(ended, found)
         )
         assert share / 10**18 == pytest.approx(told)
     world.index.sync()
-    assert not list(due_credits(world.index, market, read_rounds(world.index, study))), "each counts once"
+    assert not list(due_credits(world.index, market, study, read_rounds(world.index, study))), (
+        "each counts once"
+    )
 
 
 def test_the_model_is_the_last_rounds_until_one_is_registered(ended, found):

@@ -12,13 +12,13 @@ from medfed.learning.rules import aggregate as combine
 from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS, ChunkHasher, verify_chunk
 from medfed.protocol.cid import cid_from_digest, digest_of
 from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.layout import is_chunk_right
 from medfed.protocol.vector import seal, vector_bytes
 from medfed.rounds.history import Enrolment
 from medfed.rounds.proofs import (
     AggregateProof,
     Unprovable,
     UpdateProof,
-    WeightProof,
     open_vector,
     refute_aggregate,
     refute_update,
@@ -99,6 +99,12 @@ def changed(data, word, by=1):
     return data[:at] + value.to_bytes(4, "big") + data[at + 4 :]
 
 
+def longer(data, leaf):
+    """With a word set in a leaf beyond the last of its six chunks."""
+    assert len(data) == 6 * CHUNK_BYTES
+    return changed(data.ljust((leaf + 1) * CHUNK_BYTES, b"\0"), (leaf + 1) * CHUNK_WORDS - 1)
+
+
 def parts(proof, depth):
     """The openings cut into records, as the contract cuts them."""
     size = CHUNK_BYTES // 32 + depth
@@ -140,12 +146,16 @@ class TestAnAggregate:
         proof = round_.judge(round_.named(changed(round_.right()[0], 5)))
         assert (proof.index, len(proof.openings)) == (0, 16 + 3)
 
-    def test_a_wrong_weight_needs_no_bytes(self, round_):
-        aggregate = round_.named(round_.right()[0], weight=WEIGHT * SEATS - 8)
-        round_.store.hidden = {cid_from_digest(update.cid) for update in round_.updates.values()}
-        proof = round_.judge(aggregate)
-        assert isinstance(proof, WeightProof)
-        assert proof.updates == tuple(round_.updates.values())
+    @pytest.mark.parametrize("leaf", [6, 7])
+    def test_words_behind_the_last_chunk_are_opened_alone(self, round_, leaf):
+        """The tree of six chunks has eight leaves: a root over another than zeros in them is no vector's."""
+        data = longer(round_.right()[0], leaf)
+        proof = round_.judge(round_.named(data))
+        assert isinstance(proof, AggregateProof)
+        assert (proof.index, len(proof.openings)) == (leaf, 16 + 3)
+        chunk, neighbours = b"".join(proof.openings[:16]), proof.openings[16:]
+        assert verify_chunk(root_of(data), chunk, leaf, neighbours, 6)
+        assert any(chunk)
 
     def test_a_file_without_its_end_is_taken_as_its_tree_is(self, round_):
         """The tree is padded with zeros, so the missing chunk can be opened."""
@@ -230,6 +240,23 @@ class TestAnUpdate:
         seat, data = first
         proof = self.judge(round_, seat, round_.committed(changed(data, CHUNK_WORDS + round_.size)))
         assert proof.index == len(data) // CHUNK_BYTES - 1
+
+    @pytest.mark.parametrize("leaf", [6, 7])
+    def test_words_behind_the_last_chunk(self, round_, first, leaf):
+        seat, data = first
+        update = round_.committed(longer(data, leaf))
+        proof = self.judge(round_, seat, update)
+        assert isinstance(proof, UpdateProof)
+        assert proof.index == leaf
+        assert not is_chunk_right(round_.place.vectors, proof.opening.chunk, leaf, WEIGHT)
+        assert verify_chunk(update.update_root, proof.opening.chunk, leaf, proof.opening.proof, 6)
+
+    def test_zeros_behind_the_last_chunk_prove_nothing(self, round_, first):
+        """The root is the same, so only the file is another than it should be."""
+        seat, data = first
+        found = self.judge(round_, seat, round_.committed(data + bytes(CHUNK_BYTES)))
+        assert isinstance(found, Unprovable)
+        assert "bytes" in found.reason
 
     def test_the_header_of_another(self, round_):
         """Whoever publishes another's bytes as its own is convicted by the first chunk."""

@@ -147,10 +147,23 @@ class TestAStudysArtefacts:
 
     @pytest.mark.parametrize("name", ["purposes", "rounds", "cohort_step", "max_weight", "max_hospitals"])
     def test_a_spec_that_says_other_than_the_chain_is_refused(self, ended, place, name):
-        terms = dict(ended.world.study(ended.study).terms)
-        terms[name] += 1
+        terms = ended.world.study(ended.study).terms
+        other = replace(terms, **{name: getattr(terms, name) + 1})
         with pytest.raises(ProtocolError, match="the chain says"):
-            check_terms(place.spec, terms)
+            check_terms(place.spec, other)
+
+    @pytest.mark.parametrize("changes", [{"words": 1}, {"steps": 1}, {"weighted": False}])
+    def test_vectors_that_are_not_the_specs_are_refused(self, ended, place, changes):
+        """Another length, another limit, or words that the contract would judge by another weight."""
+        terms = ended.world.study(ended.study).terms
+        (vector,) = terms.training
+        for other in (
+            replace(terms, training=(replace(vector, **changes),)),
+            replace(terms, training=(vector, vector)),
+            replace(terms, statistics=(vector,)),
+        ):
+            with pytest.raises(ProtocolError, match="the chain says"):
+                check_terms(place.spec, other)
 
 
 def _changed(update, **values):

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medfed.chain.contracts.rewards import review_hash
+from medfed.chain.contracts.payouts import review_hash
 from medfed.learning.contribution import HeldOut
 from medfed.learning.models import complete_study, parse_model
 from medfed.rounds.reviews import POINTS, review
 from medfed.rounds.scores import tally
 from tests.rig import studies
-from tests.rig.world import DISPUTE, aggregate, deploy_world
+from tests.rig.world import DISPUTE, aggregate, deploy_world, digest
+from tests.rig.world import update as submitted
 
 SALT = b"\x5a" * 32
 WEIGHT = 16
@@ -116,20 +117,21 @@ def test_the_contract_tallies_as_the_twin_does(evm, deployed, played):
     token, world = evm.snapshot(), replace(deployed, evm=evm)
     study = world.submitted(members, scoreMode=2, maxHospitals=6)
     result = aggregate(included, 80 * len(included))
+    left_out = [submitted(seat) for seat in range(members) if seat not in included]
     for seat in range(-(-2 * members // 3)):
-        world.attest(study, seat, result)
-    digest = world.rounds.hashAggregate(study, 1, result)
+        world.attest(study, seat, result, left_out=left_out)
+    told = digest(study, 1, result)
     for seat, row in said.items():
         hashed = review_hash((study, 1, seat), world.hospitals[seat].address, row, SALT)
-        world.rewards.commitReview(study, 1, seat, digest, hashed, sender=world.operators[seat])
+        world.payouts.commitReview(study, 1, seat, told, hashed, sender=world.operators[seat])
     evm.travel(DISPUTE // 2)
     for seat, row in said.items():
-        world.rewards.revealReview(study, 1, seat, digest, row, SALT, sender=world.operators[seat])
+        world.payouts.revealReview(study, 1, seat, told, row, SALT, sender=world.operators[seat])
     evm.travel(DISPUTE)
-    (event,) = world.rewards.tally(study, 1, digest).named("ReviewsTallied")
+    (event,) = world.payouts.tally(study, 1, told).named("ReviewsTallied")
     found = tally(said, (1 << members) - 1, result["included"])
     assert dict(enumerate(event["scores"])) == found.scores
     for seat in range(members):
         score = found.of(seat)
-        assert world.rewards.scoresOf(study, 1, seat) == (score.score, score.total, score.revealers)
+        assert world.payouts.scoresOf(study, 1, seat) == (score.score, score.total, score.revealers)
     evm.restore(token)

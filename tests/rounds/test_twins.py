@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medfed.chain.contracts.rewards import Scores, review_hash
-from medfed.chain.contracts.rounds import ScoreMode
-from medfed.protocol.commitments import Aggregate, Update, bitmap
+from medfed.chain.contracts.payouts import Scores, review_hash
+from medfed.chain.contracts.studies import ScoreMode
+from medfed.protocol.commitments import bitmap
 from medfed.rounds.history import RoundHistory
-from medfed.rounds.licences import FeeBook, round_shares
+from medfed.rounds.licences import ROUND_SHARE, FeeBook, round_shares
 from medfed.rounds.scores import Tally, tally
 from medfed.rounds.settle import pay_of
 from tests.rig.evm import Revert
-from tests.rig.world import DISPUTE, REWARD, SEATS, STEP, aggregate, deploy_world, update
+from tests.rig.world import DISPUTE, REWARD, SEATS, STEP, aggregate, deploy_world, digest, update
+from tests.rig.world import earned as claim_of
+from tests.rounds import histories
 
 SALT = b"\x5a" * 32
 BPS = 1000
@@ -38,38 +41,34 @@ class Case:
     def included(self) -> list[int]:
         return [seat for seat in range(SEATS) if seat not in self.left_out]
 
+    @property
+    def kept(self) -> Fraction:
+        """The part of the round that is not left out, and so is somebody's."""
+        if self.mode == ScoreMode.EQUAL:
+            return Fraction(len(self.included), SEATS)
+        return Fraction(sum(self.steps[seat] for seat in self.included), sum(self.steps))
+
     def updates(self):
         return {seat: update(seat, STEP * steps) for seat, steps in enumerate(self.steps)}
 
     def result(self):
         return aggregate(self.included, STEP * sum(self.steps[seat] for seat in self.included))
 
+    def left_out_updates(self):
+        return [each for seat, each in self.updates().items() if seat in self.left_out]
+
     def terms(self):
-        return {
-            "score_mode": self.mode,
-            "attester_bps": BPS,
-            "patient_bps": self.patient_bps,
-            "sponsor_fee_bps": BPS,
-            "reward_per_round": REWARD,
-        }
+        return histories.terms(
+            score_mode=self.mode,
+            attester_bps=BPS,
+            patient_bps=self.patient_bps,
+            sponsor_fee_bps=BPS,
+            reward_per_round=REWARD,
+        )
 
     def history(self) -> RoundHistory:
-        digest = b"\7" * 32
-        return RoundHistory(
-            study=1,
-            number=1,
-            opened_at=1,
-            closed_at=2,
-            updates={seat: Update(*each.values()) for seat, each in self.updates().items()},
-            abstained=frozenset(),
-            proposals={digest: Aggregate(*self.result().values())},
-            attesters={digest: bitmap(list(self.attesters))},
-            attested=bitmap(list(self.attesters)),
-            struck=frozenset(),
-            final_hash=digest,
-            final_at=3,
-            void=False,
-        )
+        weights = {seat: STEP * steps for seat, steps in enumerate(self.steps)}
+        return histories.final_round(weights, self.included, self.attesters)
 
 
 @st.composite
@@ -108,12 +107,12 @@ def test_pay_scores_and_shares_are_those_of_the_contracts(world, mode, data):
     for seat in range(SEATS):
         reviewed = found.of(seat) if mode == ScoreMode.REVIEWED else Scores(0, 0, 0)
         if mode == ScoreMode.REVIEWED:
-            assert world.rewards.scoresOf(study, 1, seat) == (
+            assert world.payouts.scoresOf(study, 1, seat) == (
                 reviewed.score if reviewed.revealers else 0,
                 reviewed.total,
                 reviewed.revealers,
             )
-        assert claimed(world, study, case, seat) == pay_of(case.terms(), history, REWARD, seat, reviewed)
+        assert claimed(world, study, case, seat) == pay_of(case.terms(), history, seat, reviewed)
     check_market(world, study, case, found if mode == ScoreMode.REVIEWED else None)
     world.evm.restore(token)
 
@@ -122,14 +121,14 @@ def check_market(world, study, case: Case, found: Tally | None) -> None:
     shares = round_shares(case.terms(), case.history(), found)
     updates = case.updates()
     world.market.credit(study, 1, case.result(), case.included, [updates[seat] for seat in case.included])
-    total = sum(shares.values())
+    assert 0 <= ROUND_SHARE * case.kept - sum(shares.values()) <= SEATS
     for seat in range(SEATS):
-        assert world.market.shareOf(study, seat) == (shares.get(seat, 0), total)
+        assert world.market.shareOf(study, seat) == (shares.get(seat, 0), ROUND_SHARE)
     world.market.register(study, case.result())
     terms = {"token": world.token, "price": FEES, "duration": 0, "transferable": False, "licence": SALT}
     world.market.setTerms(study, terms, sender=world.sponsor)
     world.market.buy(study, 1, FEES, world.sponsor, sender=world.sponsor)
-    book = FeeBook(case.terms(), shares, FEES)
+    book = FeeBook(case.terms(), shares, 1, FEES)
     for seat in range(SEATS):
         assert earned(lambda seat=seat: world.market.claimFees(study, seat, world.token)) == book.due(seat)
     assert earned(lambda: world.market.claimSponsorFees(study, world.token)) == book.due_sponsor()
@@ -148,22 +147,23 @@ def played(world, case: Case) -> int:
     for seat, each in case.updates().items():
         world.rounds.submitUpdate(study, 1, seat, each, sender=world.operators[seat])
     for seat in sorted(case.attesters):
-        world.attest(study, seat, case.result())
-    digest = world.rounds.hashAggregate(study, 1, case.result())
+        world.attest(study, seat, case.result(), left_out=case.left_out_updates())
+    result = digest(study, 1, case.result())
     for seat, said in case.reviews.items():
         hashed = review_hash((study, 1, seat), world.hospitals[seat].address, said, SALT)
-        world.rewards.commitReview(study, 1, seat, digest, hashed, sender=world.operators[seat])
+        world.payouts.commitReview(study, 1, seat, result, hashed, sender=world.operators[seat])
     world.evm.travel(DISPUTE // 2)
     for seat, said in case.reviews.items():
-        world.rewards.revealReview(study, 1, seat, digest, said, SALT, sender=world.operators[seat])
+        world.payouts.revealReview(study, 1, seat, result, said, SALT, sender=world.operators[seat])
     world.evm.travel(DISPUTE)
     if case.mode == ScoreMode.REVIEWED:
-        world.rewards.tally(study, 1, digest)
+        world.payouts.tally(study, 1, result)
     return study
 
 
 def claimed(world, study, case: Case, seat: int) -> int:
-    return earned(lambda: world.rounds.claim(study, 1, seat, case.result(), case.updates()[seat]))
+    claim = [claim_of(1, case.result(), case.updates()[seat])]
+    return earned(lambda: world.payouts.claim(study, seat, claim))
 
 
 def earned(claim) -> int:

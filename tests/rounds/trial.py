@@ -7,22 +7,23 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from medfed.chain.contracts.market import Terms
-from medfed.chain.contracts.rewards import PatientLeaf, review_hash
+from medfed.chain.contracts.payouts import Earned, PatientLeaf, review_hash
 from medfed.protocol.chunks import ChunkHasher
 from medfed.protocol.cid import cid_from_digest, digest_of
-from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.commitments import NO_AGGREGATE, Aggregate, Update
 from medfed.protocol.documents import CohortManifest
 from medfed.protocol.merkle import merkle_proof
 from medfed.protocol.openings import Opening, chunk_openings
 from medfed.protocol.vector import vector_bytes
 from medfed.rounds.cohort import round_cohort
 from medfed.rounds.history import RoundHistory
+from medfed.rounds.proofs import recomputed_root
 from medfed.rounds.recompute import RoundPlace, RoundSum
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of
 from medfed.types import RoundNumber, Seat, StudyId
 from tests.nodes.federation import DISPUTE, PHASE, World
 
-__all__ = ["BOND", "CLAIM", "PRICE", "SALT", "Trial", "contested_study"]
+__all__ = ["BOND", "CLAIM", "PRICE", "SALT", "Trial", "contested_study", "undone_study"]
 
 BOND, CLAIM, PRICE = 100, 50, 70_000
 SALT = b"\x5a" * 32
@@ -54,15 +55,27 @@ class Trial:
         return next(member for member in self.world.members if member.id == entry.hospital).operator
 
     def train(self, number: int, *seats: int) -> RoundHistory:
-        """These seats submit honest updates and publish them when all have acted."""
-        world = self.world
+        """These seats submit honest updates and publish them when all have acted; their daemons do nothing else."""
+        study, history = self.world.study(self.study), self.world.round(self.study, number)
         for seat in seats:
-            self.hospital(seat).execute()
-        history, study = world.round(self.study, number), world.study(self.study)
-        if history.closed_at:
-            for seat in seats:
-                self.hospital(seat)._publishing.publish(study, study.enrolments[seat], history)
-        return history
+            act = self.hospital(seat)._training.act
+            act(study, study.enrolments[seat], history, history.opened_at)
+        if self.world.round(self.study, number).closed_at:
+            self.publish(number, *seats)
+        return self.world.round(self.study, number)
+
+    def publish(self, number: int, *seats: int) -> None:
+        """These seats' bytes of a round, when Training is over."""
+        study, history = self.world.study(self.study), self.world.round(self.study, number)
+        for seat in seats:
+            self.hospital(seat)._publishing.publish(study, study.enrolments[seat], history)
+
+    def wait(self, seconds: int) -> None:
+        self.world.client.travel(seconds)
+
+    def send(self, call) -> None:
+        """By the sponsor, who is a stranger to claims and a challenger of lies."""
+        self.world.send(self.world.sponsor, call)
 
     def hospital(self, seat: int):
         entry = self.world.study(self.study).enrolments[seat]
@@ -93,12 +106,13 @@ class Trial:
 
     # -- aggregates ------------------------------------------------------------------------------------------------
 
-    def truth(self, number: int) -> tuple[Aggregate, bytes]:
-        """The aggregate of all submitted updates, and its file; sum and model are published."""
+    def truth(self, number: int, *left_out: int) -> tuple[Aggregate, bytes]:
+        """The aggregate of all submitted updates that are right and not left out, and its file; sum and model are
+        published."""
         world, place = self.world, self.place(number)
         study, history = world.study(self.study), world.round(self.study, number)
         total = RoundSum(place, {entry.seat: entry for entry in study.enrolments})
-        total.add(world.store, history.updates)
+        total.add(world.store, {seat: each for seat, each in history.updates.items() if seat not in left_out})
         start = fetch_model(world.store, place.spec, model_cid_of(world.index, study, place.spec, number))
         outcome = total.outcome(start)
         world.store.put(outcome.aggregate_file)
@@ -112,18 +126,31 @@ class Trial:
         wrong[512 + 3] ^= 1
         return replace(aggregate, root=root_of(bytes(wrong))), bytes(wrong)
 
+    def pretend(self, number: int) -> tuple[Aggregate, bytes]:
+        """The aggregate of the updates that are right, said to be that of all; and its file."""
+        aggregate, data = self.truth(number)
+        history = self.world.round(self.study, number)
+        return replace(aggregate, included=history.submitted, weight=history.weight), data
+
+    def sum_of_all(self, number: int) -> Aggregate:
+        """What a contract would compute over all updates, whatever is in them."""
+        history, place = self.world.round(self.study, number), self.place(number)
+        root = recomputed_root(self.world.store, place, history.updates)
+        return replace(self.pretend(number)[0], root=root)
+
     def claim(self, number: int, aggregate: Aggregate) -> int:
         """By the seat whose turn it is."""
-        disputes = self.world.contracts.disputes
-        seat = disputes.leader(self.study, RoundNumber(number))
+        claims = self.world.contracts.claims
+        seat = claims.leader(self.study, RoundNumber(number))
         receipt = self.world.send(
-            self.operator(seat), disputes.submit_aggregate(self.study, number, seat, aggregate)
+            self.operator(seat), claims.submit_aggregate(self.study, number, seat, aggregate)
         )
-        return disputes.attempted(receipt)
+        return claims.attempted(receipt)
 
     def attest(self, number: int, aggregate: Aggregate, *seats: int) -> None:
+        rounds, left_out = self.world.contracts.rounds, self.world.round(self.study, number).left_out_updates
         for seat in seats:
-            call = self.world.contracts.rounds.attest(self.study, number, seat, aggregate)
+            call = rounds.attest(self.study, number, seat, aggregate, left_out(aggregate.included))
             self.world.send(self.operator(seat), call)
 
     def challenge(self, number: int, aggregate: Aggregate, data: bytes, who=None) -> None:
@@ -134,43 +161,55 @@ class Trial:
             for seat, update in sorted(history.updates.items())
             if aggregate.included >> seat & 1
         ]
-        call = self.world.contracts.disputes.challenge_chunk(
+        call = self.world.contracts.proofs.challenge_chunk(
             self.study, number, aggregate, 1, chunk_openings(shown, opening(data, 1))
         )
         self.world.send(who or self.world.sponsor, call)
 
     def strike(self, number: int, seat: int) -> None:
         """By the sponsor: the last chunk of an update of `submit_wrong`."""
-        update = self.world.round(self.study, number).updates[Seat(seat)]
+        history = self.world.round(self.study, number)
+        update = history.updates[Seat(seat)]
         data = self.world.store.get(cid_from_digest(update.cid), 1 << 30)
         index = len(data) // 512 - 1
-        call = self.world.contracts.disputes.challenge_update(
-            self.study, number, seat, (update, index, opening(data, index))
-        )
+        shown, result = (update, index, opening(data, index)), history.final_hash or bytes(32)
+        call = self.world.contracts.proofs.challenge_update(self.study, number, seat, shown, result)
         self.world.send(self.world.sponsor, call)
 
     # -- money -----------------------------------------------------------------------------------------------------
 
     def review(self, number: int, scores: dict[int, list[int]]) -> None:
         """Commit now, reveal in the second half of the window."""
-        rewards, history = self.world.contracts.rewards, self.world.round(self.study, number)
+        payouts, history = self.world.contracts.payouts, self.world.round(self.study, number)
         entries = self.world.study(self.study).enrolments
         for seat, said in scores.items():
             hashed = review_hash((self.study, number, seat), entries[seat].hospital, said, SALT)
             self.world.send(
                 self.operator(seat),
-                rewards.commit_review((self.study, number, seat), history.final_hash, hashed),
+                payouts.commit_review((self.study, number, seat), history.final_hash, hashed),
             )
         self.world.client.travel(DISPUTE // 2)
         for seat, said in scores.items():
-            call = rewards.reveal_review((self.study, number, seat), history.final_hash, said, SALT)
+            call = payouts.reveal_review((self.study, number, seat), history.final_hash, said, SALT)
             self.world.send(self.operator(seat), call)
 
-    def claim_all(self, number: int) -> None:
-        rounds, history = self.world.contracts.rounds, self.world.round(self.study, number)
-        for seat, update in history.updates.items():
-            call = rounds.claim(self.study, number, seat, (history.result, update))
-            self.world.send(self.world.sponsor, call)
+    def pay(self, seat: int, *numbers: int) -> None:
+        """Claim these rounds for a seat, at one go."""
+        histories = [self.world.round(self.study, number) for number in numbers]
+        earned = [
+            Earned(history.number, history.updates[Seat(seat)], history.result or NO_AGGREGATE)
+            for history in histories
+        ]
+        self.world.send(
+            self.world.sponsor, self.world.contracts.payouts.claim(self.study, Seat(seat), earned)
+        )
+
+    def close(self, *seats: int) -> None:
+        """Release these stakes, and refund the sponsor."""
+        studies = self.world.contracts.studies
+        for seat in seats:
+            self.world.send(self.world.sponsor, studies.release(self.study, Seat(seat)))
+        self.world.send(self.world.sponsor, studies.refund(self.study))
 
     def leaf(self, number: int, seat: int):
         """A patient of an honest seat's cohort, and its leaf with proof."""
@@ -196,10 +235,7 @@ def contested_study(world: World) -> StudyId:
     hospitals = [world.hospital(member) for member in world.members]
     trial = Trial(world, world.opened(*hospitals, rounds=2, **OFFER), hospitals)
     contracts, study, sponsor = world.contracts, trial.study, world.sponsor
-    token, vault = contracts.development_token, contracts.vault
-    world.send(sponsor, token.mint(sponsor.address, 10 * PRICE))
-    world.send(sponsor, token.approve(vault.address, 10 * PRICE))
-    world.send(sponsor, vault.deposit(token.address, 2 * BOND, sponsor.address))
+    _fund(world)
 
     trial.train(1, 0, 1, 2)
     wrong, data = trial.lie(1)
@@ -207,9 +243,9 @@ def contested_study(world: World) -> StudyId:
     trial.claim(1, wrong)
     trial.challenge(1, wrong, data)
     trial.claim(1, right)
-    world.send(sponsor, contracts.disputes.object(study, 1))
+    world.send(sponsor, contracts.claims.object(study, 1, 1))
     trial.attest(1, right, 0, 1)
-    world.send(sponsor, contracts.disputes.settle(study, 1, 0))
+    world.send(sponsor, contracts.claims.settle(study, 1, 0, wrong))
     trial.review(1, {0: [7, 40, 9], 1: [12, 3, 9], 2: [15, 21, 0]})
 
     trial.submit_wrong(2, 2)
@@ -218,7 +254,7 @@ def contested_study(world: World) -> StudyId:
     last, _ = trial.truth(2)
     trial.claim(2, last)
     world.client.travel(CLAIM)
-    world.send(sponsor, contracts.disputes.finalise(study, 2, last))
+    world.send(sponsor, contracts.claims.finalise(study, 2, last))
     trial.attest(2, last, 1)
     world.client.travel(DISPUTE)
     _settle(trial, right, last)
@@ -227,20 +263,91 @@ def contested_study(world: World) -> StudyId:
     return study
 
 
+def undone_study(world: World) -> StudyId:
+    """Four hospitals, of which a round needs three, and every way for a round to end but those of `contested_study`.
+
+    In the first one is left out. The second has two claims, objections with and without a bond, one who says whose bytes
+    it lacks and one who does nothing; it ends void. In the third an update is struck that leaves too few, and one is
+    silent. In the fourth two attest to a lie over a wrong update: both are proved, which ends the fifth.
+    """
+    hospitals = [world.hospital(member) for member in world.members]
+    offer = {
+        "min_hospitals": 3,
+        "max_voids": 3,
+        "reward_per_round": 180,
+        "bond": BOND,
+        "claim_seconds": CLAIM,
+    }
+    trial = Trial(world, world.opened(*hospitals, rounds=3, **offer), hospitals)
+    contracts, study = world.contracts, trial.study
+    rounds, claims = contracts.rounds, contracts.claims
+    _fund(world)
+
+    trial.train(1, 0, 1, 2, 3)
+    trial.attest(1, trial.truth(1, 3)[0], 0, 1, 2)
+
+    trial.train(2, 0, 1, 2, 3)
+    right, _ = trial.truth(2)
+    trial.claim(2, right)
+    trial.send(claims.object(study, 2, 0))
+    trial.claim(2, right)
+    world.send(trial.operator(1), claims.object(study, 2, 1))
+    world.send(trial.operator(1), claims.lack(study, 2, 1, 1 << 3))
+    trial.wait(2 * PHASE)
+    trial.send(rounds.advance(study))
+    for attempt in (0, 1):
+        trial.send(claims.settle(study, 2, attempt, right))
+    trial.send(claims.record_absences(study, 2))
+
+    trial.submit_wrong(3, 2)
+    trial.train(3, 0, 1)
+    trial.wait(PHASE)
+    trial.publish(3, 0, 1)
+    trial.send(claims.record_absences(study, 3))
+    trial.strike(3, 2)
+    trial.send(rounds.advance(study))
+
+    trial.send(rounds.abstain(study, 4, 2))
+    trial.submit_wrong(4, 3)
+    trial.train(4, 0, 1)
+    lie, data = trial.pretend(4)
+    trial.attest(4, lie, 0, 1)
+    trial.strike(4, 3)
+    trial.challenge(4, lie, data)
+
+    trial.wait(DISPUTE)
+    trial.pay(0, 1, 3)
+    trial.pay(1, 1)
+    trial.pay(2, 1)
+    trial.close(0, 1, 2, 3)
+    trial.wait(contracts.payouts.sweep_delay())
+    trial.send(contracts.payouts.sweep(study))
+    world.index.sync()
+    return study
+
+
+def _fund(world: World) -> None:
+    """What the sponsor needs as a buyer, and as a stranger who objects."""
+    token, vault = world.contracts.development_token, world.contracts.vault
+    world.send(world.sponsor, token.mint(world.sponsor.address, 10 * PRICE))
+    world.send(world.sponsor, token.approve(vault.address, 10 * PRICE))
+    world.send(world.sponsor, vault.deposit(token.address, 2 * BOND, world.sponsor.address))
+
+
 def _settle(trial: Trial, first: Aggregate, last: Aggregate) -> None:
     world, study = trial.world, trial.study
     contracts, sponsor = world.contracts, world.sponsor
-    world.send(sponsor, contracts.disputes.settle(study, 1, 1, first.digest(study, 1)))
-    world.send(sponsor, contracts.disputes.settle(study, 2, 0, last.digest(study, 2)))
-    world.send(sponsor, contracts.rewards.tally(study, 1, first.digest(study, 1)))
-    for number in (1, 2):
-        trial.claim_all(number)
+    world.send(sponsor, contracts.claims.settle(study, 1, 1, first, first))
+    world.send(sponsor, contracts.claims.settle(study, 2, 0, last, last))
+    world.send(sponsor, contracts.payouts.tally(study, 1, first.digest(study, 1)))
+    trial.pay(0, 1, 2)
+    trial.pay(1, 2)
+    trial.pay(1, 1)
+    trial.pay(2, 1)
     person, leaf = trial.leaf(1, 0)
     history = world.round(study, 1)
-    world.send(person, contracts.rewards.claim_patient((study, 1, 0), (first, history.updates[0]), leaf))
-    for seat in range(3):
-        world.send(sponsor, contracts.rounds.release(study, seat))
-    world.send(sponsor, contracts.rounds.refund(study))
+    world.send(person, contracts.payouts.claim_patient((study, 1, 0), (first, history.updates[0]), leaf))
+    trial.close(0, 1, 2)
 
 
 def _sell(trial: Trial, first: Aggregate, last: Aggregate) -> None:

@@ -3,8 +3,8 @@
 First the events are held against the contracts' storage (`evidence`). Then, round by round: each included update's CID,
 root, header and range, the sum, its root, the next model, the quorum; each manifest's form, root and weight, and that
 it is no longer than the consents active at its second; every payout. With a hospital's disclosure, the consent behind
-each leaf. Each aggregator's claim, each proof against an update, each patient's pay. At the end: absences, who was
-slashed and where that went, what was carried on, the refund, the pot, the model's licences.
+each leaf. Each aggregator's claim, each proof against an update or a result, each patient's pay. At the end: absences,
+everything that was taken from a stake, a bond or the pot, with its cause and where it went, and the model's licences.
 
 Bytes that are had and are wrong are a difference. Bytes that cannot be had are no difference, and no proof either: a
 round that needs them is judged neither right nor wrong.
@@ -23,9 +23,9 @@ from medfed import __version__
 from medfed.chain.artifacts import artifact
 from medfed.chain.calls import Event
 from medfed.chain.contracts import check_rule
+from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.datasets import DatasetInfo
-from medfed.chain.contracts.disputes import AttemptState
-from medfed.chain.contracts.rewards import Scores
+from medfed.chain.contracts.payouts import Scores
 from medfed.chain.deployment import compiler_version
 from medfed.chain.history import datasets
 from medfed.data.quality import QualityReport
@@ -41,9 +41,10 @@ from medfed.learning.models import Model, initial_model, model_bytes, parse_mode
 from medfed.protocol.cid import cid_from_digest, cid_of
 from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.documents import Disclosure, StudySpec
-from medfed.protocol.phase import quorum_of
+from medfed.protocol.layout import is_chunk_right
+from medfed.protocol.phase import Outcome, quorum_of
 from medfed.protocol.vector import vector_size
-from medfed.rounds.disputes import Claim, ContestBook, is_chunk_right, place_of
+from medfed.rounds.disputes import Claim, ContestBook, place_of
 from medfed.rounds.evidence import CONTRACTS, Evidence
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import (
@@ -55,10 +56,10 @@ from medfed.rounds.history import (
     read_study,
 )
 from medfed.rounds.proceedings import Proceedings
-from medfed.rounds.proofs import open_vector
+from medfed.rounds.proofs import open_vector, recomputed_root
 from medfed.rounds.recompute import RoundPlace, RoundSum, check_manifest, check_update, check_words
 from medfed.rounds.scores import Tally
-from medfed.rounds.settle import PotBook, due_refund, pay_of, slashed_into
+from medfed.rounds.settle import pay_of
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of, model_limit
 from medfed.types import Address, BlockStamp, Cid, DatasetId, RoundNumber, Seat, StudyId
 
@@ -94,7 +95,7 @@ class Verdict:
 
     round: int
     state: str
-    """final, refuted, void or open."""
+    """open, final, void, tainted (an update in the result was proved wrong) or refuted (the result was)."""
     updates: int
     weight: int
     checks: int
@@ -107,7 +108,7 @@ class Verdict:
 
     @property
     def verdict(self) -> str:
-        """right, wrong, or not checked; of a refuted round, whether it was rightly so."""
+        """right, wrong, or not checked; of a round whose result a proof undid, whether it was rightly so."""
         if self.difference:
             return WRONG
         return UNCHECKED if self.missing or self.state == "open" else RIGHT
@@ -157,7 +158,7 @@ class _Audit:
     """The model that the next round starts from, as far as it could be recomputed."""
     claims: list[JudgedClaim] = field(default_factory=list)
     """Of the round that is looked at."""
-    contests: dict[int, list[Claim]] = field(default_factory=dict)
+    contests: dict[int, ContestBook] = field(default_factory=dict)
     """By round."""
     reviews: dict[int, Tally | None] = field(default_factory=dict)
     """By round; None where there are no reviews."""
@@ -169,18 +170,8 @@ class _Audit:
 
     @property
     def proceedings(self) -> Proceedings:
-        """What the contracts of disputes, rewards and licences keep of it."""
+        """What the contracts of claims, payouts and licences keep of it."""
         return Proceedings(self.evidence)
-
-    @property
-    def void_from(self) -> int:
-        """The first round that pays nobody, as its result was proved wrong; beyond all rounds when none was."""
-        refuted = [event["round"] for event in self.evidence.events("RoundRefuted")]
-        return min(refuted, default=self.study.rounds + 1)
-
-    def refuted(self, number: int) -> bool:
-        """Whether the result of a round was proved wrong."""
-        return bool(self.evidence.events("RoundRefuted", round=number))
 
     def expect(self, right: bool, otherwise: str) -> None:
         """One comparison."""
@@ -219,7 +210,7 @@ class _Audit:
         """Whose consent was active in the second before the round opened."""
         if entry.dataset not in self.books:
             self.books[entry.dataset] = ConsentBook(self.federation.index, entry.dataset)
-        return self.books[entry.dataset].active(self.study.terms["purposes"], history.opened_at - 1)
+        return self.books[entry.dataset].active(self.study.terms.purposes, history.opened_at - 1)
 
 
 def audit_study(
@@ -230,8 +221,8 @@ def audit_study(
 ) -> Report:
     """Recompute a study; `tell` hears what is looked at.
 
-    Raises `InputError` for an unknown study or a disclosure of another one, `Transient` when chain or store does not
-    answer.
+    Raises `InputError` for an unknown study or a disclosure of another one, `ProtocolError` where its events cannot be
+    read at all, `Transient` when chain or store does not answer.
     """
     block = federation.sync()
     study = read_study(federation.index, number)
@@ -246,15 +237,13 @@ def audit_study(
         value: read_round(federation.index, number, RoundNumber(value))
         for value in range(1, study.rounds + 1)
     }
-    pot = PotBook(study.terms, slashed_into(federation.index, study))
     verdicts = []
     for history in histories.values():
         tell(f"round {history.number} of {study.rounds}")
-        verdicts.append(_round(audit, specs[0], history, pot))
-        pot.close(history)
+        verdicts.append(_round(audit, specs[0], history))
     found = [f"Round {entry.round}: {entry.difference}" for entry in verdicts if entry.difference]
     # What follows the rounds is only looked at when they are right: it builds on them.
-    last = audit.judge(lambda: None if found else _check_end(audit, histories, pot))
+    last = audit.judge(lambda: None if found else _check_end(audit, histories))
     audit.unchecked, audit.checks = before + audit.unchecked, audit.checks + checks
     return _report(audit, tuple(verdicts), next(iter([*found, last]), ""))
 
@@ -316,7 +305,7 @@ def _check_start(audit: _Audit) -> StudySpec:
         evidence.check_consents(entry.dataset)
         _check_dataset(audit, entry)
     spec = fetch_spec(store, audit.study)
-    check_rule(audit.federation.client, spec.rule, audit.study.terms["rule"])
+    check_rule(audit.federation.client, spec.rule, audit.study.terms.rule)
     audit.model = initial_model(spec)
     found = cid_of(model_bytes(audit.model, spec))
     audit.expect(
@@ -360,16 +349,15 @@ def _published(audit: _Audit, what: str, cid: Cid, limit: int) -> None:
 # -- a round -------------------------------------------------------------------------------------------------------
 
 
-def _round(audit: _Audit, spec: StudySpec, history: RoundHistory, pot: PotBook) -> Verdict:
+def _round(audit: _Audit, spec: StudySpec, history: RoundHistory) -> Verdict:
     rounds = audit.federation.contracts.rounds.address
     place = RoundPlace(audit.federation.client.chain_id, rounds, history.study, history.number, spec)
     start, audit.model = audit.model, None if history.result else audit.model
     audit.claims = []
-    difference = audit.judge(lambda: _check_round(audit, place, history, (start, pot)))
-    final = "refuted" if audit.refuted(history.number) else "final"
+    difference = audit.judge(lambda: _check_round(audit, place, history, start))
     return Verdict(
         round=history.number,
-        state=final if history.final_at else "void" if history.void else "open",
+        state=history.outcome.name.lower(),
         updates=len(history.updates),
         weight=history.weight,
         checks=audit.checks,
@@ -380,15 +368,12 @@ def _round(audit: _Audit, spec: StudySpec, history: RoundHistory, pot: PotBook) 
     )
 
 
-def _check_round(
-    audit: _Audit, place: RoundPlace, history: RoundHistory, given: tuple[Model | None, PotBook]
-) -> None:
-    start, pot = given
+def _check_round(audit: _Audit, place: RoundPlace, history: RoundHistory, start: Model | None) -> None:
     audit.evidence.check_round(history)
     contest = audit.proceedings.check_contest(history)
-    audit.contests[history.number] = contest.claims
+    audit.contests[history.number] = contest
     audit.reviews[history.number] = audit.proceedings.check_reviews(history)
-    _check_pay(audit, history, pot)
+    _check_pay(audit, history)
     for event in audit.evidence.events("UpdateRefuted", round=history.number):
         _check_strike(audit, place, history, event)
     _check_claims(audit, place, contest, start)
@@ -405,7 +390,10 @@ def _check_round(
         else:
             _check_left_out(audit, place, entries[seat], update)
     if not audit.missing:
-        _check_result(audit, history, total, start)
+        if history.undone:
+            _check_undone(audit, place, history, result)
+        else:
+            _check_result(audit, history, total, start)
     _published(audit, "the published sum", cid_from_digest(result.cid), vector_size(place.spec.size))
     _published(audit, "the published model", cid_from_digest(result.model), model_limit(place.spec))
 
@@ -418,9 +406,11 @@ def _check_quorum(audit: _Audit, history: RoundHistory, result: Aggregate) -> No
         "somebody is in the sum or attested who had not submitted",
     )
     audit.expect(
-        result.included.bit_count() >= audit.study.terms["min_hospitals"],
+        result.included.bit_count() >= audit.study.terms.min_hospitals,
         "the sum has fewer updates than the study asks for",
     )
+    weight = sum(update.weight for seat, update in history.updates.items() if result.included >> seat & 1)
+    audit.expect(result.weight == weight, f"the sum says weight {result.weight}, its updates have {weight}")
     by_time = audit.evidence.events("AttemptAccepted", round=history.number)
     final = audit.evidence.events("RoundFinal", round=history.number)[0]
     decided = 0
@@ -437,10 +427,11 @@ def _check_included(
 ) -> None:
     entry, update = work
     store, place = audit.federation.store, total.place
-    audit.look(
-        f"the update of seat {entry.seat}",
-        lambda: total.include(entry.seat, update.weight, check_words(store, place, entry, update)),
-    )
+    if entry.seat not in history.struck:  # whether it was struck rightly is looked at apart
+        audit.look(
+            f"the update of seat {entry.seat}",
+            lambda: total.include(entry.seat, update.weight, check_words(store, place, entry, update)),
+        )
     audit.look(f"the manifest of seat {entry.seat}", lambda: _check_manifest(audit, history, place, work))
 
 
@@ -463,18 +454,22 @@ def _check_result(audit: _Audit, history: RoundHistory, total: RoundSum, start: 
     if start is None:
         start = _model_before(audit, spec, history.number)
     outcome = total.outcome(start)
-    if audit.refuted(history.number):
-        audit.expect(
-            _is_provable(history.result, outcome.aggregate),
-            "its result was proved wrong, and is what the updates come to",
-        )
-        return
     for name in ("cid", "root", "model", "included", "weight"):
         audit.expect(
             getattr(outcome.aggregate, name) == getattr(history.result, name),
             f"the aggregate's {name} is not what the updates come to",
         )
     audit.model = parse_model(outcome.model_file, spec)
+
+
+def _check_undone(audit: _Audit, place: RoundPlace, history: RoundHistory, result: Aggregate) -> None:
+    """A result that counts no more: rightly refuted, or with an update that was struck and nothing else to be refuted."""
+    included = {seat: update for seat, update in history.updates.items() if result.included >> seat & 1}
+    right = recomputed_root(audit.federation.store, place, included) == result.root
+    if history.outcome is Outcome.REFUTED:
+        audit.expect(not right, "its result was proved wrong, and is what the updates come to")
+    else:
+        audit.expect(right, "the aggregate's root is not what the updates come to")
 
 
 def _model_before(audit: _Audit, spec: StudySpec, number: RoundNumber) -> Model:
@@ -507,26 +502,26 @@ def _check_manifest(
     )
 
 
-def _check_pay(audit: _Audit, history: RoundHistory, pot: PotBook) -> None:
-    """Hospitals and patients, to the smallest unit; nobody before the claims unlock or in a round that pays nobody."""
-    reward, reviews = pot.reward(history.number), audit.reviews[history.number]
-    hospitals = {entry.seat: entry.hospital for entry in audit.study.enrolments}
+def _check_pay(audit: _Audit, history: RoundHistory) -> None:
+    """Hospitals and patients, to the smallest unit; nobody before the claims unlock, and nobody who is barred."""
+    study, reviews = audit.study, audit.reviews[history.number]
     claimed = audit.evidence.events("Claimed", round=history.number)
     for event in [*claimed, *audit.evidence.events("PatientPaid", round=history.number)]:
-        unlocked = history.final_at + audit.study.terms["dispute_seconds"]
-        audit.expect(
-            bool(history.final_at) and (event.time or 0) >= unlocked, "pay was taken before it was unlocked"
-        )
-        audit.expect(history.number < audit.void_from, "pay was taken of a round that pays nobody")
+        unlocked = history.unlocked_at(study.terms)
+        audit.expect(bool(unlocked) and (event.time or 0) >= unlocked, "pay was taken before it was unlocked")
     for event in claimed:
         seat = Seat(event["seat"])
         scores = reviews.of(seat) if reviews else _BY_WEIGHT
-        due = pay_of(audit.study.terms, history, reward, seat, scores)
+        due = pay_of(study.terms, history, seat, scores)
         audit.expect(event["amount"] == due, f"seat {seat} was paid {event['amount']}, its due is {due}")
         audit.expect(
-            event["hospital"] == hospitals.get(seat), f"the pay of seat {seat} went to {event['hospital']}"
+            study.pays(seat, history.number), f"seat {seat} was paid for a round that pays it nothing"
         )
-    if audit.proceedings.check_patients(history, reward):
+        audit.expect(
+            event["hospital"] == study.entry(seat).hospital,
+            f"the pay of seat {seat} went to {event['hospital']}",
+        )
+    if audit.proceedings.check_patients(history):
         audit.unchecked.append("which leaf stands behind a patient's pay: its salt is in no event")
     if reviews and reviews.revealers:
         audit.unchecked.append("that each review is the one committed to: its salt is in no event")
@@ -553,7 +548,7 @@ def _check_claims(audit: _Audit, place: RoundPlace, contest: ContestBook, start:
             continue
         if truth is not None:
             _judge_claim(audit, contest, number, (claim, truth, reason))
-        elif claim.state is AttemptState.PENDING and not contest.history.void:
+        elif claim.state is AttemptState.PENDING and contest.history.outcome is Outcome.OPEN:
             audit.missing.append(f"claim {number} of seat {claim.seat}: {why}")
 
 
@@ -567,8 +562,8 @@ def _judge_claim(
             _is_provable(claim.aggregate, truth),
             f"claim {number} was proved wrong, and is what the updates come to",
         )
-    elif claim.state is AttemptState.PENDING and not contest.history.void:
-        closes = claim.made_at + contest.terms["claim_seconds"]
+    elif claim.state is AttemptState.PENDING and contest.history.outcome is Outcome.OPEN:
+        closes = claim.made_at + contest.study.terms.claim_seconds
         cure = "challenge it" if _is_provable(claim.aggregate, truth) else "object to it"
         audit.expect(
             not reason,
@@ -581,9 +576,9 @@ def _differs(claim: Claim, truth: Aggregate, name: str) -> bool:
     return bool(getattr(claim.aggregate, name) != getattr(truth, name))
 
 
-def _is_provable(claimed: Aggregate | None, truth: Aggregate) -> bool:
-    """Whether the contract can tell that an aggregate is wrong: by its root or its weight."""
-    return claimed is not None and (claimed.root, claimed.weight) != (truth.root, truth.weight)
+def _is_provable(claimed: Aggregate, truth: Aggregate) -> bool:
+    """Whether the contract can tell that an aggregate is wrong: by its root."""
+    return claimed.root != truth.root
 
 
 def _truth(
@@ -606,24 +601,17 @@ def _truth(
 def _check_strike(audit: _Audit, place: RoundPlace, history: RoundHistory, event: Event) -> None:
     """Whether the chunk that cost a hospital its stake is wrong."""
     seat, index = Seat(event["seat"]), event["index"]
-    update = {**history.updates, **history.removed}[seat]
-    entry = next(entry for entry in audit.study.enrolments if entry.seat == seat)
-    weights = [
-        struck["weight"] for struck in audit.evidence.events("UpdateStruck", round=history.number, seat=seat)
-    ]
-    audit.expect(weights == [update.weight], f"the update of seat {seat} was struck with another weight")
-    what = f"whether the update of seat {seat} was struck rightly"
+    update, entry = {**history.updates, **history.removed}[seat], audit.study.entry(seat)
     try:
         opened = open_vector(audit.federation.store, place, update.cid, update.update_root)
     except (ContentMissing, IntegrityError, ProtocolError) as exc:
-        audit.unchecked.append(f"{what}: {exc}")
+        audit.unchecked.append(f"whether the update of seat {seat} was struck rightly: {exc}")
         return
     chunk = opened.opening(index).chunk
-    limit = place.spec.rule.coded_weight(update.weight) * audit.study.terms["steps"]
     right = (
         chunk == place.header(entry.hospital).chunk()
         if index == 0
-        else is_chunk_right(chunk, index, place.spec.size, limit)
+        else is_chunk_right(place.vectors, chunk, index, update.weight)
     )
     audit.expect(not right, f"chunk {index} of the update of seat {seat} was proved wrong, and is right")
 
@@ -631,14 +619,8 @@ def _check_strike(audit: _Audit, place: RoundPlace, history: RoundHistory, event
 # -- after the last round ------------------------------------------------------------------------------------------
 
 
-def _check_end(audit: _Audit, histories: Mapping[int, RoundHistory], pot: PotBook) -> None:
-    """Absences, slashes, the market, what was carried on, the refund."""
-    audit.evidence.check_conduct(histories)
-    audit.proceedings.check_slashes(audit.contests)
-    audit.proceedings.check_sweep()
+def _check_end(audit: _Audit, histories: Mapping[int, RoundHistory]) -> None:
+    """Absences, all that moved, the market."""
+    audit.evidence.check_conduct(audit.contests)
+    audit.proceedings.check_money(histories, audit.contests)
     audit.proceedings.check_market(histories, audit.reviews)
-    audit.evidence.check_carried(pot.carried)
-    due = due_refund(audit.federation.index, audit.study, pot)
-    for event in audit.federation.index.events("Refunded", study=audit.study.study):
-        audit.expect(event["amount"] == due, f"The sponsor was refunded {event['amount']}, the due is {due}")
-        audit.expect(event["sponsor"] == audit.study.sponsor, f"The refund went to {event['sponsor']}")

@@ -1,30 +1,60 @@
-"""What is contested in a study's rounds, as the event index tells it: for those that claim, object and settle."""
+"""What is contested in a study's rounds, as the event index tells it: for those that claim, object and settle; and who
+was absent."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from medfed.chain.contracts.disputes import AttemptState
+from medfed.chain.calls import Call, Event
+from medfed.chain.contracts.claims import AttemptState, Claims
 from medfed.chain.index import EventIndex
-from medfed.protocol.commitments import bitmap
-from medfed.rounds.disputes import CONTESTED, Claim, ContestBook, place_of
+from medfed.protocol.commitments import NO_AGGREGATE, bitmap, seats_in
+from medfed.protocol.phase import training_ends
+from medfed.rounds.disputes import CONTESTED, Claim, ContestBook, Place, SeatOf, place_of, time_of
 from medfed.rounds.history import RoundHistory, StudyHistory
-from medfed.types import RoundNumber, Seat
+from medfed.types import HospitalId, RoundNumber, Seat
 
-__all__ = ["barred_seats", "due_absences", "pending", "read_contest", "struck_seats", "unsettled_rounds"]
+__all__ = [
+    "absent",
+    "barred_seats",
+    "due_absences",
+    "open_contest",
+    "pending",
+    "read_contest",
+    "settle_call",
+    "unsettled_rounds",
+    "was_suspended",
+]
 
 
 def read_contest(index: EventIndex, study: StudyHistory, history: RoundHistory) -> ContestBook:
     """A round's claims and objections so far. Raises `ProtocolError` for events that no contract can have emitted."""
-    refuted = [(event["round"], place_of(event)) for event in index.events("RoundRefuted", study=study.study)]
     where: dict[str, Any] = {"study": study.study, "round": history.number}
     found = [event for name in CONTESTED for event in index.events(name, **where)]
-    return ContestBook(study.terms, history, refuted).replay(found)
+    return open_contest(index, study, history).replay(found)
+
+
+def open_contest(index: EventIndex, study: StudyHistory, history: RoundHistory) -> ContestBook:
+    """A round's contest before anything happened in it."""
+    undone = [
+        place_of(event)
+        for name in ("RoundTainted", "RoundRefuted")
+        for event in index.events(name, study=study.study)
+    ]
+    return ContestBook(study, history, undone, _seats(index, study))
 
 
 def pending(book: ContestBook) -> Claim | None:
     """The claim that becomes final unless somebody objects."""
     return next((claim for _, claim in book.standing() if claim.state is AttemptState.PENDING), None)
+
+
+def settle_call(claims: Claims, book: ContestBook, attempt: int) -> Call:
+    """The call that settles a claim."""
+    study, number = book.history.study, book.history.number
+    result = book.history.result or NO_AGGREGATE
+    return claims.settle(study, number, attempt, book.claims[attempt].aggregate, result)
 
 
 def unsettled_rounds(index: EventIndex, study: StudyHistory) -> list[RoundNumber]:
@@ -42,31 +72,92 @@ def barred_seats(index: EventIndex, study: StudyHistory) -> int:
     return bitmap([Seat(made[event["round"], event["attempt"]]) for event in refuted])
 
 
-def struck_seats(index: EventIndex, study: StudyHistory) -> int:
-    """Bitmap of the seats that lost their stake to a proof: they may not submit any more."""
-    found = bitmap([Seat(event["seat"]) for event in index.events("UpdateStruck", study=study.study)])
-    for event in index.events("RoundRefuted", study=study.study):
-        found |= event["seats"]
-    return found
+# -- absences ------------------------------------------------------------------------------------------------------
 
 
 def due_absences(index: EventIndex, study: StudyHistory, history: RoundHistory) -> int:
-    """Bitmap of the seats that were silent in a round that has ended, or that its result left out, and whose absence
-    nobody has recorded."""
-    if not (history.final_at or history.void) or _is_cut_short(study, history):
+    """Bitmap of the seats that were absent from a round that has ended, as long as that is recorded, and are not yet."""
+    settled = study.settled_at
+    if not history.ended_at or (settled and index.checkpoint.timestamp >= settled):
         return 0
-    silent = bitmap([entry.seat for entry in study.enrolments])
-    silent &= ~(history.submitted | bitmap(list(history.abstained)) | struck_seats(index, study))
-    left_out = history.submitted & ~history.result.included if history.result else 0
-    recorded = [
-        Seat(event["seat"])
-        for name in ("AbsenceWarned", "AbsenceSlashed")
-        for event in index.events(name, study=study.study, round=history.number)
+    found = absent(read_contest(index, study, history), history.ended_at) & ~study.stakes_lost
+    for event in index.events("AbsencesRecorded", study=study.study, round=history.number):
+        found &= ~(event["warned"] | event["slashed"])
+    return bitmap([seat for seat in seats_in(found) if not _is_excused(index, study, history, seat)])
+
+
+def absent(book: ContestBook, now: int, at: Place | None = None) -> int:
+    """Bitmap of the seats that, at second `now`, were silent in a round whose Training was over, or did nothing for one
+    that ended void although enough had submitted; by what came before place `at`. Suspensions are another matter."""
+    return _silent(book, now) | _mute(book, at)
+
+
+def was_suspended(
+    index: EventIndex, hospital: HospitalId, first: int, last: int, before: Place | None = None
+) -> bool:
+    """Whether a hospital was suspended in any of the seconds `first` to `last`, by what came before a place; the twin
+    of `Consortium.wasSuspended`."""
+    changes = [
+        time_of(event)
+        for name in ("HospitalSuspended", "HospitalReinstated")
+        for event in index.events(name, hospital=hospital)
+        if before is None or place_of(event) < before
     ]
-    return (silent | left_out) & ~bitmap(recorded)
+    # Who was active before the first second was suspended by the first change since.
+    return sum(at < first for at in changes) % 2 == 1 or any(first <= at <= last for at in changes)
 
 
-def _is_cut_short(study: StudyHistory, history: RoundHistory) -> bool:
-    """Whether a proof against an earlier round ended the study, and this round before its Training was over."""
-    end = history.closed_at or history.opened_at + study.terms["training_seconds"]
-    return bool(study.ended) and history.number == study.rounds and study.ended_at < end
+def _silent(book: ContestBook, now: int) -> int:
+    """Who neither submitted nor abstained; nobody where nobody submitted, or Training was not over."""
+    study, history = book.study, book.history
+    submitted = history.submitted | bitmap(list(history.removed))
+    if not submitted or not _has_trained(study, history, now):
+        return 0
+    seats = bitmap([entry.seat for entry in study.enrolments])
+    return seats & ~(submitted | bitmap(list(history.abstained)))
+
+
+def _mute(book: ContestBook, at: Place | None) -> int:
+    """Which submitters neither attested, objected, claimed nor said whose bytes they lack."""
+    study, history = book.study, book.history
+    failed = history.void and len(history.updates) >= study.terms.min_hospitals
+    if not failed or book.is_cut_short(at):
+        return 0
+    return history.submitted & ~(history.attested | book.authors | book.objectors | book.lacking)
+
+
+def _has_trained(study: StudyHistory, history: RoundHistory, now: int) -> bool:
+    """Whether Training ran to its end; a proof against an earlier round may have ended the study before."""
+    last = bool(study.ended) and history.number == study.rounds
+    return (study.ended_at if last else now) >= training_ends(history.facts(study.terms))
+
+
+def _is_excused(index: EventIndex, study: StudyHistory, history: RoundHistory, seat: Seat) -> bool:
+    hospital = study.entry(seat).hospital
+    return was_suspended(index, hospital, history.opened_at, history.ended_at)
+
+
+# -- operators -----------------------------------------------------------------------------------------------------
+
+
+def _seats(index: EventIndex, study: StudyHistory) -> SeatOf:
+    """Which seat an account acted for."""
+    appointed: dict[Seat, Sequence[Event]] = {}
+
+    def operator(seat: Seat, at: Place) -> str:
+        if seat not in appointed:
+            hospital = study.entry(seat).hospital
+            found = [
+                event
+                for name in ("HospitalAdmitted", "OperatorRotated")
+                for event in index.events(name, hospital=hospital)
+            ]
+            appointed[seat] = sorted(found, key=place_of)
+        earlier = [event["operator"] for event in appointed[seat] if place_of(event) < at]
+        return str(earlier[-1]) if earlier else ""
+
+    def seat_of(account: str, at: Place) -> Seat | None:
+        seats = (entry.seat for entry in study.enrolments)
+        return next((seat for seat in seats if operator(seat, at) == account), None)
+
+    return seat_of

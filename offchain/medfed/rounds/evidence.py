@@ -2,27 +2,30 @@
 
 Events come through a node and a local file; either may leave some out or change them. So every fact that an audit
 takes from events is held against what the contracts keep, all at one block: a study's terms and seats, a round's
-course, its ballots, each commitment, who was absent, what is carried on, each patient's chained consents, the pot.
+course, its ballots, each commitment, who was absent, who is barred, what was taken from each stake, who was paid, each
+patient's chained consents, the pot.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from medfed.chain.administration import contract_facts
 from medfed.chain.artifacts import artifact
 from medfed.chain.calls import Event
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.rounds import StudyState
 from medfed.errors import ContractRevert, ProtocolError
 from medfed.protocol.commitments import bitmap, seats_in
-from medfed.protocol.phase import Outcome
-from medfed.rounds.disputes import place_of
+from medfed.rounds.books import MoneyBook
+from medfed.rounds.contests import absent, was_suspended
+from medfed.rounds.disputes import ContestBook, place_of, time_of
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, StudyHistory
-from medfed.types import BlockStamp, DatasetId, RoundNumber, Seat
+from medfed.types import BlockStamp, DatasetId, Seat
 
 __all__ = ["CONTRACTS", "Evidence"]
 
@@ -34,25 +37,37 @@ CONTRACTS = (
     "ConsentRegistry",
     "StakeVault",
     "FederatedRounds",
-    "Disputes",
-    "Rewards",
+    "Studies",
+    "Claims",
+    "Proofs",
+    "Payouts",
     "ModelMarket",
 )
 """What a study runs on."""
 
-_SLASHED_FROM_MISS, _SLASHED_FROM_LEFT_OUT = 2, 3  # as in Disputes.sol
-_COUNTER_LIMIT = 255
-_CAME = ("Funded", "Slashed")
-"""What comes into a study's pot."""
-_OF_ROUNDS = ("Claimed", "PatientPaid")
-_PAID = {
-    "Claimed": "hospital",
-    "Refunded": "sponsor",
-    "ChallengerPaid": "challenger",
-    "PatientPaid": "patient",
-    "Swept": "sponsor",
+_ONCE_A_STUDY = {
+    "StudyCreated": (),
+    "Enrolled": ("hospital",),
+    "StudyCompleted": (),
+    "StudyAborted": (),
+    "ModelRegistered": (),
 }
-"""What leaves a study's pot, and the field that says to whom."""
+_ONCE_A_ROUND = {
+    "RoundOpened": (),
+    "UpdateSubmitted": ("seat",),
+    "Abstained": ("seat",),
+    "TrainingClosed": (),
+    "AggregateProposed": ("aggregate_hash",),
+    "RoundFinal": (),
+    "RoundVoid": (),
+    "UpdateStruck": ("seat",),
+    "RoundTainted": (),
+    "RoundRefuted": (),
+    "ReviewCommitted": ("seat",),
+    "ReviewRevealed": ("seat",),
+    "ReviewsTallied": (),
+}
+"""What happens once: in a study, or a round; for each of the values named."""
 _ENDS = {"completed": StudyState.COMPLETED, "aborted": StudyState.ABORTED}
 
 
@@ -66,7 +81,8 @@ class Evidence:
     expect: Expect
 
     def check_code(self) -> None:
-        """Whether the contracts are those of this version, constructor values aside."""
+        """Whether the contracts are those of this version, constructor values aside, and know each other: all that the
+        rounds contract names, by which the others are found."""
         placed = self.federation.contracts.book.contracts
         for name in CONTRACTS:
             address = placed[name].address
@@ -74,20 +90,42 @@ class Evidence:
                 artifact(name).is_code(self.federation.client.code(address, self.block)),
                 f"the contract {name} at {address} has other code than this version of medfed",
             )
+        rounds, wiring = self.federation.contracts.rounds, self.federation.contracts.wiring
+        named = asdict(rounds.deployment(self.block))
+        self.expect(
+            named == asdict(wiring),
+            f"the rounds contract at {rounds.address} belongs to other contracts than the address book says",
+        )
+        known = {name.upper(): address for name, address in named.items()} | {"ROUNDS": rounds.address}
+        for facts in contract_facts(self.federation.contracts, self.block):
+            told = {name: value for name, value in facts.parameters.items() if name in known}
+            self.expect(
+                facts.name not in CONTRACTS or all(known[name] == value for name, value in told.items()),
+                f"the contract {facts.name} at {facts.address} obeys other contracts than those of its deployment",
+            )
 
     def check_study(self) -> None:
-        """Terms, seats, how far the study is, and what is left in its pot."""
-        study, rounds = self.study, self.federation.contracts.rounds
-        agreed = self.federation.contracts.disputes.terms(study.study, self.block)
-        kept = asdict(agreed) | asdict(rounds.study(study.study, self.block))
-        for name, value in {**study.terms, **self._course()}.items():
+        """Terms, seats, and how far the study is."""
+        contracts, study = self.federation.contracts, self.study.study
+        kept = (
+            asdict(contracts.studies.offer(study, self.block))
+            | asdict(contracts.rounds.enrolment(study, self.block))
+            | asdict(contracts.rounds.study(study, self.block))
+            | {
+                "training": contracts.studies.vectors(study, block=self.block),
+                "statistics": contracts.studies.vectors(study, statistics=True, block=self.block),
+                "stakes_lost": contracts.studies.stakes_lost(study, self.block),
+            }
+        )
+        terms = {name: getattr(self.study.terms, name) for name in self.study.terms.__slots__}
+        for name, value in {**terms, **self._course()}.items():
             self.expect(
                 _same(kept[name], value),
                 f"the chain keeps {kept[name]} for the study's {name}, the events say {value}",
             )
-        for place, entry in enumerate(study.enrolments):
+        for place, entry in enumerate(self.study.enrolments):
             self._check_seat(place, entry)
-        self._check_pot()
+        self._check_once(_ONCE_A_STUDY)
 
     def check_dataset(self, entry: Enrolment, info: DatasetInfo) -> None:
         """An enrolled version, as long as the hospital has published no later one."""
@@ -100,7 +138,7 @@ class Evidence:
         )
 
     def check_round(self, history: RoundHistory) -> None:
-        """A round's course, its commitments, ballots and absences."""
+        """A round's course, its commitments, ballots, absences, and who was paid for it."""
         rounds, number = self.federation.contracts.rounds, history.number
         stored = rounds.round(history.study, number, self.block)
         for name, value in _course_of(history).items():
@@ -117,15 +155,8 @@ class Evidence:
             )
         self._check_ballots(history)
         self._check_absences(history)
-
-    def check_carried(self, carried: Mapping[int, int]) -> None:
-        """What each round pays on top, as it follows from slashes, voids and left-out updates."""
-        for value in range(1, self.study.rounds + 2):
-            kept = self.federation.contracts.rounds.carried_into(
-                self.study.study, RoundNumber(value), self.block
-            )
-            due = carried.get(value, 0)
-            self.expect(kept == due, f"{kept} is carried into round {value}, it should be {due}")
+        self._check_payouts(history)
+        self._check_once(_ONCE_A_ROUND, round=number)
 
     def check_consents(self, dataset: DatasetId) -> None:
         """Each patient's word and revoke-all: their hashes bind every earlier one."""
@@ -142,43 +173,62 @@ class Evidence:
             f"the consents of {wrong} patients of dataset {dataset} on chain are not those of the events",
         )
 
-    def check_conduct(self, rounds: Mapping[int, RoundHistory]) -> None:
-        """That only those were warned or slashed who were silent or left out."""
-        contract = self.federation.contracts.disputes
-        misses: Counter[int] = Counter()
-        left_out: Counter[int] = Counter()
-        found = [*self.events("AbsenceWarned"), *self.events("AbsenceSlashed")]
-        for event in sorted(found, key=place_of):
-            history, seat = rounds[event["round"]], Seat(event["seat"])
-            silent = _was_silent(history, seat)
-            counter = misses if silent else left_out
-            counter[seat] += 1
-            due = (
-                misses[seat] >= _SLASHED_FROM_MISS or history.number == 1
-                if silent
-                else left_out[seat] >= _SLASHED_FROM_LEFT_OUT
-            )
+    def check_conduct(self, contests: dict[int, ContestBook]) -> None:
+        """That only those were warned or slashed who were absent, and not suspended."""
+        for event in self.events("AbsencesRecorded"):
+            book, now, at = contests[event["round"]], time_of(event), place_of(event)
+            history, found = book.history, event["warned"] | event["slashed"]
             self.expect(
-                due == (event.name == "AbsenceSlashed"),
-                f"the absence of seat {seat} in round {history.number} was not judged by the rule",
+                not found & ~absent(book, now, at),
+                f"somebody was warned or slashed for round {history.number} who took part in it",
             )
+            end = min(now, history.ended_at or now)
+            for seat in seats_in(found):
+                hospital = self.study.entry(seat).hospital
+                self.expect(
+                    not was_suspended(self.federation.index, hospital, history.opened_at, end, at),
+                    f"seat {seat} was warned or slashed for round {history.number}, in which it was suspended",
+                )
+
+    def check_money(self, book: MoneyBook) -> None:
+        """What was taken from each stake, what is left in the pot, and what is nobody's."""
+        contracts, study = self.federation.contracts, self.study.study
         for entry in self.study.enrolments:
-            stored = asdict(contract.record(self.study.study, entry.seat, self.block))
-            told = {
-                "misses": min(_COUNTER_LIMIT, misses[entry.seat]),
-                "left_out": min(_COUNTER_LIMIT, left_out[entry.seat]),
-                "slashed": self.total("AbsenceSlashed", seat=entry.seat),
-            }
-            self.expect(
-                stored == told, f"the chain counts other absences of seat {entry.seat} than the events"
+            kept = (
+                contracts.studies.taken(study, entry.seat, self.block),
+                contracts.studies.misses(study, entry.seat, self.block),
             )
+            told = (book.taken(entry.seat), book.misses[entry.seat])
+            self.expect(
+                kept == told,
+                f"the study took {kept[0]} of the stake of seat {entry.seat} and counts {kept[1]} absences, "
+                f"it should be {told[0]} and {told[1]}",
+            )
+        sums = {
+            "the stakes that void rounds share out": (
+                contracts.studies.compensations(study, self.block),
+                book.compensated,
+            ),
+            "what of them was paid": (
+                contracts.payouts.compensations_paid(study, self.block),
+                book.compensations_paid,
+            ),
+            "the pot": (contracts.vault.pot(study, self.block).amount, book.pot),
+            "what was burnt of the token": (
+                contracts.vault.burnt(self.study.terms.token, self.block),
+                self._burnt(),
+            ),
+        }
+        for what, (kept_sum, due) in sums.items():
+            self.expect(kept_sum == due, f"{what}: the chain keeps {kept_sum}, it should be {due}")
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
     def _course(self) -> dict[str, Any]:
-        study, proofs = self.study, self.events("RoundRefuted")
+        study = self.study
         running = StudyState.RUNNING if study.rounds else StudyState.ENROLLING
         # The round that a proof ends with its study is not counted among those that failed.
+        proofs = [*self.events("RoundTainted"), *self.events("RoundRefuted")]
         since = min(map(place_of, proofs), default=None)
         voids = [event for event in self.events("RoundVoid") if since is None or place_of(event) < since]
         return {
@@ -187,57 +237,28 @@ class Evidence:
             "members": len(study.enrolments),
             "round": study.rounds,
             "finals": len(self.events("RoundFinal")),
-            "voids": min(_COUNTER_LIMIT, len(voids)),
+            "voids": len(voids),
             "ended_at": study.ended_at,
-            "refunded": bool(self.events("Refunded")),
-            "void_from": min((event["round"] for event in proofs), default=0),
-            "struck": bitmap([Seat(seat) for seats in self._struck() for seat in seats]),
-            "forfeited": self.total("Forfeited", round=0),
+            "undone_from": study.undone_from,
+            "refunded": study.refunded,
+            "released": study.released,
+            "stakes_lost": study.stakes_lost,
         }
 
     def _check_seat(self, place: int, entry: Enrolment) -> None:
         stored = self.federation.contracts.rounds.seat(self.study.study, Seat(place), self.block)
-        released = self.events("StakeReleased", seat=place)
+        told = (entry.hospital, entry.dataset, entry.version, entry.records)
         self.expect(
-            (entry.seat, entry.hospital, entry.version, entry.records)
-            == (place, stored.hospital, stored.version, stored.records)
-            and stored.dataset == (0 if released else entry.dataset)
-            and stored.struck == bool(self.events("UpdateStruck", seat=place)),
+            entry.seat == place
+            and (stored.hospital, stored.dataset, stored.version, stored.records) == told
+            and stored.barred_from == self.study.barred.get(entry.seat, 0),
             f"seat {place} on chain is not what the events say",
         )
-        struck = any(place in seats for seats in self._struck())
-        left = 0 if struck else self.study.terms["stake"] - self.total("AbsenceSlashed", seat=place)
-        self.expect(
-            all(event["amount"] == left for event in released),
-            f"seat {place} did not get back what was left of its stake",
-        )
 
-    def _check_pot(self) -> None:
-        terms, vault = self.study.terms, self.federation.contracts.vault
-        funded = [(event["from"], event["amount"]) for event in self.events("Funded")]
-        self.expect(
-            funded == [(self.study.sponsor, terms["reward_per_round"] * terms["rounds"])],
-            "the sponsor did not bring what the study pays",
-        )
-        paid = Counter((event["account"], event["amount"]) for event in self.events("Paid"))
-        due = Counter(
-            (event[to], event["amount"]) for name, to in _PAID.items() for event in self.events(name)
-        )
-        self.expect(paid == due, "what left the pot is not what was paid out")
-        self.expect(
-            all(event["token"] == terms["token"] for name in _CAME for event in self.events(name)),
-            "another token than the study's came into its pot",
-        )
-        self.expect(
-            all(1 <= e["round"] <= self.study.rounds for name in _OF_ROUNDS for e in self.events(name)),
-            "somebody was paid for a round that never opened",
-        )
-        came = sum(map(self.total, _CAME))
-        went = sum(map(self.total, _PAID))
-        left = vault.pot(self.study.study, self.block).amount
-        self.expect(
-            left == came - went, f"the pot holds {left}, after all that was paid it should hold {came - went}"
-        )
+    def _burnt(self) -> int:
+        """Of the study's token, in all studies."""
+        burnt = self.federation.index.events("Burnt", token=self.study.terms.token)
+        return sum(event["amount"] for event in burnt)
 
     def _check_ballots(self, history: RoundHistory) -> None:
         rounds = self.federation.contracts.rounds
@@ -246,24 +267,16 @@ class Evidence:
             and (not history.final_at or history.final_hash in history.proposals),
             "somebody attested to an aggregate that nobody gave in full",
         )
-        if not history.struck:  # after a strike everybody may attest anew
+        if not history.removed:  # after an update has left everybody may attest anew
             told_apart = sum(event["seats"] for event in self.events("Attested", round=history.number))
             twice = told_apart - history.attested
             self.expect(twice in (0, self._accepted_author(history)), "somebody attested twice in one round")
-        claimed = bitmap([Seat(event["seat"]) for event in self.events("Claimed", round=history.number)])
         for digest, aggregate in history.proposals.items():
-            final = digest == history.final_hash
-            paid = sum(
-                update.weight
-                for seat, update in history.updates.items()
-                if final and (claimed & aggregate.included) >> seat & 1
-            )
             told = {
                 "attesters": history.attesters.get(digest, 0),
-                "claimed": claimed if final else 0,
                 "included": aggregate.included,
-                "final_at": history.final_at if final else 0,
-                "weight": max(0, aggregate.weight - paid),
+                "final_at": history.final_at if digest == history.final_hash else 0,
+                "weight": aggregate.weight,
             }
             stored = asdict(rounds.ballot(history.study, history.number, digest, self.block))
             self.expect(
@@ -278,26 +291,31 @@ class Evidence:
         return bitmap([Seat(event["seat"]) for event in made if event["attempt"] in accepted])
 
     def _check_absences(self, history: RoundHistory) -> None:
-        found = [
-            *self.events("AbsenceWarned", round=history.number),
-            *self.events("AbsenceSlashed", round=history.number),
-        ]
-        stored = self.federation.contracts.rounds.absence(history.study, history.number, self.block)
-        recorded = self.federation.contracts.disputes.absences_recorded(
-            history.study, history.number, self.block
-        )
+        recorded = 0
+        for event in self.events("AbsencesRecorded", round=history.number):
+            recorded |= event["warned"] | event["slashed"]
+        contracts, place = self.federation.contracts, (history.study, history.number)
+        stored = contracts.rounds.absence(*place, self.block)
         self.expect(
-            recorded == bitmap([Seat(event["seat"]) for event in found])
+            contracts.claims.absences_recorded(*place, self.block) == recorded
             and stored.abstained == bitmap(list(history.abstained))
             and stored.struck == bitmap(list(history.struck)),
             "who was absent, by the chain, is not what the events say",
         )
 
-    def _struck(self) -> Iterator[set[int]]:
-        """The seats that lost their stake to each proof."""
-        yield {event["seat"] for event in self.events("UpdateStruck")}
-        for event in self.events("RoundRefuted"):
-            yield set(seats_in(event["seats"]))
+    def _check_payouts(self, history: RoundHistory) -> None:
+        contracts, place = self.federation.contracts, (history.study, history.number)
+        paid = [Seat(event["seat"]) for event in self.events("Claimed", round=history.number)]
+        self.expect(
+            contracts.payouts.claimed_by(*place, self.block) == bitmap(paid)
+            and contracts.studies.compensation(*place, self.block) == history.compensation,
+            "who was paid for the round, or what it pays those that remain, by the chain, is not what the events say",
+        )
+
+    def _check_once(self, kinds: Mapping[str, Sequence[str]], **where: Any) -> None:
+        for name, keys in kinds.items():
+            found = Counter(tuple(event[key] for key in keys) for event in self.events(name, **where))
+            self.expect(max(found.values(), default=1) == 1, f"{name} is told twice of the same")
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -311,28 +329,16 @@ class Evidence:
 
 
 def _course_of(history: RoundHistory) -> dict[str, Any]:
-    outcome = Outcome.FINAL if history.final_at else Outcome.VOID if history.void else Outcome.OPEN
     return {
         "opened_at": history.opened_at,
         "closed_at": history.closed_at,
         "total_weight": history.weight,
-        "acted": len(history.updates.keys() | history.abstained | history.struck),
+        "acted": len(history.updates.keys() | history.removed.keys() | history.abstained),
         "submitted": history.submitted,
         "attested": history.attested,
-        "outcome": outcome,
+        "outcome": history.outcome,
+        "finals_before": history.finals_before,
     }
-
-
-def _was_silent(history: RoundHistory, seat: Seat) -> bool:
-    """Whether a recorded absence was silence; False when the result left the seat out. Raises `ProtocolError`."""
-    if seat not in history.updates and seat not in history.abstained:
-        return True
-    result = history.result
-    if result is None or seat not in history.updates or result.included >> seat & 1:
-        raise ProtocolError(
-            f"seat {seat} was warned or slashed for round {history.number}, in which it took part"
-        )
-    return False
 
 
 def _same(kept: object, told: object) -> bool:

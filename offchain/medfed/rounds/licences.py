@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from medfed.chain.contracts.rounds import ScoreMode
+from medfed.chain.contracts.studies import ScoreMode, StudyTerms
 from medfed.protocol.commitments import seats_in
 from medfed.rounds.history import RoundHistory
 from medfed.rounds.scores import Tally
@@ -16,28 +15,35 @@ __all__ = ["ROUND_SHARE", "FeeBook", "round_shares"]
 
 BPS = 10_000
 ROUND_SHARE = 10**18
-"""The sum of all shares of one round, at most: each is rounded down."""
+"""What one final round adds to the book's total. The shares of its seats are together at most that."""
 
 
-def round_shares(terms: Mapping[str, Any], history: RoundHistory, reviews: Tally | None) -> dict[Seat, int]:
-    """What a final round adds to the book of each seat that earned in it; `reviews` in a reviewed study."""
+def round_shares(terms: StudyTerms, history: RoundHistory, reviews: Tally | None) -> dict[Seat, int]:
+    """What a final round adds to the book of each seat whose update is in the result and was not proved wrong;
+    `reviews` in a reviewed study. What left-out updates would have had is nobody's.
+
+    A seat that is barred (`StudyHistory.pays`) is not credited.
+    """
     result = history.result
     if result is None:
         return {}
     earning = [seat for seat in seats_in(result.included) if seat not in history.struck]
-    if terms["score_mode"] == ScoreMode.EQUAL:
+    if terms.score_mode is ScoreMode.EQUAL:
         return dict.fromkeys(earning, ROUND_SHARE // len(history.updates))
     if reviews is not None and reviews.total:
-        return {seat: ROUND_SHARE * reviews.scores[seat] // reviews.total for seat in earning}
+        whole = reviews.total * history.weight
+        return {seat: ROUND_SHARE * reviews.scores[seat] * result.weight // whole for seat in earning}
     return {seat: ROUND_SHARE * history.updates[seat].weight // history.weight for seat in earning}
 
 
 @dataclass
 class FeeBook:
-    """One token's fees of a model: what came, and what each may still claim. Rounded down, as on chain."""
+    """One token's fees of a model that was made in `finals` rounds: what came, and what each may still claim. Rounded down, as
+    on chain."""
 
-    terms: Mapping[str, Any]
+    terms: StudyTerms
     shares: Mapping[Seat, int]
+    finals: int
     fees: int = 0
     paid: dict[Seat, int] = field(default_factory=dict)
     """To hospitals, by seat."""
@@ -46,9 +52,9 @@ class FeeBook:
 
     def due(self, seat: Seat) -> int:
         """What `claimFees` pays a seat now."""
-        total = sum(self.shares.values())
-        pool = self.fees * (BPS - self._sponsor_bps - self.terms["patient_bps"]) // BPS
-        return (pool * self.shares.get(seat, 0) // total if total else 0) - self.paid.get(seat, 0)
+        pool = self.fees * (BPS - self._sponsor_bps - self.terms.patient_bps) // BPS
+        share, total = self.shares.get(seat, 0), ROUND_SHARE * self.finals
+        return (pool * share // total if total else 0) - self.paid.get(seat, 0)
 
     def due_sponsor(self) -> int:
         """What `claimSponsorFees` pays now."""
@@ -56,9 +62,19 @@ class FeeBook:
 
     def due_patients(self) -> int:
         """What `claimPatientFees` may pay all patients together now."""
-        return int(self.fees * self.terms["patient_bps"] // BPS) - self.paid_patients
+        return self.fees * self.terms.patient_bps // BPS - self.paid_patients
+
+    def most_of_leaf(self, history: RoundHistory) -> int:
+        """The largest part of the fees that `claimPatientFees` has paid a patient of a round by now."""
+        if history.result is None:
+            return 0
+        pool = self.fees * self.terms.patient_bps // BPS
+        return max(
+            pool * update.weight // ((update.weight + self.terms.cohort_step) * history.weight * self.finals)
+            for update in history.updates.values()
+        )
 
     @property
     def _sponsor_bps(self) -> int:
         """The sponsor has no more than the patients leave."""
-        return min(int(self.terms["sponsor_fee_bps"]), BPS - int(self.terms["patient_bps"]))
+        return min(self.terms.sponsor_fee_bps, BPS - self.terms.patient_bps)

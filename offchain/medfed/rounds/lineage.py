@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from medfed.chain.calls import Event
-from medfed.chain.contracts.rounds import ScoreMode
 from medfed.chain.index import EventIndex
 from medfed.errors import InputError, MedFedError
 from medfed.protocol.cid import cid_from_digest
@@ -15,9 +14,8 @@ from medfed.protocol.commitments import seats_in
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, read_study
 from medfed.rounds.licences import ROUND_SHARE, round_shares
-from medfed.rounds.models import find_model, licences, read_rounds, reviews_of
-from medfed.rounds.reviews import read_reviews, read_tally
-from medfed.rounds.scores import Tally
+from medfed.rounds.models import find_model, licences, read_rounds
+from medfed.rounds.reviews import awaits_tally, is_reviewed, read_scores
 from medfed.rounds.study import fetch_spec
 from medfed.types import Cid, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
@@ -84,7 +82,8 @@ class Attester:
 
 @dataclass(frozen=True, slots=True)
 class RoundLine:
-    """A round: `outcome` is final, void or open. `claimed` tells that a bonded claim became final without a quorum."""
+    """A round: `outcome` is open, final, void, tainted or refuted; the last two were final, and an update in the result,
+    or the result, was proved wrong. `claimed` tells that a bonded claim became final without a quorum."""
 
     number: RoundNumber
     outcome: str
@@ -109,7 +108,8 @@ class LicenceLine:
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """The finished model; `registered_tx` is empty while it is not registered. `shares` of the fees by seat, together 1."""
+    """The finished model; `registered_tx` is empty while it is not registered. `shares` of the fees by seat, together 1 or,
+    where updates were left out, less."""
 
     model: str
     registered_tx: bytes
@@ -135,7 +135,7 @@ def read_lineage(federation: Federation, number: StudyId) -> Lineage:
     index = federation.index
     study = read_study(index, number)
     rounds = read_rounds(index, study)
-    finals = [history for history in rounds if history.result is not None]
+    finals = [history for history in rounds if history.stands]
     if not finals:
         raise InputError(f"Study {number} has no model yet: none of its rounds is final.")
     return Lineage(
@@ -153,7 +153,7 @@ def _study(federation: Federation, study: StudyHistory) -> StudyLine:
         title, initial = spec.title, str(spec.initial_model_cid)
     except MedFedError:
         title, initial = "", ""
-    cid = cid_from_digest(study.terms["spec"])
+    cid = cid_from_digest(study.terms.spec)
     return StudyLine(study.study, title, cid, initial, created.tx_hash, study.ended)
 
 
@@ -176,7 +176,7 @@ def _round(index: EventIndex, study: StudyHistory, history: RoundHistory) -> Rou
     attesters = [Attester(seat, event.tx_hash) for event in ours for seat in seats_in(event["seats"])]
     return RoundLine(
         number=history.number,
-        outcome="final" if result else "void" if history.void else "open",
+        outcome=history.outcome.name.lower(),
         contributions=tuple(_contributions(index, study, history)),
         aggregate=cid_from_digest(result.cid) if result else "",
         model=cid_from_digest(result.model) if result else "",
@@ -209,11 +209,10 @@ def _contributions(index: EventIndex, study: StudyHistory, history: RoundHistory
 
 
 def _round_shares(index: EventIndex, study: StudyHistory, history: RoundHistory) -> dict[Seat, int] | None:
-    reviewed = study.terms["score_mode"] == ScoreMode.REVIEWED
-    if reviewed and read_reviews(index, history) and read_tally(index, history) is None:
+    if awaits_tally(index, study, history):
         return None
-    scores = reviews_of(index, history) if reviewed else None
-    return round_shares(study.terms, history, None if scores is None else Tally(scores, 0))
+    found = round_shares(study.terms, history, read_scores(index, history) if is_reviewed(study) else None)
+    return {seat: share for seat, share in found.items() if study.pays(seat, history.number)}
 
 
 def _model(index: EventIndex, study: StudyId, last: RoundHistory) -> ModelLine:
@@ -221,7 +220,7 @@ def _model(index: EventIndex, study: StudyId, last: RoundHistory) -> ModelLine:
     found = find_model(index, study)
     if found is None:
         return ModelLine(cid_from_digest(last.result.model), b"", 0, {}, False, None, ())
-    total = sum(found.shares)
+    total = ROUND_SHARE * found.finals
     sold = [
         LicenceLine(
             each.number, each.version, cid_from_digest(found.terms[each.version - 1].licence), each.tx
@@ -232,7 +231,7 @@ def _model(index: EventIndex, study: StudyId, last: RoundHistory) -> ModelLine:
         model=cid_from_digest(found.model),
         registered_tx=found.tx,
         registered_at=found.registered_at,
-        shares={Seat(seat): share / total for seat, share in enumerate(found.shares)} if total else {},
+        shares={Seat(seat): share / total for seat, share in enumerate(found.shares)},
         withdrawn=found.withdrawn,
         superseded_by=found.superseded_by,
         licences=tuple(sold),

@@ -9,13 +9,12 @@ from typing import Any
 from medfed.chain.calls import Call, Event
 from medfed.chain.contracts import Market
 from medfed.chain.contracts.market import Terms
-from medfed.chain.contracts.rewards import PatientLeaf
+from medfed.chain.contracts.payouts import PatientLeaf
 from medfed.chain.index import EventIndex
 from medfed.errors import InputError
 from medfed.protocol.commitments import seats_in
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study
-from medfed.rounds.reviews import read_tally
 from medfed.rounds.uses import own_leaf
 from medfed.types import Address, DatasetId, RoundNumber, Seat, StudyId
 
@@ -31,7 +30,6 @@ __all__ = [
     "patient_claims",
     "read_model",
     "read_rounds",
-    "reviews_of",
 ]
 
 MAX_CREDITS = 16
@@ -164,21 +162,24 @@ def read_rounds(index: EventIndex, study: StudyHistory) -> list[RoundHistory]:
     return [read_round(index, study.study, RoundNumber(number)) for number in numbers]
 
 
-def due_credits(index: EventIndex, market: Market, rounds: list[RoundHistory]) -> Iterator[Call]:
-    """The calls that put what is missing of final rounds into the study's book of scores."""
+def due_credits(
+    index: EventIndex, market: Market, study: StudyHistory, rounds: list[RoundHistory]
+) -> Iterator[Call]:
+    """The calls that put what is missing of final rounds into the study's book of scores; barred seats have none."""
     for history in rounds:
         result = history.result
         if result is None:
             continue
-        earning = [seat for seat in seats_in(result.included) if seat not in history.struck]
+        number = history.number
+        earning = [seat for seat in seats_in(result.included) if study.pays(seat, number)]
         events = index.events("Credited", study=history.study, round=history.number)
         done = set(seats_in(events[-1]["seats"])) if events else set()
         missing = [seat for seat in earning if seat not in done]
         for start in range(0, len(missing), MAX_CREDITS):
             batch = {seat: history.updates[seat] for seat in missing[start : start + MAX_CREDITS]}
-            yield market.credit(history.study, history.number, result, batch)
+            yield market.credit(history.study, number, result, batch)
         if not earning and not events:  # nobody earned: an empty call says so
-            yield market.credit(history.study, history.number, result, {})
+            yield market.credit(history.study, number, result, {})
 
 
 def due_registration(market: Market, study: StudyHistory, rounds: list[RoundHistory]) -> Call:
@@ -189,12 +190,6 @@ def due_registration(market: Market, study: StudyHistory, rounds: list[RoundHist
             f"Study {study.study} has no model to register: it is {study.ended or 'not completed yet'}."
         )
     return market.register(study.study, last)
-
-
-def reviews_of(index: EventIndex, history: RoundHistory) -> dict[Seat, int] | None:
-    """The scores that a round's reviews came to; None where the weights count."""
-    found = read_tally(index, history)
-    return found if found is not None and any(found.values()) else None
 
 
 # -- fees --------------------------------------------------------------------------------------------------------------
@@ -231,5 +226,4 @@ def _earning_leaf(
     result = history.result
     if result is None or seat in history.struck or not result.included >> seat & 1:
         return None
-    (entry,) = [each for each in read_study(federation.index, history.study).enrolments if each.seat == seat]
-    return own_leaf(federation, who, entry, history)
+    return own_leaf(federation, who, read_study(federation.index, history.study).entry(seat), history)

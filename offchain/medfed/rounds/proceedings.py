@@ -1,5 +1,5 @@
-"""Whether what the disputes, rewards and market contracts keep of a study bears out their events, and follows from the
-rules: claims and objections, where slashed tokens went, reviews, patients' pay, the model's licences.
+"""Whether what the contracts of claims, payouts and the market keep of a study bears out their events, and follows from
+the rules: claims and objections, every slash and where it went, reviews, patients' pay, the model's licences.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from medfed.chain.calls import Event
-from medfed.chain.contracts.rounds import ScoreMode
+from medfed.chain.contracts.studies import ScoreMode
 from medfed.errors import ProtocolError
 from medfed.protocol.commitments import bitmap
-from medfed.rounds.disputes import CONTESTED, NOBODY, SLASHING, Claim, ContestBook, SlashBook, place_of
+from medfed.rounds.books import MONEY, MoneyBook, Rates
+from medfed.rounds.contests import barred_seats, read_contest
+from medfed.rounds.disputes import NOBODY, ContestBook, place_of
 from medfed.rounds.evidence import Evidence
 from medfed.rounds.history import RoundHistory
-from medfed.rounds.licences import FeeBook, round_shares
+from medfed.rounds.licences import ROUND_SHARE, FeeBook, round_shares
 from medfed.rounds.scores import Tally, tally
-from medfed.rounds.settle import BPS
 from medfed.types import Address, Seat
 
 __all__ = ["Proceedings"]
 
-_ROUND_KEPT = ("used", "era", "held_until", "authors")
+_ROUND_KEPT = ("used", "era", "held_until", "authors", "objectors", "lacking")
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,20 @@ class Proceedings:
 
     evidence: Evidence
 
-    # -- disputes ------------------------------------------------------------------------------------------------
+    # -- claims and slashes ----------------------------------------------------------------------------------------
 
     def check_contest(self, history: RoundHistory) -> ContestBook:
         """A round's claims and objections, replayed and held against storage."""
-        evidence, number = self.evidence, history.number
-        contract, study = evidence.federation.contracts.disputes, history.study
-        refuted = [(event["round"], place_of(event)) for event in evidence.events("RoundRefuted")]
-        found = [event for name in CONTESTED for event in evidence.events(name, round=number)]
-        book = ContestBook(evidence.study.terms, history, refuted).replay(found)
-        stored = asdict(contract.contest(study, number, evidence.block))
-        told = {name: getattr(book, name) for name in _ROUND_KEPT}
-        told |= {"count": len(book.claims), "objectors": stored["objectors"]}
+        evidence, place = self.evidence, (history.study, history.number)
+        contract = evidence.federation.contracts.claims
+        book = read_contest(evidence.federation.index, evidence.study, history)
+        told = {name: getattr(book, name) for name in _ROUND_KEPT} | {"count": len(book.claims)}
         evidence.expect(
-            stored == told
-            and stored["objectors"].bit_count() == book.objections
-            and not stored["objectors"] & ~history.submitted,
+            asdict(contract.contest(*place, evidence.block)) == told,
             "what is contested in the round, by the chain, is not what the events say",
         )
         for attempt, claim in enumerate(book.claims):
-            kept = contract.attempt(study, number, attempt, evidence.block)
+            kept = contract.attempt(*place, attempt, evidence.block)
             same = ("aggregate_hash", "state", "seat", "era", "made_at", "challenger", "objector")
             evidence.expect(
                 all(getattr(kept, name) == getattr(claim, name) for name in same),
@@ -59,30 +54,33 @@ class Proceedings:
             )
         return book
 
-    def check_slashes(self, claims: Mapping[int, list[Claim]]) -> None:
-        """Every slash: its cause, its amount, the challenger's share, where the rest went; and who is barred since."""
-        evidence, disputes = self.evidence, self.evidence.federation.contracts.disputes
-        shares = disputes.slash_bps(evidence.block), disputes.challenger_bps(evidence.block)
-        found = [event for name in SLASHING for event in evidence.events(name)]
-        book = SlashBook(evidence.study, *shares).replay(found, claims)
-        for seat, left in book.left.items():
-            taken = (
-                evidence.study.terms["stake"] if seat in book.struck else evidence.study.terms["stake"] - left
-            )
-            kept = disputes.slashed(evidence.study.study, seat, evidence.block)
-            evidence.expect(kept == taken, f"the study took {kept} of the stake of seat {seat}, not {taken}")
-        barred = [claims[e["round"]][e["attempt"]].seat for e in evidence.events("AttemptRefuted")]
+    def check_money(
+        self, histories: Mapping[int, RoundHistory], contests: Mapping[int, ContestBook]
+    ) -> MoneyBook:
+        """Everything that moved: its cause, its amount, whose it was and whose it became; and who makes no claims since."""
+        evidence, study = self.evidence, self.evidence.study
+        contracts, block = evidence.federation.contracts, evidence.block
+        rates = Rates(
+            contracts.studies.slash_bps(block),
+            contracts.vault.challenger_bps(block),
+            contracts.payouts.sweep_delay(block),
+        )
+        claims = {number: book.claims for number, book in contests.items()}
+        events = [event for name in MONEY for event in evidence.events(name)]
+        book = MoneyBook(study, histories, claims, rates).replay(events)
+        evidence.check_money(book)
         evidence.expect(
-            disputes.barred(evidence.study.study, evidence.block) == bitmap(barred),
+            contracts.claims.barred(study.study, block) == barred_seats(evidence.federation.index, study),
             "other seats are barred from claims than those that were proved wrong",
         )
+        return book
 
-    # -- rewards -------------------------------------------------------------------------------------------------
+    # -- payouts -------------------------------------------------------------------------------------------------
 
     def check_reviews(self, history: RoundHistory) -> Tally | None:
         """The reviews of a round and their medians, recomputed; None in a study without reviews."""
         evidence = self.evidence
-        if evidence.study.terms["score_mode"] != ScoreMode.REVIEWED:
+        if evidence.study.terms.score_mode is not ScoreMode.REVIEWED:
             return None
         where = {"round": history.number}
         committed = bitmap([Seat(e["seat"]) for e in evidence.events("ReviewCommitted", **where)])
@@ -107,15 +105,14 @@ class Proceedings:
             "counted": bool(tallied and found.revealers),
         }
         stored = asdict(
-            evidence.federation.contracts.rewards.review(history.study, history.number, evidence.block)
+            evidence.federation.contracts.payouts.review(history.study, history.number, evidence.block)
         )
         evidence.expect(stored == told, "the reviews on chain are not what the events say")
         return found if tallied else Tally(dict.fromkeys(found.scores, 0), 0)
 
-    def check_patients(self, history: RoundHistory, reward: int) -> dict[Seat, list[Address]]:
+    def check_patients(self, history: RoundHistory) -> dict[Seat, list[Address]]:
         """What patients were paid for a round, to the smallest unit. Returns who was, by seat."""
         terms, result = self.evidence.study.terms, history.result
-        pool = reward * terms["patient_bps"] // BPS
         found: dict[Seat, list[Address]] = {}
         for event in self.evidence.events("PatientPaid", round=history.number):
             seat = Seat(event["seat"])
@@ -124,30 +121,19 @@ class Proceedings:
                 f"patients of seat {seat} were paid, whose update earned nothing",
             )
             weight = history.updates[seat].weight
-            due = pool * weight // ((weight + terms["cohort_step"]) * history.weight)
+            due = terms.pools().patients * weight // ((weight + terms.cohort_step) * history.weight)
             self.evidence.expect(
                 event["amount"] == due,
                 f"a patient of seat {seat} was paid {event['amount']}, its due is {due}",
             )
             found.setdefault(seat, []).append(event["patient"])
         for seat, patients in found.items():
-            most = history.updates[seat].weight + terms["cohort_step"] - 1
+            most = history.updates[seat].weight + terms.cohort_step - 1
             self.evidence.expect(
                 len(patients) <= most,
                 f"{len(patients)} patients of seat {seat} were paid, its cohort has fewer",
             )
         return found
-
-    def check_sweep(self) -> None:
-        """What nobody claimed went to the sponsor, and not early."""
-        evidence, study = self.evidence, self.evidence.study
-        for event in evidence.events("Swept"):
-            delay = evidence.federation.contracts.rewards.sweep_delay(evidence.block)
-            opens = study.ended_at + study.terms["dispute_seconds"] + delay
-            evidence.expect(event["sponsor"] == study.sponsor, f"the pot was swept to {event['sponsor']}")
-            evidence.expect(
-                bool(study.ended) and (event.time or 0) >= opens, "the pot was swept before anybody may"
-            )
 
     # -- the market ----------------------------------------------------------------------------------------------
 
@@ -177,18 +163,23 @@ class Proceedings:
             credited[event["round"]] = event["seats"]
         shares = {entry.seat: 0 for entry in evidence.study.enrolments}
         for number, seats in credited.items():
-            earned = round_shares(evidence.study.terms, histories[number], reviews[number])
+            history = histories[number]
+            earned = {
+                seat: share
+                for seat, share in round_shares(evidence.study.terms, history, reviews[number]).items()
+                if evidence.study.pays(seat, history.number)
+            }
             evidence.expect(
                 not seats & ~bitmap(list(earned)),
                 f"round {number} was credited to a seat that did not earn in it",
             )
             for seat, share in earned.items():
                 shares[seat] += share if seats >> seat & 1 else 0
-        market = evidence.federation.contracts.market
+        market, total = evidence.federation.contracts.market, ROUND_SHARE * _finals(histories)
         for seat, share in shares.items():
             kept = market.share(evidence.study.study, seat, evidence.block)
             evidence.expect(
-                kept == (share, sum(shares.values())),
+                kept == (share, total),
                 f"the market keeps {kept[0]} as the share of seat {seat}, its scores come to {share}",
             )
         return shares
@@ -201,7 +192,7 @@ class Proceedings:
         assert last.result is not None
         said = {
             "model": last.result.model,
-            "spec": study.terms["spec"],
+            "spec": study.terms.spec,
             "finals": len(finals),
             "attesters": last.attesters.get(last.final_hash, 0),
             "shares": list(shares.values()),
@@ -210,8 +201,7 @@ class Proceedings:
             told = list(event[name]) if name == "shares" else event[name]
             self.evidence.expect(told == value, f"the registered model's {name} is not that of the study")
         self.evidence.expect(
-            study.ended == "completed"
-            and (event.time or 0) >= study.ended_at + study.terms["dispute_seconds"],
+            study.ended == "completed" and (event.time or 0) >= study.settled_at,
             "a model was registered before its disputes were over",
         )
 
@@ -275,7 +265,7 @@ class Proceedings:
         for event in sorted(found, key=place_of):
             sold = event.name == "LicenceSold"
             token = token_of[event["version"]] if sold else event["token"]
-            book = books.setdefault(token, FeeBook(terms, shares))
+            book = books.setdefault(token, FeeBook(terms, shares, _finals(histories)))
             if sold:
                 book.fees += event["fee"]
             else:
@@ -296,25 +286,12 @@ class Proceedings:
             book.paid_sponsor += amount
             return
         # A patient: nobody can say of which leaf, but no leaf has more than this.
-        most = max((self._most_of_leaf(book, history) for history in histories.values()), default=0)
+        most = max(map(book.most_of_leaf, histories.values()), default=0)
         self.evidence.expect(
             amount <= min(most, book.due_patients()),
             f"{account} had {amount} of the fees, which is more than its part",
         )
         book.paid_patients += amount
-
-    def _most_of_leaf(self, book: FeeBook, history: RoundHistory) -> int:
-        """The largest part of the fees that a patient of this round can have."""
-        terms = self.evidence.study.terms
-        pool: int = book.fees * terms["patient_bps"] // BPS
-        if history.result is None:
-            return 0
-        finals = len(self.evidence.events("RoundFinal"))
-        parts: list[int] = [
-            pool * update.weight // ((update.weight + terms["cohort_step"]) * history.weight * finals)
-            for update in history.updates.values()
-        ]
-        return max(parts)
 
     def _check_moves(self) -> None:
         """Each fee and each licence moved when its event says so, in the market's books of all models."""
@@ -349,7 +326,7 @@ class Proceedings:
             sums = [
                 sum(e["amount"] for e in found if e["token"] == token) for found in (collected, disbursed)
             ]
-            held = contracts.vault.balance(contracts.market.address, token, self.evidence.block).free
+            held = contracts.vault.fees_held(token, self.evidence.block)
             self.evidence.expect(
                 held == sums[0] - sums[1], f"the vault holds {held} of fees, it should be {sums[0] - sums[1]}"
             )
@@ -357,6 +334,11 @@ class Proceedings:
     def _of_model(self, name: str) -> list[Event]:
         """The market's events of the study's model."""
         return self.evidence.federation.index.events(name, model=self.evidence.study.study)
+
+
+def _finals(histories: Mapping[int, RoundHistory]) -> int:
+    """How many rounds were ever final."""
+    return sum(history.result is not None for history in histories.values())
 
 
 def _plain(terms: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What `Disputes.sol` takes as proof of a lie, found by looking at the bytes: the first chunk of a vector that cannot be
+"""What `Proofs.sol` takes as proof of a lie, found by looking at the bytes: the first chunk of a vector that cannot be
 right, opened with its neighbours in the tree.
 
 Not every lie can be proved. Where bytes are not those of their root, or a model is not the one that follows, no chunk
@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfed.chain.calls import Call
-from medfed.chain.contracts.disputes import Disputes
+from medfed.chain.contracts import Proofs
 from medfed.errors import ContentMissing, IntegrityError, ProtocolError
 from medfed.learning.models import Model, model_bytes
 from medfed.learning.rules import aggregator
 from medfed.learning.server import next_model
-from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS, ChunkHasher, chunk_count
+from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS, ChunkHasher, leaf_count
 from medfed.protocol.cid import cid_from_digest, cid_of, digest_of
 from medfed.protocol.commitments import Aggregate, Update, seats_in
+from medfed.protocol.layout import Vector, chunk_count_of
 from medfed.protocol.openings import Opening, chunk_openings
 from medfed.protocol.vector import seal, vector_size
 from medfed.rounds.history import Enrolment
@@ -35,9 +36,9 @@ __all__ = [
     "Proof",
     "Unprovable",
     "UpdateProof",
-    "WeightProof",
     "challenge",
     "open_vector",
+    "recomputed_root",
     "refute_aggregate",
     "refute_update",
 ]
@@ -45,20 +46,22 @@ __all__ = [
 Words = NDArray[np.uint32]
 
 _BLOCK = 1 << 18
+_LONG = "it goes on behind its last chunk"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenVector:
-    """All words of a vector's file, header and padding included, its tree, and how many bytes the file has."""
+    """All words of a vector's file, header, padding and what lies behind its last chunk included; its tree, and how many
+    bytes the file has."""
 
     words: Words
     tree: ChunkHasher
     length: int
 
     def opening(self, index: int) -> Opening:
-        """Chunk `index` with its proof."""
+        """Chunk `index` with its proof. Raises `ProtocolError` when the tree has no such leaf."""
         chunk = self.words[index * CHUNK_WORDS : (index + 1) * CHUNK_WORDS].astype(">u4").tobytes()
-        return Opening(chunk, self.tree.proof(index))
+        return Opening(chunk.ljust(CHUNK_BYTES, b"\0"), self.tree.proof(index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,33 +86,25 @@ class AggregateProof:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightProof:
-    """An aggregate's weight is not the sum of its updates', which are shown by ascending seat."""
-
-    aggregate: Aggregate
-    updates: tuple[Update, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Unprovable:
-    """Something is wrong, and there is nothing to show to a contract; `yet`, as bytes that come later may."""
+    """Something is wrong, and there is nothing to show to a contract; `yet`, as bytes that come later may. `vector` is
+    whether the root is known to be another than it must be."""
 
     reason: str
     yet: bool = False
+    vector: bool = False
 
 
-Proof = UpdateProof | AggregateProof | WeightProof
+Proof = UpdateProof | AggregateProof
 
 
-def challenge(disputes: Disputes, place: RoundPlace, proof: Proof) -> Call:
-    """The call that brings a proof to the chain."""
+def challenge(proofs: Proofs, place: RoundPlace, proof: Proof, result: bytes = bytes(32)) -> Call:
+    """The call that brings a proof to the chain. `result` is the hash of the round's result, where it was final."""
     where = (place.study, place.number)
     if isinstance(proof, UpdateProof):
-        return disputes.challenge_update(*where, proof.seat, (proof.update, proof.index, proof.opening))
-    if isinstance(proof, WeightProof):
-        return disputes.challenge_weight(*where, proof.aggregate, proof.updates)
-    return disputes.challenge_chunk(*where, proof.aggregate, proof.index, proof.openings)
+        shown = (proof.update, proof.index, proof.opening)
+        return proofs.challenge_update(*where, proof.seat, shown, result)
+    return proofs.challenge_chunk(*where, proof.aggregate, proof.index, proof.openings)
 
 
 def refute_update(
@@ -137,7 +132,7 @@ def refute_aggregate(
     updates: Mapping[Seat, Update],
     aggregate: Aggregate,
     model: Callable[[], Model],
-) -> AggregateProof | WeightProof | Unprovable | None:
+) -> AggregateProof | Unprovable | None:
     """What is wrong with an aggregate of those of `updates` that it includes, in a round that starts from what `model`
     gives, which is asked last; None when it is right.
 
@@ -146,10 +141,6 @@ def refute_aggregate(
     update's bytes, or the model, cannot be had.
     """
     included = {seat: updates[seat] for seat in seats_in(aggregate.included)}
-    weight = sum(update.weight for update in included.values())
-    if weight != aggregate.weight:
-        reason = f"it says weight {aggregate.weight}, its updates have {weight}"
-        return WeightProof(aggregate, tuple(included.values()), reason)
     try:
         expected = _recomputed(store, place, included)
     except ProtocolError as exc:
@@ -165,23 +156,35 @@ def refute_aggregate(
         return Unprovable(f"the model that the round starts from is none of this study: {exc}")
 
 
-def open_vector(store: ContentStore, place: RoundPlace, cid: bytes, root: bytes) -> OpenVector:
-    """A committed vector's file, taken apart.
+def recomputed_root(store: ContentStore, place: RoundPlace, included: Mapping[Seat, Update]) -> bytes:
+    """The root that an aggregate of these updates must have, as a contract would compute it: whether they are right is
+    another matter. Raises as `open_vector`."""
+    return seal(place.header(), _recomputed(store, place, included)).root
 
-    One that is too short is taken as if it ended in zeros, as its tree is. Raises `ProtocolError` when the bytes are had
-    and are not those of `root`, `ContentMissing` or `IntegrityError` while they cannot be had.
+
+def open_vector(store: ContentStore, place: RoundPlace, cid: bytes, root: bytes) -> OpenVector:
+    """A committed vector's file, taken apart, as far as its tree can reach.
+
+    One that is too short is taken as if it ended in zeros, as its tree is; one that is too long may have leaves beyond the
+    last chunk. Raises `ProtocolError` when the bytes are had and are not those of `root`, `ContentMissing` or
+    `IntegrityError` while they cannot be had.
     """
-    size, name = vector_size(place.spec.size), cid_from_digest(cid)
-    words, tree, filled, length = np.zeros(size // 4, dtype=np.uint32), ChunkHasher(), 0, 0
-    for piece in store.stream(name, size):
+    count, name = chunk_count_of(place.vectors), cid_from_digest(cid)
+    words, tree, length = np.zeros(count * CHUNK_WORDS, dtype=np.uint32), ChunkHasher(), 0
+    beyond: list[Words] = []
+    for piece in store.stream(name, CHUNK_BYTES * leaf_count(count)):
         whole = piece.ljust(-(-len(piece) // CHUNK_BYTES) * CHUNK_BYTES, b"\0")
         tree.add(whole)
-        words[filled // 4 : (filled + len(whole)) // 4] = np.frombuffer(whole, dtype=">u4")
-        filled, length = filled + len(whole), length + len(piece)
-    tree.add(bytes(size - filled))
+        found, start = np.frombuffer(whole, dtype=">u4"), length // 4
+        inside = max(0, len(words) - start)
+        words[start : start + len(found)] = found[:inside]
+        if inside < len(found):
+            beyond.append(found[inside:].astype(np.uint32))
+        length += len(piece)
+    tree.add(bytes(max(0, CHUNK_BYTES * count - -(-length // CHUNK_BYTES) * CHUNK_BYTES)))
     if tree.root() != root:
         raise ProtocolError(f"the bytes of {name} have another chunk root than was committed to")
-    return OpenVector(words, tree, length)
+    return OpenVector(np.concatenate([words, *beyond]) if beyond else words, tree, length)
 
 
 def _check_rest(
@@ -200,30 +203,40 @@ def _first_wrong(place: RoundPlace, entry: Enrolment, update: Update, words: Wor
     """The first chunk that `challengeUpdate` would convict, and why."""
     if not np.array_equal(words[:CHUNK_WORDS], place.header(entry.hospital).words()):
         return 0, "it has another header than its round and hospital ask for"
-    limit = place.spec.codec.word_limit(place.spec.rule.coded_weight(update.weight))
-    signed = _body(words, place).view(np.int32)
+    start = CHUNK_WORDS
+    for vector in place.vectors:
+        end = start + vector.chunks * CHUNK_WORDS
+        found = _first_beyond(words[start:end], vector, update.weight)
+        if found is not None:
+            at, reason = found
+            return (start + at) // CHUNK_WORDS, reason
+        start = end
+    if words[start:].any():
+        return (start + _first_set(words[start:])) // CHUNK_WORDS, _LONG
+    return None
+
+
+def _first_beyond(words: Words, vector: Vector, weight: int) -> tuple[int, str] | None:
+    """The first word of one vector, or of its padding, that an update of this weight may not have, and why."""
+    limit, signed = vector.limit(weight), words[: vector.words].view(np.int32)
     for start in range(0, len(signed), _BLOCK):
         block = signed[start : start + _BLOCK]
         beyond = (block > limit) | (block < -limit)
         if beyond.any():
             at = start + int(beyond.argmax())
-            return (
-                1 + at // CHUNK_WORDS,
-                f"it has the word {signed[at]}, beyond its bound of {limit}",
-            )
-    if words[CHUNK_WORDS + place.spec.size :].any():
-        return (
-            chunk_count(place.spec.size),
-            "its padding is not zero",
-        )
+            return at, f"it has the word {signed[at]}, beyond its bound of {limit}"
+    if words[vector.words :].any():
+        return len(words) - 1, "its padding is not zero"
     return None
 
 
 def _recomputed(store: ContentStore, place: RoundPlace, included: Mapping[Seat, Update]) -> Words:
-    """What the rule makes of all chunks behind the header, padding included."""
+    """What the rule makes of all chunks between the header and the last, their padding included."""
     total = aggregator(place.spec.rule, kept)
+    end = CHUNK_WORDS * chunk_count_of(place.vectors)
     for seat, update in included.items():
-        total.add(seat, open_vector(store, place, update.cid, update.update_root).words[CHUNK_WORDS:])
+        opened = open_vector(store, place, update.cid, update.update_root)
+        total.add(seat, opened.words[CHUNK_WORDS:end])
     return total.result()
 
 
@@ -239,15 +252,15 @@ def _differing(
         opened = open_vector(store, place, aggregate.cid, aggregate.root)
     except (ContentMissing, IntegrityError, ProtocolError) as exc:
         reason = f"its root is not that of the updates, and its bytes cannot be shown: {exc}"
-        return Unprovable(reason, yet=not isinstance(exc, ProtocolError))
+        return Unprovable(reason, yet=not isinstance(exc, ProtocolError), vector=True)
     index = _first_difference(opened.words, place, expected)
     own = opened.opening(index)
-    if index == 0:
-        return AggregateProof(
-            aggregate, 0, tuple(chunk_openings([], own)), "its header is not that of the round"
-        )
+    if index == 0 or index >= chunk_count_of(place.vectors):
+        reason = "its header is not that of the round" if index == 0 else _LONG
+        return AggregateProof(aggregate, index, tuple(chunk_openings([], own)), reason)
     if not place.spec.rule.per_chunk:
-        return Unprovable(f"chunk {index} is wrong, and the study's rule can only be checked as a whole")
+        reason = f"chunk {index} is wrong, and the study's rule can only be checked as a whole"
+        return Unprovable(reason, vector=True)
     del opened
     shown = [
         (update, open_vector(store, place, update.cid, update.update_root).opening(index))
@@ -261,11 +274,19 @@ def _first_difference(words: Words, place: RoundPlace, expected: Words) -> int:
     if not np.array_equal(words[:CHUNK_WORDS], place.header().words()):
         return 0
     body = words[CHUNK_WORDS:]
-    for start in range(0, len(body), _BLOCK):
-        differs = body[start : start + _BLOCK] != expected[start : start + _BLOCK]
+    for start in range(0, len(expected), _BLOCK):
+        end = min(start + _BLOCK, len(expected))
+        differs = body[start:end] != expected[start:end]
         if differs.any():
             return 1 + (start + int(differs.argmax())) // CHUNK_WORDS
+    if body[len(expected) :].any():
+        return 1 + (len(expected) + _first_set(body[len(expected) :])) // CHUNK_WORDS
     raise ProtocolError("two vectors with the same words have different roots")
+
+
+def _first_set(words: Words) -> int:
+    """The place of the first word that is not zero."""
+    return int((words != 0).argmax())
 
 
 def _wrong_model(place: RoundPlace, aggregate: Aggregate, expected: Words, model: Model) -> Unprovable | None:

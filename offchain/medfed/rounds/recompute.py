@@ -21,6 +21,7 @@ from medfed.protocol.cid import cid_from_digest, cid_of, digest_of
 from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.documents import CohortManifest, StudySpec
 from medfed.protocol.header import Header
+from medfed.protocol.layout import Vector
 from medfed.protocol.vector import Sealed, check_vector, seal, vector_bytes, vector_size
 from medfed.rounds.history import Enrolment
 from medfed.storage import ContentStore
@@ -41,6 +42,11 @@ class RoundPlace:
     study: StudyId
     number: RoundNumber
     spec: StudySpec
+
+    @property
+    def vectors(self) -> tuple[Vector, ...]:
+        """What an update of the round consists of."""
+        return self.spec.vectors
 
     def header(self, hospital: HospitalId | None = None) -> Header:
         """The header of a hospital's update, or of the aggregate."""

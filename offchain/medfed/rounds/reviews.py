@@ -13,23 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfed.chain.calls import Call
-from medfed.chain.contracts.rewards import Rewards
-from medfed.chain.contracts.rounds import ScoreMode
+from medfed.chain.contracts import Payouts
+from medfed.chain.contracts.studies import ScoreMode
 from medfed.chain.index import EventIndex
 from medfed.learning.contribution import Game, HeldOut, exact_shapley, leave_one_out, round_game
 from medfed.learning.models import Model
+from medfed.protocol.commitments import bitmap
 from medfed.protocol.documents import StudySpec
 from medfed.rounds.history import RoundHistory, StudyHistory
+from medfed.rounds.scores import Tally, tally
 from medfed.types import Seat
 
 __all__ = [
     "POINTS",
+    "awaits_tally",
     "due_tally",
     "is_reviewed",
     "read_reviews",
+    "read_scores",
     "read_tally",
     "review",
-    "unlocked_at",
 ]
 
 POINTS = 30_000
@@ -79,12 +82,7 @@ def _points(values: NDArray[np.float64], others: NDArray[np.bool_]) -> list[int]
 
 def is_reviewed(study: StudyHistory) -> bool:
     """Whether reviews decide how its rewards are shared."""
-    return bool(study.terms["score_mode"] == ScoreMode.REVIEWED)
-
-
-def unlocked_at(study: StudyHistory, history: RoundHistory) -> int:
-    """From when on a final round's pay can be claimed: reviews have to be revealed before."""
-    return history.final_at + int(study.terms["dispute_seconds"])
+    return study.terms.score_mode is ScoreMode.REVIEWED
 
 
 def read_reviews(index: EventIndex, history: RoundHistory) -> dict[Seat, tuple[int, ...]]:
@@ -93,18 +91,32 @@ def read_reviews(index: EventIndex, history: RoundHistory) -> dict[Seat, tuple[i
     return {Seat(event["seat"]): tuple(event["scores"]) for event in events}
 
 
+def read_scores(index: EventIndex, history: RoundHistory) -> Tally:
+    """What the reviews come to that were revealed so far, whether that was tallied or not."""
+    included = history.result.included if history.result else 0
+    earning = included & ~bitmap(list(history.struck))
+    return tally(read_reviews(index, history), history.submitted, earning)
+
+
 def read_tally(index: EventIndex, history: RoundHistory) -> dict[Seat, int] | None:
     """The scores as the chain has them, by submitted seat; None before the tally."""
     events = index.events("ReviewsTallied", study=history.study, round=history.number)
     return dict(zip(sorted(history.updates), events[0]["scores"], strict=True)) if events else None
 
 
+def awaits_tally(index: EventIndex, study: StudyHistory, history: RoundHistory) -> bool:
+    """Whether a round's claims wait for its reviews to be tallied."""
+    if not is_reviewed(study) or read_tally(index, history) is not None:
+        return False
+    return bool(read_reviews(index, history))
+
+
 def due_tally(
-    index: EventIndex, rewards: Rewards, study: StudyHistory, history: RoundHistory, now: int
+    index: EventIndex, payouts: Payouts, study: StudyHistory, history: RoundHistory, now: int
 ) -> Call | None:
     """The tally that a reviewed round's claims wait for at `now`, when nothing can be revealed any more."""
-    if not is_reviewed(study) or not history.final_at or now < unlocked_at(study, history):
+    if not history.final_at or now < history.unlocked_at(study.terms):
         return None
-    if not read_reviews(index, history) or read_tally(index, history) is not None:
+    if not awaits_tally(index, study, history):
         return None
-    return rewards.tally(study.study, history.number, history.final_hash)
+    return payouts.tally(study.study, history.number, history.final_hash)

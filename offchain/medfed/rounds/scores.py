@@ -1,11 +1,11 @@
-"""What the reviews of a round come to: the twin of `Rewards.tally`."""
+"""What the reviews of a round come to: the twin of `Payouts.tally`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medfed.chain.contracts.rewards import Scores
+from medfed.chain.contracts.payouts import Scores
 from medfed.protocol.commitments import bitmap, seats_in
 from medfed.types import Seat
 
@@ -25,7 +25,7 @@ class Tally:
         return sum(self.scores.values())
 
     def of(self, seat: Seat) -> Scores:
-        """What `Rewards.scoresOf` says of a seat."""
+        """What `Payouts.scoresOf` says of a seat."""
         return Scores(self.scores.get(seat, 0), self.total, self.revealers)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from medfed.chain.calls import Call
-from medfed.chain.contracts.rewards import PatientLeaf
+from medfed.chain.contracts.payouts import PatientLeaf
 from medfed.errors import ContentMissing, ContractRevert, IntegrityError, ProtocolError
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import Update
@@ -15,7 +15,6 @@ from medfed.protocol.leaves import Use, cohort_leaf, use_salt
 from medfed.protocol.merkle import merkle_proof
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import Enrolment, RoundHistory, consented, read_round, read_study, study_ids
-from medfed.rounds.settle import BPS
 from medfed.types import Address, DatasetId, RoundNumber
 
 __all__ = ["Finding", "Share", "find_shares", "find_uses", "own_leaf"]
@@ -70,7 +69,8 @@ def find_uses(
 def find_shares(
     federation: Federation, patient: Address, link_secret: bytes, dataset: DatasetId
 ) -> list[Share]:
-    """What the patient can claim of final rounds that give patients a part, oldest first, and what only later.
+    """What the patient can claim of final rounds that give patients a part, oldest first, and what only later. A round whose
+    result was proved wrong since pays patients like any other.
 
     What was claimed before is not among it, and neither is a round whose manifest cannot be had.
     """
@@ -87,21 +87,20 @@ def _share(
 ) -> Share | None:
     patient, _ = who
     study, result = read_study(federation.index, history.study), history.result
-    if result is None or not study.terms["patient_bps"] or _paid(federation, patient, history):
+    if result is None or not study.terms.patient_bps or _paid(federation, patient, history):
         return None
     leaf = own_leaf(federation, who, entry, history)
     if leaf is None:
         return None
     place, work = (history.study, history.number, entry.seat), (result, history.updates[entry.seat])
-    rewards, where = federation.contracts.rewards, (int(history.study), int(history.number))
-    token = Address(study.terms["token"])
+    payouts, where = federation.contracts.payouts, (int(history.study), int(history.number))
+    token = study.terms.token
     try:
-        _, part, whole = rewards.patient_share(place, work, patient, leaf)
+        _, part, whole = payouts.patient_share(place, work, patient, leaf)
     except ContractRevert as exc:
         return Share(*where, 0, token, str(exc))
-    reward = study.terms["reward_per_round"] + federation.contracts.rounds.carried_into(*place[:2])
-    amount = reward * study.terms["patient_bps"] // BPS * part // whole
-    return Share(*where, amount, token, call=rewards.claim_patient(place, work, leaf)) if amount else None
+    amount = study.terms.pools().patients * part // whole
+    return Share(*where, amount, token, call=payouts.claim_patient(place, work, leaf)) if amount else None
 
 
 def own_leaf(
@@ -148,7 +147,7 @@ def _look(
     federation: Federation, who: tuple[Address, bytes], entry: Enrolment, history: RoundHistory
 ) -> Finding:
     patient, link_secret = who
-    purposes = read_study(federation.index, history.study).terms["purposes"]
+    purposes = read_study(federation.index, history.study).terms.purposes
     at = history.opened_at - 1
     agreed = patient in consented(federation.index, entry.dataset, purposes, at)
     place = (int(history.study), int(history.number), at)

@@ -1,0 +1,275 @@
+"""What the history tells of rounds in which something was left out, struck or proved wrong is what the contracts keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from medfed.chain.client import connect
+from medfed.chain.contracts.payouts import Earned
+from medfed.chain.contracts.rounds import StudyState
+from medfed.errors import ContractRevert
+from medfed.protocol.chunks import ChunkHasher
+from medfed.protocol.commitments import NO_AGGREGATE, Aggregate, Update, seats_in
+from medfed.protocol.header import Header
+from medfed.protocol.openings import Opening, chunk_openings
+from medfed.protocol.phase import Outcome, phase_of
+from medfed.protocol.vector import vector_bytes
+from medfed.rounds.history import read_round, read_study
+from tests.chain.world import REWARD, STAKE, World
+
+WORDS = 300
+
+
+@pytest.fixture
+def play(tmp_path):
+    return Play(World(connect("embedded:"), tmp_path))
+
+
+@dataclass
+class Play:
+    """One study of three hospitals whose vectors are real. Seats are 0 to 2, weights 32, 64 and 96."""
+
+    world: World
+    study: int = 0
+
+    def begin(self, **terms):
+        vector = replace(self.world.terms().training[0], words=WORDS)
+        self.study = self.world.running(training=(vector,), **terms)
+
+    def header(self, number, seat=None):
+        hospital = None if seat is None else self.world.hospitals[seat].id
+        return Header(self.world.client.chain_id, self.world.at.rounds.address, self.study, number, hospital)
+
+    def file(self, number, seat=None, *, word=1, at=0):
+        """A vector whose words are zero but for one."""
+        words = np.zeros(WORDS, dtype=np.int32)
+        words[at] = word
+        return vector_bytes(self.header(number, seat), words.view(np.uint32))
+
+    def submit(self, number, seat, **file):
+        data = self.file(number, seat, **file)
+        mark = bytes([16 * number + seat]) * 32
+        update = Update(mark, tree(data).root(), mark, mark, 32 * (seat + 1))
+        call = self.world.at.rounds.submit_update(self.study, number, seat, update)
+        self.world.hospitals[seat].as_operator.send(call)
+        return update
+
+    def submit_all(self, number, wrong=()):
+        """Those of `wrong` have a word that their weight does not allow."""
+        return [self.submit(number, seat, word=2**31 - 1 if seat in wrong else 1) for seat in range(3)]
+
+    def aggregate(self, number, seats, *, word=None):
+        """Of the updates that `submit_all` makes; wrong where `word` is given."""
+        data = self.file(number, word=len(seats) if word is None else word)
+        included = sum(1 << seat for seat in seats)
+        mark = bytes([128 + number]) * 32
+        return Aggregate(mark, tree(data).root(), mark, included, sum(32 * (seat + 1) for seat in seats))
+
+    def attest(self, number, aggregate, *seats, left_out=()):
+        for seat in seats:
+            call = self.world.at.rounds.attest(self.study, number, seat, aggregate, left_out)
+            self.world.hospitals[seat].as_operator.send(call)
+
+    def strike(self, number, seat, update, result=bytes(32)):
+        data = self.file(number, seat, word=2**31 - 1)
+        shown = (update, 1, opening(data, 1))
+        self.world.owner.send(self.world.at.proofs.challenge_update(self.study, number, seat, shown, result))
+
+    def refute(self, number, aggregate, updates, *, word):
+        shown = [
+            (updates[seat], opening(self.file(number, seat), 1)) for seat in seats_in(aggregate.included)
+        ]
+        openings = chunk_openings(shown, opening(self.file(number, word=word), 1))
+        self.world.owner.send(
+            self.world.at.proofs.challenge_chunk(self.study, number, aggregate, 1, openings)
+        )
+
+    def told(self, number):
+        """The round as events tell it, once it is found to be what the contracts keep."""
+        self.world.index.sync()
+        at, told = self.world.at, read_round(self.world.index, self.study, number)
+        kept = at.rounds.round(self.study, number)
+        assert (told.opened_at, told.closed_at, told.outcome) == (
+            kept.opened_at,
+            kept.closed_at,
+            kept.outcome,
+        )
+        assert (told.submitted, told.attested, told.weight) == (
+            kept.submitted,
+            kept.attested,
+            kept.total_weight,
+        )
+        assert told.finals_before == kept.finals_before
+        absence = at.rounds.absence(self.study, number)
+        assert seats_in(absence.struck) == sorted(told.struck)
+        assert seats_in(absence.abstained) == sorted(told.abstained)
+        assert told.ended_at == at.rounds.end(self.study, number)
+        assert told.compensation == at.studies.compensation(self.study, number)
+        facts, now = told.facts(self.known().terms), self.world.client.head().timestamp
+        assert phase_of(facts, now) == at.rounds.phase(self.study, number)
+        return told
+
+    def known(self):
+        """The study as events tell it, once it is found to be what the contracts keep."""
+        self.world.index.sync()
+        at, told = self.world.at, read_study(self.world.index, self.study)
+        kept = at.rounds.study(self.study)
+        assert (told.rounds, told.ended_at, told.undone_from) == (kept.round, kept.ended_at, kept.undone_from)
+        states = {StudyState.COMPLETED: "completed", StudyState.ABORTED: "aborted"}
+        assert told.ended == states.get(kept.state, "")
+        assert told.settled_at == kept.settled_at
+        assert told.stakes_lost == at.studies.stakes_lost(self.study)
+        assert told.released == at.studies.released(self.study)
+        assert told.refunded == at.studies.is_refunded(self.study)
+        for entry in told.enrolments:
+            seat = at.rounds.seat(self.study, entry.seat)
+            assert seat.barred_from == told.barred.get(entry.seat, 0)
+        return told
+
+
+def tree(data):
+    hasher = ChunkHasher()
+    hasher.add(data)
+    return hasher
+
+
+def opening(data, index):
+    return Opening(data[512 * index : 512 * (index + 1)], tree(data).proof(index))
+
+
+def test_a_result_that_leaves_one_out(play):
+    """Its author is paid nothing, its part is burnt, and its stake stays whole."""
+    play.begin()
+    updates = play.submit_all(1)
+    history = play.told(1)
+    result = play.aggregate(1, (1, 2))
+    shown = history.left_out_updates(result.included)
+    assert shown == [updates[0]]
+    play.attest(1, result, 1, 2, left_out=shown)
+    told = play.told(1)
+    assert (told.outcome, told.stands, told.left_out) == (Outcome.FINAL, True, 0b001)
+    pool = play.known().terms.pools().updates
+    assert told.burnt == pool * 32 // 192 == play.world.at.vault.burnt(play.world.token.address)
+    play.attest(1, result, 0, left_out=shown)
+    assert play.told(1).result_attesters == 0b111
+    assert play.known().barred == {}
+    assert play.world.at.studies.taken(play.study, 0) == 0
+
+
+def test_an_update_that_is_struck_in_time(play):
+    """It leaves the set, all attest anew, and its author submits no more."""
+    play.begin()
+    updates = play.submit_all(1, wrong=[0])
+    lie = play.aggregate(1, (0, 1, 2))
+    play.attest(1, lie, 1)
+    play.strike(1, 0, updates[0])
+    told = play.told(1)
+    assert (set(told.updates), set(told.removed), told.struck) == ({1, 2}, {0}, {0})
+    assert (told.attested, told.attesters[lie.digest(play.study, 1)]) == (0, 0b010)
+    assert told.compensation == 0
+    play.attest(1, play.aggregate(1, (1, 2)), 1, 2)
+    told, study = play.told(1), play.known()
+    assert told.stands
+    assert told.burnt == 0
+    assert (study.barred, study.stakes_lost) == ({0: 1}, 0b001)
+    assert not study.may_submit(0)
+    assert not study.pays(0, 1)
+    assert study.pays(1, 1)
+
+
+def test_a_struck_update_that_leaves_too_few(play):
+    """Those that remain are paid from its author's stake, by weight, for the void round."""
+    play.begin(min_hospitals=3)
+    updates = play.submit_all(1, wrong=[2])
+    play.strike(1, 2, updates[2])
+    play.world.owner.send(play.world.at.rounds.advance(play.study))
+    told = play.told(1)
+    assert (told.outcome, told.void, told.result) == (Outcome.VOID, True, None)
+    assert told.compensation == min(STAKE, REWARD)
+    play.world.client.travel(60)
+    terms = play.known().terms
+    assert told.unlocked_at(terms) <= play.world.client.head().timestamp
+    payouts = play.world.at.payouts
+    for seat in (0, 1):
+        play.world.owner.send(payouts.claim(play.study, seat, [Earned(1, updates[seat])]))
+    with pytest.raises(ContractRevert, match="an update or an attestation of it was proved wrong"):
+        play.world.owner.send(payouts.claim(play.study, 2, [Earned(1, updates[2], NO_AGGREGATE)]))
+    paid = [told.compensation * (32 * (seat + 1)) // 96 for seat in (0, 1)]
+    assert payouts.compensations_paid(play.study) == sum(paid)
+    play.world.index.sync()
+    assert [event["amount"] for event in play.world.index.events("Claimed", study=play.study)] == paid
+
+
+def test_a_result_with_a_wrong_update_in_it(play):
+    """Tainted: whoever attested to it is paid nothing from then on, the others are; the study is over."""
+    play.begin(rounds=3)
+    updates = play.submit_all(1, wrong=[0])
+    result = play.aggregate(1, (0, 1, 2))
+    play.attest(1, result, 0, 1)
+    play.submit(2, 2)
+    play.strike(1, 0, updates[0], result.digest(play.study, 1))
+    first, second, study = play.told(1), play.told(2), play.known()
+    assert (first.outcome, first.undone, first.result) == (Outcome.TAINTED, True, result)
+    assert (first.struck, first.removed, first.answerable) == ({0}, {}, 0b011)
+    assert second.void
+    assert (study.ended, study.undone_from, study.barred) == ("aborted", 1, {0: 1, 1: 1})
+    assert study.stakes_lost == 0b001
+    slashed = STAKE * play.world.at.studies.slash_bps() // 10_000
+    assert play.world.at.studies.taken(play.study, 1) == slashed
+    play.world.client.travel(60)
+    payouts = play.world.at.payouts
+    play.world.owner.send(payouts.claim(play.study, 2, [Earned(1, updates[2], result)]))
+    with pytest.raises(ContractRevert, match="an update or an attestation of it was proved wrong"):
+        play.world.owner.send(payouts.claim(play.study, 1, [Earned(1, updates[1], result)]))
+
+
+def test_a_result_that_is_wrong_itself(play):
+    """Refuted: its attesters lose what is left of their stake, also where they had lost some of it."""
+    play.begin(rounds=3)
+    updates = play.submit_all(1)
+    result = play.aggregate(1, (0, 1, 2), word=77)
+    play.attest(1, result, 1, 2)
+    play.refute(1, result, updates, word=77)
+    told, study = play.told(1), play.known()
+    assert (told.outcome, told.answerable, told.result) == (Outcome.REFUTED, 0b110, result)
+    assert (study.undone_from, study.barred, study.stakes_lost) == (1, {1: 1, 2: 1}, 0b110)
+    assert study.pays(0, 1)
+    with pytest.raises(ContractRevert, match="was proved wrong already"):
+        play.refute(1, result, updates, word=77)
+
+
+def test_lies_in_two_rounds_are_both_undone(play):
+    """In any order: the earlier one counts for pay, and a study ends once."""
+    play.begin(rounds=3)
+    made = {}
+    for number in (1, 2):
+        made[number] = play.submit_all(number), play.aggregate(number, (0, 1, 2), word=77)
+        play.attest(number, made[number][1], 0, 1)
+    for number in (2, 1):
+        updates, result = made[number]
+        play.refute(number, result, updates, word=77)
+        assert play.told(number).outcome is Outcome.REFUTED
+    study = play.known()
+    assert (study.undone_from, study.barred) == (1, {0: 1, 1: 1})
+    assert play.told(3).void
+
+
+def test_a_tainted_result_can_be_refuted_as_well(play):
+    """What a careless attester kept is lost when the result itself is proved wrong."""
+    play.begin(rounds=3)
+    updates = play.submit_all(1, wrong=[0])
+    wrong = play.aggregate(1, (0, 1, 2), word=77)
+    play.attest(1, wrong, 1, 2)
+    play.strike(1, 0, updates[0], wrong.digest(play.study, 1))
+    assert play.told(1).outcome is Outcome.TAINTED
+    shown = [
+        (updates[seat], opening(play.file(1, seat, word=2**31 - 1 if seat == 0 else 1), 1))
+        for seat in range(3)
+    ]
+    openings = chunk_openings(shown, opening(play.file(1, word=77), 1))
+    play.world.owner.send(play.world.at.proofs.challenge_chunk(play.study, 1, wrong, 1, openings))
+    assert play.told(1).outcome is Outcome.REFUTED
+    assert play.known().stakes_lost == 0b111
