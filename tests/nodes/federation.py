@@ -30,10 +30,10 @@ from medfed.storage.local import LocalStore
 from medfed.types import DatasetId, HospitalId, RoundNumber, StudyId
 from tests.rig import studies
 
-__all__ = ["PASSWORD", "PATIENTS", "PHASE", "STAKE", "Member", "World", "deploy"]
+__all__ = ["BOND", "PASSWORD", "PATIENTS", "PHASE", "STAKE", "Member", "World", "deploy"]
 
 PASSWORD = "federation"
-PATIENTS, STAKE, REWARD, PHASE, DISPUTE = 18, 500, 9000, 1000, 300
+PATIENTS, STAKE, BOND, REWARD, PHASE, DISPUTE = 18, 500, 250, 9000, 1000, 300
 ETHER = 10**18
 UNREGISTERED = DatasetId(0)
 _numbers = itertools.count(1)
@@ -131,6 +131,12 @@ class World:
         self.send(member.admin, token.mint(member.id, 10 * STAKE))
         self.send(member.admin, token.approve(vault.address, 10 * STAKE))
         self.send(member.admin, vault.deposit(token.address, 10 * STAKE, member.id))
+        self.allow(member, 10 * STAKE)
+
+    def allow(self, member: Member, limit: int) -> None:
+        """What the member's operator may lock of its tokens."""
+        token, vault = self.contracts.development_token.address, self.contracts.vault
+        self.send(member.admin, vault.set_allowance(member.id, token, limit))
 
     def write_config(self, member: Member) -> None:
         save_keystore(member.folder / "operator.json", member.operator, PASSWORD, trial=True)
@@ -161,6 +167,7 @@ class World:
         given = {
             "reward_per_round": REWARD,
             "stake": STAKE,
+            "bond": BOND,
             "enrol_seconds": PHASE,
             "min_hospitals": 2,
             "training_seconds": PHASE,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from medfed.chain.sender import Sender
 from medfed.nodes.site import Site
 from medfed.nodes.state import WorkFolder
 from medfed.nodes.training import Training
-from medfed.protocol.chunks import CHUNK_BYTES, ChunkHasher
-from medfed.protocol.cid import cid_of, digest_of
-from medfed.protocol.commitments import Update, bitmap, seats_in
+from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS, ChunkHasher
+from medfed.protocol.cid import cid_from_digest, cid_of, digest_of
+from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.header import Header
 from medfed.rounds.attest import recompute_round
 from medfed.types import RoundNumber, Seat
 
@@ -24,12 +27,12 @@ __all__ = [
     "submit",
     "submitted",
     "truth",
-    "understated",
+    "unchecked",
 ]
 
-HIDDEN = 64
+HIDDEN = 110
 SIZE = 3 * HIDDEN + HIDDEN + HIDDEN + 1
-"""Words of an update: a header and three chunks, the last one padded."""
+"""Words of an update: a header and five chunks, the last one padded; the tree has two leaves beyond them."""
 SPEC = {"model": {"kind": "mlp", "hidden": [HIDDEN]}}
 
 
@@ -73,6 +76,7 @@ def forged_aggregate(world, study, lie, number=1):
     """The true aggregate but for one thing; its bytes are in the store unless that is the lie."""
     outcome = truth(world, study, number)
     right, data = outcome.aggregate, outcome.aggregate_file
+    world.store.put(outcome.model_file)  # the next round starts from it, whatever the vector
     if lie == "model":
         return replace(right, model=digest_of(world.store.put(b"another model")))
     if lie == "cid":
@@ -83,6 +87,8 @@ def forged_aggregate(world, study, lie, number=1):
         data = data + bytes(CHUNK_BYTES) * 5
     elif lie == "short":
         data = data[:-CHUNK_BYTES]
+    elif lie == "beyond":
+        data += b"\1" * CHUNK_BYTES
     else:
         word = {"header": 3, "first": 128, "middle": 300, "last": 128 + SIZE - 1, "padding": 128 + SIZE}
         data = changed(data, word.get(lie, 128))
@@ -107,6 +113,8 @@ def forged_update(world, study, member, lie, number=1) -> Update:
         return replace(update, update_root=b"\7" * 32)
     if lie == "short":
         data = data[: -2 * CHUNK_BYTES]
+    elif lie == "beyond":
+        data += b"\1" * CHUNK_BYTES
     elif lie == "bound":
         at = 4 * (128 + 200)
         data = data[:at] + (0x7FFFFFFF).to_bytes(4, "big") + data[at + 4 :]
@@ -126,32 +134,34 @@ def submit(world, study, member, update, number=1):
 
 def claim(world, study, aggregate, number=1) -> Seat:
     """By the hospital whose turn it is."""
-    seat = world.contracts.disputes.leader(study, RoundNumber(number))
-    call = world.contracts.disputes.submit_aggregate(study, RoundNumber(number), seat, aggregate)
+    seat = world.contracts.claims.leader(study, RoundNumber(number))
+    call = world.contracts.claims.submit_aggregate(study, RoundNumber(number), seat, aggregate)
     world.send(world.members[seat].operator, call)
     return seat
 
 
 def attest(world, study, aggregate, seats, number=1):
+    shown = world.round(study, number).left_out_updates(aggregate.included)
     for seat in seats:
-        call = world.contracts.rounds.attest(study, RoundNumber(number), Seat(seat), aggregate)
+        call = world.contracts.rounds.attest(study, RoundNumber(number), Seat(seat), aggregate, shown)
         world.send(world.members[seat].operator, call)
 
 
-def understated(world, study, seats, number=1):
-    """An aggregate of some updates that says a smaller weight than they have: right in every word."""
-    from medfed.rounds.recompute import RoundPlace, RoundSum
-    from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of
-
-    record, history = world.study(study), world.round(study, number)
-    spec = fetch_spec(world.store, record)
-    place = RoundPlace(
-        world.client.chain_id, world.contracts.rounds.address, study, RoundNumber(number), spec
+def unchecked(world, study, number=1, *, lie=0) -> Aggregate:
+    """The sum of all updates whatever they are, in one word more by `lie`, its bytes in the store: what a quorum attests to
+    that looks at nothing."""
+    history = world.round(study, number)
+    total = np.zeros(-(-SIZE // CHUNK_WORDS) * CHUNK_WORDS, dtype=np.uint32)
+    for update in history.updates.values():
+        data = world.store.get(cid_from_digest(update.cid), 1 << 20)
+        total += np.frombuffer(data[CHUNK_BYTES:], dtype=">u4").astype(np.uint32)
+    total[5] += lie
+    header = Header(world.client.chain_id, world.contracts.rounds.address, study, RoundNumber(number), None)
+    data = header.chunk() + total.astype(">u4").tobytes()
+    return Aggregate(
+        digest_of(world.store.put(data)),
+        root_of(data),
+        digest_of(world.store.put(b"a model")),
+        history.submitted,
+        history.weight,
     )
-    found = RoundSum(place, {entry.seat: entry for entry in record.enrolments})
-    found.add(world.store, {Seat(seat): history.updates[seat] for seat in seats})
-    model = fetch_model(world.store, spec, model_cid_of(world.index, record, spec, RoundNumber(number)))
-    outcome = found.outcome(model)
-    assert seats_in(bitmap(list(seats))) == seats_in(outcome.aggregate.included)
-    world.store.put(outcome.aggregate_file)
-    return replace(outcome.aggregate, weight=outcome.aggregate.weight - 8)

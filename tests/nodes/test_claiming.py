@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
-from medfed.chain.contracts.disputes import AttemptState
+from medfed.chain.contracts.claims import AttemptState
 from medfed.nodes.lookout import Lookout
 from medfed.protocol.cid import cid_from_digest
 from medfed.rounds.audit import audit_study
-from medfed.rounds.contests import barred_seats, read_contest
+from medfed.rounds.contests import barred_seats, pending, read_contest
 from medfed.rounds.proofs import challenge
 from medfed.types import Seat
 from tests.nodes import liars
-from tests.nodes.federation import DISPUTE, PHASE, STAKE
+from tests.nodes.federation import BOND, DISPUTE, PHASE, STAKE
 from tests.nodes.stores import HidingStore
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -31,11 +34,24 @@ def locked(world, member):
 
 
 def state(world, study, attempt=0):
-    return world.contracts.disputes.attempt(study, 1, attempt).state
+    return world.contracts.claims.attempt(study, 1, attempt).state
 
 
 def contest(world, study):
-    return world.contracts.disputes.contest(study, 1)
+    return world.contracts.claims.contest(study, 1)
+
+
+def strike(world, study):
+    """Somebody proves the first thing that is wrong."""
+    lookout = Lookout(world.federation())
+    found = next(lookout.look(world.study(study), world.client.head().timestamp))
+    call = challenge(world.contracts.proofs, found.place, found.proof, found.result)
+    world.send(world.sponsor, call)
+
+
+def sent_by(member):
+    lines = [json.loads(line) for line in (member.home / "audit.jsonl").read_text().splitlines()]
+    return [line["event"] for line in lines if "transaction" in line]
 
 
 @pytest.fixture
@@ -55,7 +71,7 @@ class TestClaiming:
         world.client.travel(PHASE // 2 + 1)
         world.run(three[LEADER], cycles=2)
         assert state(world, closed) is AttemptState.PENDING
-        assert locked(world, world.members[LEADER]) == 2 * STAKE
+        assert locked(world, world.members[LEADER]) == STAKE + BOND
         world.client.travel(CLAIM + 1)
         world.run(three[LEADER], cycles=2)
         assert world.round(closed, 1).result == right
@@ -72,7 +88,7 @@ class TestClaiming:
         assert not contest(world, closed).count
         world.client.travel(PHASE // 8)
         world.run(three[0], cycles=2)
-        assert world.contracts.disputes.attempt(closed, 1, 0).seat == 0
+        assert world.contracts.claims.attempt(closed, 1, 0).seat == 0
 
     def test_the_round_is_not_void_while_a_claim_is_open(self, world, three, closed):
         """Claimed shortly before Aggregating is over: nobody sends what the contract would refuse."""
@@ -85,7 +101,7 @@ class TestClaiming:
         world.run(three[0], cycles=2)
         assert world.round(closed, 1).final_at
 
-    @pytest.mark.parametrize("policy", [{"largest_bond": 0}, {"largest_bond": STAKE - 1}])
+    @pytest.mark.parametrize("policy", [{"largest_bond": 0}, {"largest_bond": BOND - 1}])
     def test_a_policy_may_forbid_it(self, world, closed, policy):
         """Then time makes the round void, as before."""
         hospital = world.hospital(world.members[LEADER], **policy)
@@ -96,15 +112,26 @@ class TestClaiming:
         world.run(hospital, cycles=2)
         assert world.round(closed, 1).void
 
+    def test_without_an_allowance_nothing_is_sent(self, world, three, closed):
+        member = world.members[LEADER]
+        world.allow(member, STAKE + BOND - 1)
+        world.client.travel(PHASE // 2 + 1)
+        world.run(three[LEADER], cycles=2)
+        assert not contest(world, closed).count
+        assert (
+            f"raise that to {STAKE + BOND} with `medfed vault allow`"
+            in (member.home / "audit.jsonl").read_text()
+        )
+
     def test_without_free_balance_nothing_is_sent(self, world, three, closed):
         member, token = world.members[LEADER], world.contracts.development_token.address
         free = world.contracts.vault.balance(member.id, token).free
-        world.send(member.admin, world.contracts.vault.request_exit(token, free))
+        world.send(member.admin, world.contracts.vault.withdraw(member.id, token, free, member.id))
         world.client.travel(PHASE // 2 + 1)
         world.run(three[LEADER], cycles=2)
         assert not contest(world, closed).count
         told = (member.home / "audit.jsonl").read_text()
-        assert "are free in the vault" in told
+        assert "have to be free in the vault" in told
 
     def test_studies_without_attempts_know_no_claims(self, world, three):
         study = liars.submitted(world, three, max_attempts=0)
@@ -115,9 +142,17 @@ class TestClaiming:
 
 
 class TestObjecting:
-    @pytest.mark.parametrize("lie", ["first", "model", "withheld"])
-    def test_a_wrong_claim_never_becomes_final(self, world, three, closed, lie):
-        """One honest hospital is enough: it objects for free, claims the truth next, and the liar pays its bond."""
+    @pytest.mark.parametrize(
+        ("lie", "bond", "after"),
+        [
+            ("first", BOND, AttemptState.SETTLED),
+            ("withheld", BOND, AttemptState.SETTLED),
+            ("model", 0, AttemptState.OBJECTED),
+        ],
+    )
+    def test_a_wrong_claim_never_becomes_final(self, world, three, closed, lie, bond, after):
+        """One honest hospital is enough: it objects for free, claims the truth next, and who lied about the vector pays its
+        bond."""
         before = [money(world, member) for member in world.members]
         right = liars.truth(world, closed).aggregate
         liar = liars.claim(world, closed, liars.forged_aggregate(world, closed, lie))
@@ -131,9 +166,9 @@ class TestObjecting:
         assert world.round(closed, 1).result == right
         world.client.travel(DISPUTE + 1)
         world.run(honest, three[2], cycles=3)
-        assert state(world, closed) is AttemptState.SETTLED
+        assert state(world, closed) is after
         lost = [max(0, old - money(world, member)) for old, member in zip(before, world.members, strict=True)]
-        assert lost == [0, STAKE, 0]
+        assert lost == [0, bond, 0]
 
     def test_bytes_that_cannot_be_had_are_waited_for_half_the_window(self, world, three, closed):
         hidden = HidingStore(world.folder / "store")
@@ -154,6 +189,16 @@ class TestObjecting:
         world.run(three[0], cycles=2)
         assert state(world, closed) is AttemptState.PENDING
 
+    def test_an_objection_is_to_the_claim_that_was_looked_at(self, world, three, closed):
+        """Where that one is over by now and the truth is claimed, it does not turn against the truth."""
+        liars.claim(world, closed, liars.forged_aggregate(world, closed, "first"))
+        study, history = world.study(closed), world.round(closed, 1)
+        book = read_contest(world.index, study, history)
+        world.run(three[2])  # objects
+        liars.claim(world, closed, liars.truth(world, closed).aggregate)
+        three[0]._claiming._object(study.entry(Seat(0)), book, pending(book), "it was wrong")
+        assert state(world, closed, 1) is AttemptState.PENDING
+
     def test_the_second_lie_is_told_when_no_objection_is_left(self, world, three, closed):
         """A hospital objects once in a round; the audit log says that the next lie needs somebody else."""
         wrong = liars.forged_aggregate(world, closed, "first")
@@ -173,13 +218,48 @@ class TestAfterAStrike:
         liars.publish(world, study)
         world.run(three[0], cycles=2)
         before = world.round(study, 1).attested
-        lookout = Lookout(world.federation())
-        found = next(lookout.look(world.study(study), world.client.head().timestamp))
-        world.send(world.sponsor, challenge(world.contracts.disputes, found.place, found.proof))
+        strike(world, study)
         assert (before, world.round(study, 1).attested) == (1, 0)
         world.run(*three[:2], cycles=2)
         assert world.round(study, 1).attested == 0b011
         assert world.round(study, 1).final_at
+
+    def test_who_remains_is_paid_when_too_few_do(self, world, three):
+        """Its update was published for nothing: what the struck stake left for that is claimed like pay."""
+        study = liars.submitted(world, three, honest=three[:1], max_voids=0)
+        liars.submit(
+            world, study, world.members[1], liars.forged_update(world, study, world.members[1], "bound")
+        )
+        world.client.travel(PHASE + 3)
+        liars.publish(world, study)
+        strike(world, study)
+        world.run(three[0], cycles=2)
+        assert (world.round(study, 1).void, world.study(study).ended) == (True, "aborted")
+        world.client.travel(DISPUTE + 1)
+        world.run(three[0], cycles=3)
+        (paid,) = world.index.events("Claimed", study=study)
+        assert (paid["round"], paid["seat"], paid["amount"]) == (1, 0, STAKE)
+
+    def test_a_barred_hospital_claims_and_releases_and_nothing_else(self, world, three):
+        """It was honest in round 1 and lied in round 2; in round 3 the others abstain for it."""
+        study = liars.submitted(world, three, rounds=3)
+        liars.publish(world, study)
+        while not world.round(study, 2).updates.keys() >= {0, 1}:
+            world.run(*three[:2])
+        liar = world.members[2]
+        liars.submit(world, study, liar, liars.forged_update(world, study, liar, "bound", 2), 2)
+        while not world.round(study, 3).opened_at:
+            world.run(*three[:2])
+        strike(world, study)
+        before = sent_by(liar)
+        world.run(*three, cycles=6)
+        assert world.study(study).ended == "completed"
+        assert world.round(study, 3).abstained == {2}
+        assert sent_by(liar) == before
+        world.client.travel(DISPUTE + 1)
+        world.run(three[2], cycles=3)
+        assert sent_by(liar) == [*before, "claim", "release"]
+        assert [event["round"] for event in world.index.events("Claimed", study=study, seat=2)] == [1]
 
 
 class TestAbsences:
@@ -187,13 +267,12 @@ class TestAbsences:
         study = liars.submitted(world, three, honest=three[:2])
         world.client.travel(PHASE + 3)
         world.run(*three[:2], cycles=4)
-        (event,) = world.index.events("AbsenceSlashed", study=study)
-        assert (event["seat"], event["round"]) == (Seat(2), 1)
+        (event,) = world.index.events("AbsencesRecorded", study=study)
+        assert (event["round"], event["warned"], event["slashed"]) == (1, 0, 0b100)
 
     def test_nothing_is_recorded_where_all_were_there(self, world, three, closed):
         world.run(*three, cycles=4)
-        assert not world.index.events("AbsenceWarned", study=closed)
-        assert not world.index.events("AbsenceSlashed", study=closed)
+        assert not world.index.events("AbsencesRecorded", study=closed)
 
 
 class TestTheIndexKnowsTheContest:
@@ -204,11 +283,14 @@ class TestTheIndexKnowsTheContest:
         liars.claim(world, closed, liars.forged_aggregate(world, closed, "last"))
         history, study = world.round(closed, 1), world.study(closed)
         book, kept = read_contest(world.index, study, history), contest(world, closed)
-        assert (len(book.claims), book.used, book.era, book.held_until, book.authors) == (
-            kept.count,
-            kept.used,
-            kept.era,
-            kept.held_until,
-            kept.authors,
+        told = (
+            len(book.claims),
+            book.used,
+            book.era,
+            book.held_until,
+            book.authors,
+            book.objectors,
+            book.lacking,
         )
-        assert barred_seats(world.index, study) == world.contracts.disputes.barred(closed)
+        assert told == tuple(asdict(kept).values())
+        assert barred_seats(world.index, study) == world.contracts.claims.barred(closed)

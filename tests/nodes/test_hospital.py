@@ -10,12 +10,13 @@ import pytest
 from medfed.chain.keys import save_keystore
 from medfed.chain.sender import Sender
 from medfed.nodes.hospital import Hospital
+from medfed.nodes.site import Site
 from medfed.nodes.state import WorkFolder
 from medfed.protocol.cid import cid_from_digest, digest_of
 from medfed.protocol.commitments import Update
 from medfed.rounds.study import artefacts, fetch_spec
 from medfed.types import RoundNumber
-from tests.nodes.federation import DISPUTE, PASSWORD, PHASE, account
+from tests.nodes.federation import BOND, DISPUTE, PASSWORD, PHASE, STAKE, account
 from tests.nodes.stores import FlippingStore, HidingStore
 from tests.rig import studies
 
@@ -26,6 +27,10 @@ def audit(member, event=None):
     path = member.home / "audit.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return [line for line in lines if event is None or line["event"] == event]
+
+
+def reasons(member, event):
+    return [line["reason"] for line in audit(member, event)]
 
 
 def work_of(world, member) -> WorkFolder:
@@ -48,7 +53,7 @@ class TestAStudy:
         assert len(world.index.events("StakeReleased", study=study)) == 3
         for member in world.members:
             sent = [line["event"] for line in audit(member) if "transaction" in line]
-            expected = ["enrol", *["submit", "attest"] * 2, "claim", "claim", "release"]
+            expected = ["enrol", *["submit", "attest"] * 2, "claim", "release"]
             assert [event for event in sent if event != "advance"] == expected
 
     def test_settled_it_lets_go(self, world, three):
@@ -86,6 +91,43 @@ class TestAStudy:
         assert ([audit(member) for member in world.members], world.store.pins()) == before
 
 
+class TestTheStake:
+    def test_is_not_put_up_beyond_the_allowance(self, world):
+        """One sentence says what a seat takes, what besides, and how to allow it; then the hospital takes its seat."""
+        study, member = world.post(), world.members[0]
+        hospital = world.hospital(member)
+        world.allow(member, STAKE - 1)
+        world.run(hospital, cycles=2)
+        assert not world.study(study).enrolments
+        (told,) = [each for each in reasons(member, "refused") if f"in study {study} " in each]
+        assert f"a stake of {STAKE}, and a claim in it a bond of {BOND}" in told
+        assert f"raise that to {STAKE + BOND} with `medfed vault allow`" in told
+        world.allow(member, STAKE)
+        world.run(hospital, cycles=3)
+        assert [entry.hospital for entry in world.study(study).enrolments] == [member.id]
+        (bond,) = reasons(member, "bond")
+        assert f"raise that to {STAKE + BOND}" in bond
+        assert not audit(member, "reverted")
+
+    def test_is_not_put_up_where_it_is_not_there(self, world):
+        study, member = world.post(), world.members[0]
+        token, vault = world.contracts.development_token.address, world.contracts.vault
+        free = vault.balance(member.id, token).free
+        world.send(member.admin, vault.withdraw(member.id, token, free - STAKE + 1, member.id))
+        world.run(world.hospital(member), cycles=2)
+        assert not world.study(study).enrolments
+        (told,) = [each for each in reasons(member, "refused") if f"in study {study} " in each]
+        assert "`medfed vault deposit`" in told
+
+    def test_is_named_with_the_spec_that_was_looked_at(self, world, monkeypatch):
+        """No other terms than those the policy was asked about can bind the hospital."""
+        study, member, sent = world.post(), world.members[0], []
+        monkeypatch.setattr(Site, "send", lambda _site, _what, call, **_facts: sent.append(call))
+        world.run(world.hospital(member, largest_stake=STAKE + 7))
+        spec = world.study(study).terms.spec
+        assert sent == [world.contracts.rounds.enrol(study, member.dataset, spec, STAKE + 7)]
+
+
 class TestAbsence:
     def test_one_silent_hospital_stops_nobody(self, world, three):
         """Two of three go on without the third, whose daemon never runs again, to the end."""
@@ -121,12 +163,15 @@ class TestAbsence:
         assert seats(world.round(study, 1).result.included) == [0, 1, 2]
 
     def test_too_few_make_a_void_round(self, world, three):
-        """A round with one submitter is voided by whoever is there; the next one goes on with the same model."""
+        """A round with one submitter is voided by whoever is there, and nobody sees the update; the next one goes on with
+        the same model."""
         study = world.opened(*three)
         world.run(three[0])
         world.client.travel(PHASE + 3)
         world.run(three[0], cycles=2)
         assert world.round(study, 1).void
+        update = world.round(study, 1).updates[0]
+        assert not any(world.store.has(cid_from_digest(each)) for each in (update.cid, update.cohort_cid))
         world.run(*three, cycles=4)
         assert seats(world.round(study, 2).result.included) == [0, 1, 2]
 
@@ -180,6 +225,47 @@ class TestBytes:
         found = world.round(study, 1)
         assert seats(found.result.included) == [0, 1]
         assert "left out" in audit(world.members[0], "left out")[0]["reason"]
+
+    def test_who_cannot_attest_says_whose_bytes_it_lacks(self, world, tmp_path):
+        """All are needed, and two are not served the third's: they say so in the last quarter, and are not absent from the
+        void round."""
+        store = HidingStore(tmp_path / "store")
+        for member in world.members[:2]:
+            member.store = store
+        three = [world.hospital(member) for member in world.members]
+        study = world.opened(*three, rounds=1, min_hospitals=3, max_attempts=0)
+        world.run(*three)
+        store.hidden = {cid_from_digest(world.round(study, 1).updates[2].cid)}
+        world.client.travel(PHASE // 2 + 1)
+        world.run(*three, cycles=2)
+        assert not world.index.events("BytesLacking", study=study)
+        world.client.travel(PHASE // 4)
+        world.run(*three, cycles=3)
+        world.index.sync()
+        said = world.index.events("BytesLacking", study=study)
+        assert [(event["seat"], event["missing"]) for event in said] == [(0, 0b100), (1, 0b100)]
+        world.client.travel(PHASE)
+        world.run(*three, cycles=3)
+        assert world.round(study, 1).void
+        assert not world.index.events("AbsencesRecorded", study=study, round=1)
+
+    def test_what_comes_in_the_second_half_of_the_window_is_not_attested_any_more(
+        self, world, three, tmp_path
+    ):
+        """Whoever attests has half of it to answer for that; the bytes are public all the same."""
+        world.members[2].store = store = HidingStore(tmp_path / "store")
+        three[2] = world.hospital(world.members[2])
+        study = world.opened(*three, rounds=1)
+        world.run(*three)
+        store.hidden = {cid_from_digest(world.round(study, 1).updates[0].cid)}
+        world.run(*three, cycles=3)
+        assert seats(world.round(study, 1).attested) == [0, 1]
+        assert world.run(three[2]) == [True]
+        store.hidden = set()
+        world.client.travel(DISPUTE // 2 + 1)
+        assert world.run(three[2], cycles=2) == [False]
+        assert seats(world.round(study, 1).attested) == [0, 1]
+        assert not audit(world.members[2], "reverted")
 
     def test_one_wrong_word_counts_no_attestation(self, world, three, tmp_path):
         """All bytes of one update are there but for one word that the store changed: nobody attests to anything."""
@@ -305,21 +391,20 @@ class TestFaults:
         """A spec that nobody has, one that is no spec, one that says other things than the chain."""
         from dataclasses import replace
 
-        from medfed.chain.contracts.rounds import StudyTerms
         from medfed.rounds.history import read_study
 
         good = world.post()
         world.index.sync()
-        terms = StudyTerms(**read_study(world.index, good).terms)
+        terms = read_study(world.index, good).terms
         world.send(world.sponsor, world.contracts.rounds.cancel(good))
         other = world.post(draft=studies.draft(rounds=3))
         world.index.sync()
-        contradicting = read_study(world.index, other).terms["spec"]
+        contradicting = read_study(world.index, other).terms.spec
         world.send(world.sponsor, world.contracts.rounds.cancel(other))
         token = world.contracts.development_token
         for spec in (b"\5" * 32, digest_of(world.store.put(b"no spec")), contradicting):
             world.send(world.sponsor, token.approve(world.contracts.vault.address, 10**9))
-            world.send(world.sponsor, world.contracts.rounds.create_study(replace(terms, spec=spec)))
+            world.send(world.sponsor, world.contracts.studies.create(replace(terms, spec=spec)))
 
     def test_a_bad_study_stops_no_other(self, world, three):
         """Studies with specs that are missing, broken or contradicting are told about once; the good one after them ends."""
@@ -359,7 +444,7 @@ class TestFaults:
         member = world.members[2]
         fresh = account("fresh operator", member.name, str(study), world.sponsor.address)
         world.client.set_balance(fresh.address, 10**18)
-        world.send(member.admin, world.contracts.consortium.rotate_operator(fresh.address))
+        world.send(member.admin, world.contracts.consortium.rotate_operator(member.id, fresh.address))
         world.run(*three)
         assert "operator no more" in audit(member, "refused")[0]["reason"]
         member.operator = fresh

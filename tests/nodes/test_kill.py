@@ -13,7 +13,7 @@ import pytest
 
 from medfed.nodes.journal import check_log
 from medfed.rounds.audit import audit_study
-from tests.nodes.federation import deploy
+from tests.nodes.federation import STAKE, deploy
 from tests.nodes.processes import Chain, Daemon, Killer
 from tests.rig import studies
 
@@ -37,7 +37,8 @@ def prepared(folder, rpc):
     hours = {"training_seconds": 36_000, "aggregating_seconds": 36_000, "dispute_seconds": DISPUTE}
     study = world.post(draft=studies.draft(**SPEC), **hours)
     for member in world.members:
-        world.send(member.operator, world.contracts.rounds.enrol(study, member.dataset))
+        spec = world.study(study).terms.spec
+        world.send(member.operator, world.contracts.rounds.enrol(study, member.dataset, spec, STAKE))
     return world, study
 
 
@@ -165,9 +166,7 @@ def assert_nothing_was_repeated(world, killers):
             for (sender, data), times in mined.items()
             if sender == member.operator.address.lower()
         }
-        assert (
-            len(own) == 1 + 1 + 2 * ROUNDS + ROUNDS + 1
-        )  # register, enrol, submit and attest, claim, release
+        assert len(own) == 1 + 1 + 2 * ROUNDS + 1 + 1  # register, enrol, submit and attest, claim, release
         assert set(own.values()) == {1}
         check_log(member.home / "audit.jsonl")
         lines = [json.loads(line) for line in (member.home / "audit.jsonl").read_text().splitlines()]

@@ -187,6 +187,17 @@ class TestPreview:
             shown = Previewing(site(world, member, **policy)).preview(study, world.index.sync())
             assert words in shown.refused
 
+    def test_it_tells_a_stake_that_cannot_be_locked(self, world):
+        """And writes nothing down; a person who enrols by hand is told the same."""
+        member, study = world.members[0], world.post()
+        world.allow(member, STAKE - 1)
+        place = site(world, member)
+        shown = Previewing(place).preview(study, world.index.sync())
+        assert "with `medfed vault allow`" in shown.refused
+        assert not (member.home / "audit.jsonl").exists()
+        with pytest.raises(PolicyRefusal, match="with `medfed vault allow`"):
+            Enrolling(place).by_hand(world.study(study), world.client.head())
+
     def test_patients_who_did_not_consent_to_it_do_not_count(self, ground, tmp_path):
         world = ground.world(tmp_path, 1)
         member = world.admit(2)

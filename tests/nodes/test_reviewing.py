@@ -87,7 +87,7 @@ class TestAWholeStudy:
         for member in world.members:
             steps = [step for step in sent(member) if step not in ("enrol", "advance", "tally")]
             assert sorted(steps[:3]) == ["attest", "commit-review", "submit"]
-            assert steps[3:] == ["reveal-review", "claim", "release"]
+            assert (steps[3], sorted(steps[4:])) == ("reveal-review", ["claim", "release"])
         assert sum(sent(member).count("tally") for member in world.members) == 1
         assert audit_study(world.federation(), study).ok
 
@@ -125,13 +125,13 @@ class TestKilled:
         """What is on the disk is what is committed to, though nothing was sent."""
         study = final_round(world, *three)
         first = three[0]
-        rewards = first._site.contracts.rewards
+        payouts = first._site.contracts.payouts
 
         def killed(*_arguments):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(type(rewards), "commit_review", killed)
+            patch.setattr(type(payouts), "commit_review", killed)
             with pytest.raises(KeyboardInterrupt):
                 world.run(first)
         stored = first._folder.load_review(study, 1)

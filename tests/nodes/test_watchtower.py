@@ -8,22 +8,25 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from medfed.chain.contracts.disputes import AttemptState
+from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.sender import Sender
-from medfed.errors import ConfigError
+from medfed.errors import ConfigError, OutOfFunds
 from medfed.nodes.alerts import Alert, Alerts
 from medfed.nodes.health import Health
+from medfed.nodes.hospital import Hospital
+from medfed.nodes.lookout import Lookout
 from medfed.nodes.watchtower import Watchtower
 from medfed.protocol.cid import cid_from_digest
+from medfed.protocol.phase import Outcome
+from medfed.rounds.proofs import challenge
 from medfed.storage.local import LocalStore
 from tests.nodes import liars
-from tests.nodes.federation import DISPUTE, STAKE, account
+from tests.nodes.federation import BOND, DISPUTE, PHASE, REWARD, STAKE, account
 from tests.nodes.stores import HidingStore
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
 CLAIM = 400
-SHARE = 4000  # of 10,000, for the challenger
 
 
 class Kept(Alerts):
@@ -88,7 +91,7 @@ def money(world, member):
 
 
 def challenger_bps(world):
-    return world.contracts.disputes.challenger_bps()
+    return world.contracts.vault.challenger_bps()
 
 
 @pytest.fixture
@@ -133,7 +136,7 @@ class TestAnHonestStudy:
 
 
 class TestAClaim:
-    @pytest.mark.parametrize("lie", ["header", "first", "middle", "last", "padding", "short"])
+    @pytest.mark.parametrize("lie", ["header", "first", "middle", "last", "padding", "short", "beyond"])
     def test_that_lies_in_one_word_costs_its_bond(self, world, three, closed, tower, lie):
         """The challenger has its share, the others lose nothing, and the round ends with the true model."""
         before = [money(world, member) for member in world.members]
@@ -141,14 +144,14 @@ class TestAClaim:
         liar = liars.claim(world, closed, liars.forged_aggregate(world, closed, lie))
         (alert,) = tower.run()
         assert (alert.kind, alert.round, tower.sent) == ("proved", 1, 1)
-        assert world.contracts.disputes.attempt(closed, 1, 0).state is AttemptState.REFUTED
+        assert world.contracts.claims.attempt(closed, 1, 0).state is AttemptState.REFUTED
         tower.run()  # fetches its share
-        assert tower.free == STAKE * challenger_bps(world) // 10_000
+        assert tower.free == BOND * challenger_bps(world) // 10_000
         world.run(*three, cycles=2)
         assert world.round(closed, 1).result == right
         after = [money(world, member) for member in world.members]
         lost = [old - new for old, new in zip(before, after, strict=True)]
-        assert lost == [STAKE if seat == liar else 0 for seat in range(3)]
+        assert lost == [BOND if seat == liar else 0 for seat in range(3)]
 
     @pytest.mark.parametrize("lie", ["model", "cid", "root", "withheld", "length"])
     def test_that_cannot_be_proved_wrong_is_told(self, world, three, closed, tower, lie):
@@ -169,7 +172,31 @@ class TestAClaim:
         assert tower.awaiting
         liars.forged_aggregate(world, closed, "first")  # the same bytes
         assert [alert.kind for alert in tower.run()] == ["unprovable", "proved"]
-        assert world.contracts.disputes.attempt(closed, 1, 0).state is AttemptState.REFUTED
+        assert world.contracts.claims.attempt(closed, 1, 0).state is AttemptState.REFUTED
+
+    def test_that_somebody_makes_again_is_proved_again(self, world, closed, tower):
+        """The same lie by the next hospital: another bond, another proof."""
+        lie = liars.forged_aggregate(world, closed, "first")
+        for attempt in range(2):
+            liars.claim(world, closed, lie)
+            tower.run()
+            found = world.contracts.claims.attempt(closed, 1, attempt)
+            assert found.state in (AttemptState.REFUTED, AttemptState.SETTLED)
+        tower.run(cycles=2)
+        assert tower.free == 2 * (BOND * challenger_bps(world) // 10_000)
+
+    def test_whose_author_sent_a_wrong_update_costs_both(self, world, three, tower):
+        """The claim is proved first: once the update has left the set, the claim over it is out of reach."""
+        study = liars.submitted(world, three, honest=[three[0], three[2]], claim_seconds=CLAIM)
+        before = [money(world, member) for member in world.members]
+        liar = world.members[1]
+        liars.submit(world, study, liar, liars.forged_update(world, study, liar, "padding"))
+        liars.publish(world, study)
+        assert liars.claim(world, study, liars.unchecked(world, study, lie=1)) == 1
+        alerts = [alert.what for alert in tower.run(cycles=3) if alert.kind == "proved"]
+        assert alerts == ["the claim of seat 1", "the update of seat 1"]
+        lost = [old - money(world, member) for old, member in zip(before, world.members, strict=True)]
+        assert lost == [0, STAKE + BOND, 0]
 
     def test_that_is_true_is_left_alone(self, world, closed, tower):
         liars.claim(world, closed, liars.truth(world, closed).aggregate)
@@ -192,23 +219,31 @@ class TestAClaim:
     def test_is_objected_to_where_that_is_asked_for(self, world, three, closed):
         """With a bond from the stranger's balance, which comes back as the lie does not become final."""
         tower = Tower(world, objects=True)
-        liars.claim(world, closed, liars.forged_aggregate(world, closed, "model"))
+        liars.claim(world, closed, liars.forged_aggregate(world, closed, "withheld"))
         assert "are free in the vault" in tower.run()[0].done
         token, vault = world.contracts.development_token, world.contracts.vault
         for call in (
-            token.mint(tower.account.address, STAKE),
-            token.approve(vault.address, STAKE),
-            vault.deposit(token.address, STAKE, tower.account.address),
+            token.mint(tower.account.address, BOND),
+            token.approve(vault.address, BOND),
+            vault.deposit(token.address, BOND, tower.account.address),
         ):
             world.send(tower.account, call)
-        tower.again().run()
-        assert world.contracts.disputes.attempt(closed, 1, 0).objector == tower.account.address
+        tower.run()
+        assert world.contracts.claims.attempt(closed, 1, 0).objector == tower.account.address
         world.run(*three, cycles=2)
         assert world.round(closed, 1).result == liars.truth(world, closed).aggregate
         world.client.travel(DISPUTE + 1)
         world.run(*three)
         tower.run(cycles=2)
-        assert tower.free == STAKE
+        assert tower.free == BOND
+
+    def test_with_the_right_vector_is_not_worth_a_bond(self, world, closed):
+        """Only the vector decides who loses one: whoever objects to a wrong model would lose it to the true result."""
+        tower = Tower(world, objects=True)
+        liars.claim(world, closed, liars.forged_aggregate(world, closed, "model"))
+        (alert,) = tower.run(cycles=2)
+        assert "same vector" in alert.done
+        assert world.contracts.claims.attempt(closed, 1, 0).state is AttemptState.PENDING
 
 
 class TestAQuorum:
@@ -223,11 +258,11 @@ class TestAQuorum:
         assert lost == [STAKE, STAKE, 0]
         assert tower.free == 2 * STAKE * challenger_bps(world) // 10_000
 
-    def test_that_understates_the_weight(self, world, closed, tower):
-        """Every word is right, and the proof is in the sum of the weights."""
-        liars.attest(world, closed, liars.understated(world, closed, (0, 1)), (0, 1))
+    def test_that_adds_a_leaf_beyond_the_last_chunk(self, world, closed, tower):
+        """Every word that the study knows of is right; the root is one that no vector has."""
+        liars.attest(world, closed, liars.forged_aggregate(world, closed, "beyond"), (0, 1))
         assert [alert.kind for alert in tower.run()] == ["proved"]
-        assert world.study(closed).ended == "aborted"
+        assert world.round(closed, 1).outcome is Outcome.REFUTED
 
     def test_is_caught_by_a_tower_that_starts_late(self, world, closed):
         """At the last moment of the window; and a moment later nothing is tried any more."""
@@ -262,8 +297,192 @@ class TestAQuorum:
         assert tower.sent == 0
 
 
+class TestEveryLie:
+    """Whatever else was proved, of the same people or in the same study: each lie within its window is undone."""
+
+    @pytest.fixture
+    def twice(self, world, three):
+        """A study whose two rounds the first two hospitals lied about; the third was honest."""
+        study = liars.submitted(world, three, rounds=2)
+        liars.publish(world, study)
+        liars.attest(world, study, liars.forged_aggregate(world, study, "middle"), (0, 1))
+        world.run(*three)
+        liars.publish(world, study, 2)
+        liars.attest(world, study, liars.forged_aggregate(world, study, "middle", 2), (0, 1), 2)
+        assert world.study(study).ended == "completed"
+        return study
+
+    @pytest.mark.parametrize("first", [1, 2])
+    def test_of_two_rounds_whichever_is_proved_first(self, world, three, tower, twice, first):
+        """The liars have nothing of either round, the honest hospital is paid for both in one transaction."""
+        lookout = Lookout(world.federation())
+        found = list(lookout.look(world.study(twice), world.client.head().timestamp))
+        (proved,) = [each for each in found if each.place.number == first]
+        proofs = world.contracts.proofs
+        world.send(world.sponsor, challenge(proofs, proved.place, proved.proof, proved.result))
+        alerts = tower.run(cycles=2)
+        assert [(alert.round, alert.kind) for alert in alerts] == [(3 - first, "proved")]
+        assert [world.round(twice, number).outcome for number in (1, 2)] == [Outcome.REFUTED] * 2
+        study = world.study(twice)
+        assert (study.ended, dict(study.barred), study.stakes_lost) == ("aborted", {0: 1, 1: 1}, 0b011)
+        world.client.travel(DISPUTE + 1)
+        world.run(*three, cycles=3)
+        claimed = world.index.events("Claimed", study=twice)
+        assert [(event["seat"], event["round"]) for event in claimed] == [(2, 1), (2, 2)]
+        assert len({event.tx_hash for event in claimed}) == 1
+        assert {
+            event["seat"]: event["amount"] > 0 for event in world.index.events("StakeReleased", study=twice)
+        } == {
+            0: False,
+            1: False,
+            2: True,
+        }
+
+    def test_shows_in_the_metrics_of_a_hospital(self, world, three, tower, twice):
+        """Rounds that were final when it looked first."""
+        health, member = Health(), world.members[2]
+        honest = Hospital(world.federation(), three[2]._site.sender, member.config(), member.home, health)
+        world.run(honest)
+        assert b'medfed_rounds{phase="final"} 2.0' in health.metrics()
+        tower.run()
+        world.run(honest)
+        assert b'medfed_rounds{phase="refuted"} 2.0' in health.metrics()
+        assert b'medfed_rounds{phase="final"} 0.0' in health.metrics()
+
+    def test_of_liars_whose_own_updates_are_wrong_too(self, world, three, tower):
+        """The result is proved wrong first, then the updates; restarts and the end of the window change nothing."""
+        study = liars.submitted(world, three, honest=three[2:], rounds=2)
+        before = [money(world, member) for member in world.members]
+        for liar in world.members[:2]:
+            liars.submit(world, study, liar, liars.forged_update(world, study, liar, "padding"))
+        liars.publish(world, study)
+        liars.attest(world, study, liars.unchecked(world, study, lie=1), (0, 1))
+        proved = [alert.what for alert in tower.run(cycles=3) if alert.kind == "proved"]
+        assert proved == ["the result", "the update of seat 0", "the update of seat 1"]
+        history = world.round(study, 1)
+        assert (history.outcome, history.struck, world.study(study).ended) == (
+            Outcome.REFUTED,
+            {0, 1},
+            "aborted",
+        )
+        assert tower.free == 2 * STAKE * challenger_bps(world) // 10_000
+        lost = [old - money(world, member) for old, member in zip(before, world.members, strict=True)]
+        assert lost == [STAKE, STAKE, 0]
+        tower.again().run(cycles=2)
+        assert tower.sent == 3
+        self.settled(world, three, study)
+
+    @pytest.mark.parametrize("strikes", [(0,), (0, 1)])
+    def test_of_liars_who_have_themselves_struck_first(self, world, three, tower, strikes):
+        """An accomplice proves their updates wrong at once; the lie itself is refuted all the same."""
+        study = liars.submitted(world, three, honest=three[2:], rounds=2)
+        before = [money(world, member) for member in world.members]
+        for liar in world.members[:2]:
+            liars.submit(world, study, liar, liars.forged_update(world, study, liar, "header"))
+        liars.publish(world, study)
+        liars.attest(world, study, liars.unchecked(world, study, lie=1), (0, 1))
+        lookout = Lookout(world.federation())
+        for found in list(lookout.look(world.study(study), world.client.head().timestamp)):
+            if found.what in {f"the update of seat {seat}" for seat in strikes}:
+                proofs = world.contracts.proofs
+                world.send(world.sponsor, challenge(proofs, found.place, found.proof, found.result))
+        assert world.round(study, 1).outcome is Outcome.TAINTED
+        tower.run(cycles=2)
+        assert world.round(study, 1).outcome is Outcome.REFUTED
+        lost = [old - money(world, member) for old, member in zip(before, world.members, strict=True)]
+        assert lost == [STAKE, STAKE, 0]
+        self.settled(world, three, study)
+
+    def test_of_one_sacrificed_update(self, world, three, tower):
+        """Out of all bounds, and attested to by its author and another: the sum is that of the updates, and stands for nothing."""
+        study = liars.submitted(world, three, honest=three[1:], rounds=2)
+        before = [money(world, member) for member in world.members]
+        liar = world.members[0]
+        liars.submit(world, study, liar, liars.forged_update(world, study, liar, "bound"))
+        liars.publish(world, study)
+        liars.attest(world, study, liars.unchecked(world, study), (0, 1))
+        proved = [alert.what for alert in tower.run(cycles=3) if alert.kind == "proved"]
+        assert proved == ["the update of seat 0"]
+        assert (world.round(study, 1).outcome, world.study(study).ended) == (Outcome.TAINTED, "aborted")
+        careless = STAKE * world.contracts.studies.slash_bps() // 10_000
+        lost = [old - money(world, member) for old, member in zip(before, world.members, strict=True)]
+        assert lost == [STAKE, careless, 0]
+        assert tower.free == STAKE * challenger_bps(world) // 10_000
+        self.settled(world, three, study)
+
+    @staticmethod
+    def settled(world, three, study):
+        """The honest hospital is paid for the round as if it were right, the sponsor has the other round's reward back."""
+        world.client.travel(DISPUTE + 1)
+        world.run(*three, cycles=3)
+        world.send(world.sponsor, world.contracts.studies.refund(study))
+        world.index.sync()
+        weights = world.round(study, 1)
+        (paid,) = world.index.events("Claimed", study=study)
+        due = REWARD * 9 // 10 * weights.updates[2].weight // weights.weight
+        assert (paid["seat"], paid["round"], paid["amount"]) == (2, 1, due)
+        (refund,) = world.index.events("Refunded", study=study)
+        assert refund["amount"] == REWARD
+
+    def test_that_a_round_s_end_overtakes_is_proved_in_the_next_cycle(self, world, three, tower):
+        """A proof that was made for an open round, and sent when it is final, is refused and made again."""
+        study = liars.submitted(world, three, honest=three[:2])
+        liars.submit(
+            world, study, world.members[2], liars.forged_update(world, study, world.members[2], "bound")
+        )
+        (found,) = tower.daemon._lookout.look(world.study(study), world.client.head().timestamp)
+        world.run(*three[:2], cycles=3)
+        assert world.round(study, 1).final_at
+        tower.daemon._answer(found)
+        assert "refused" in tower.alerts.kept[-1].done
+        tower.run()
+        assert world.round(study, 1).struck == {2}
+
+    def test_of_a_round_that_ended_void(self, world, three, tower):
+        """A wrong update costs its stake though nothing came of it."""
+        study = liars.submitted(world, three, honest=three[:2])
+        update = liars.forged_update(world, study, world.members[2], "bound")
+        liars.submit(world, study, world.members[2], update)
+        liars.publish(world, study)
+        world.client.travel(PHASE + 3)
+        world.send(world.sponsor, world.contracts.rounds.advance(study))
+        assert world.round(study, 1).void
+        assert [alert.kind for alert in tower.run()] == ["proved"]
+        assert world.round(study, 1).struck == {2}
+
+    def test_without_funds_for_one_proof_the_others_are_sent(self, world, twice, tower, monkeypatch):
+        """What cannot be sent now keeps nothing else back, and is tried again."""
+        send = tower.daemon._sender.send
+        calls = []
+
+        def short(call):
+            calls.append(call)
+            if len(calls) == 1:
+                raise OutOfFunds("not enough for this one")
+            return send(call)
+
+        monkeypatch.setattr(tower.daemon._sender, "send", short)
+        with pytest.raises(OutOfFunds):
+            tower.daemon.execute()
+        assert [world.round(twice, number).undone for number in (1, 2)] == [False, True]
+        tower.run()
+        assert world.round(twice, 1).undone
+
+
+class TestARoundWithTooFew:
+    def test_has_no_bytes_to_wait_for(self, world, three, tower):
+        """One hospital submitted: nobody is to publish anything, open or void."""
+        study = liars.submitted(world, three, honest=three[:1])
+        world.client.travel(2 * PHASE)
+        assert tower.run() == []
+        world.send(world.sponsor, world.contracts.rounds.advance(study))
+        assert world.round(study, 1).void
+        assert tower.run(cycles=2) == []
+        assert not tower.awaiting
+
+
 class TestAnUpdate:
-    @pytest.mark.parametrize("lie", ["header", "bound", "negative", "padding"])
+    @pytest.mark.parametrize("lie", ["header", "bound", "negative", "padding", "beyond"])
     def test_that_cannot_be_right_costs_its_stake(self, world, three, tower, lie):
         """It leaves the round, which the others end; they lose nothing and go on."""
         study = liars.submitted(world, three, honest=three[:2], claim_seconds=CLAIM)

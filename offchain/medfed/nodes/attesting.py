@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from medfed.learning.models import parse_model
 from medfed.nodes.site import Site
 from medfed.protocol.cid import cid_from_digest
-from medfed.protocol.commitments import Update, bitmap
+from medfed.protocol.commitments import Update, bitmap, seats_in
 from medfed.protocol.phase import training_ends, voidable_at
 from medfed.rounds.contests import read_contest
 from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory
@@ -33,12 +34,15 @@ class Attesting:
         wanted = self._wanted(history)
         total.add(self._site.store, wanted)
         missing = {seat: why for seat, why in total.missing.items() if seat in wanted}
-        if missing and (history.final_at or now < self._patience(study, history)):
+        if missing and (history.final_at or now < _middle(study, history)):
             return len(missing)
         self._tell(history, {**total.faults, **missing})
-        if len(total.weights) >= study.terms["min_hospitals"]:
+        if len(total.weights) >= study.terms.min_hospitals:
             self._send(study, entry, history, self._outcome(study, history, total))
-        return 0
+            return 0
+        if now >= _last_quarter(study, history):
+            self._lack(entry, history, history.submitted & ~bitmap([entry.seat, *total.weights]))
+        return len(missing)
 
     def complete(self, study: StudyHistory, history: RoundHistory) -> tuple[Outcome | None, bool]:
         """What the round comes to over all submitted updates, which is what a claim has to say; None where one of them is
@@ -61,7 +65,7 @@ class Attesting:
     def void(self, study: StudyHistory, history: RoundHistory, now: int) -> None:
         """Move on a round that cannot end any more and that no claim holds open."""
         facts = history.facts(study.terms)
-        if history.final_at or history.void or now < voidable_at(facts):
+        if history.ended_at or now < voidable_at(facts):
             return
         if now >= voidable_at(facts, read_contest(self._site.index, study, history).held_until):
             call = self._site.contracts.rounds.advance(study.study)
@@ -89,10 +93,6 @@ class Attesting:
             found = self._sums[key] = RoundSum(self._site.place(study, history.number), entries)
         return found
 
-    def _patience(self, study: StudyHistory, history: RoundHistory) -> int:
-        """Until when bytes are waited for, so that there is as much time again to agree without them."""
-        return training_ends(history.facts(study.terms)) + int(study.terms["aggregating_seconds"]) // 2
-
     def _tell(self, history: RoundHistory, left_out: Mapping[Seat, str]) -> None:
         for seat, why in left_out.items():
             what = f"Seat {seat} is left out of round {history.number} of study {history.study}: {why}"
@@ -116,10 +116,20 @@ class Attesting:
         self._keep(study, history, outcome)
         place = (study.study, history.number, entry.seat)
         rounds = self._site.contracts.rounds
-        known = digest in history.proposals
-        call = rounds.attest_hash(*place, digest) if known else rounds.attest(*place, outcome.aggregate)
+        if digest in history.proposals:
+            call = rounds.attest_hash(*place, digest)
+        else:
+            left_out = history.left_out_updates(outcome.aggregate.included)
+            call = rounds.attest(*place, outcome.aggregate, left_out)
         facts = {"study": study.study, "round": history.number, "aggregate": "0x" + digest.hex()}
         self._site.send("attest", call, **facts)
+
+    def _lack(self, entry: Enrolment, history: RoundHistory, missing: int) -> None:
+        """Say, once, without whose bytes nothing can be attested to: silence would count as absence. None are its own."""
+        where: dict[str, Any] = {"study": history.study, "round": history.number}
+        if missing and not self._site.index.events("BytesLacking", **where, seat=entry.seat):
+            call = self._site.contracts.claims.lack(history.study, history.number, entry.seat, missing)
+            self._site.send("lack", call, **where, seats=seats_in(missing))
 
     def _keep(self, study: StudyHistory, history: RoundHistory, outcome: Outcome) -> None:
         """Pin all that an audit of the round needs, before answering for it."""
@@ -131,3 +141,13 @@ class Attesting:
             if outcome.aggregate.included >> seat & 1:
                 store.pin(cid_from_digest(update.cid))
                 store.pin(cid_from_digest(update.cohort_cid))
+
+
+def _middle(study: StudyHistory, history: RoundHistory) -> int:
+    """Until when bytes are waited for, so that there is as much time again to agree without them."""
+    return training_ends(history.facts(study.terms)) + study.terms.aggregating_seconds // 2
+
+
+def _last_quarter(study: StudyHistory, history: RoundHistory) -> int:
+    """When Aggregating has lasted so long that bytes which nobody has are not counted on any more."""
+    return training_ends(history.facts(study.terms)) + study.terms.aggregating_seconds * 3 // 4

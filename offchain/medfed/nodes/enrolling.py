@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from medfed.chain.calls import Call
-from medfed.errors import DataError, InputError
+from medfed.errors import DataError, InputError, PolicyRefusal
 from medfed.nodes.site import Site
 from medfed.rounds.history import Enrolment, StudyHistory
 from medfed.types import BlockStamp, DatasetId, Seat
 
 __all__ = ["Enrolling"]
+
+_STAKE_LIMIT = (1 << 96) - 1
+"""No contract knows a larger one."""
 
 
 class Enrolling:
@@ -26,14 +28,21 @@ class Enrolling:
     def by_hand(self, study: StudyHistory, head: BlockStamp) -> None:
         """Take a seat because a person says so. The policy still has to allow the study.
 
-        Raises `InputError` when there is no seat to be had, `PolicyRefusal`, `DataError`.
+        Raises `InputError` when there is no seat to be had, `PolicyRefusal` also when the stake cannot be locked,
+        `DataError`.
         """
         if study.enrolment(self._site.id) is not None:
             raise InputError(f"This hospital has a seat in study {study.study} already.")
         closed = self._closed(study, head)
         if closed:
             raise InputError(f"Study {study.study} {closed}.")
-        self._enrol(study)
+        if not self._enrol(study):
+            raise InputError(f"This hospital has taken a seat in study {study.study} just now.")
+
+    def unaffordable(self, study: StudyHistory) -> str:
+        """Why the hospital cannot lock the stake of a seat, and what to do about it; empty when it can."""
+        terms = study.terms
+        return self._site.short_of(terms.token, terms.stake) and self._shortage(study)
 
     def would_be(self, study: StudyHistory) -> Enrolment:
         """The seat that the hospital would get now. Raises `DataError` without a registered dataset."""
@@ -43,8 +52,8 @@ class Enrolling:
 
     def advance(self, study: StudyHistory, head: BlockStamp) -> None:
         """Open the first round, or end the study, once its seats are taken or its time is up."""
-        full = len(study.enrolments) == study.terms["max_hospitals"]
-        if full or self._site.clock.estimate(head) >= study.terms["enrol_deadline"]:
+        full = len(study.enrolments) == study.terms.max_hospitals
+        if full or self._site.clock.estimate(head) >= study.terms.enrol_deadline:
             call = self._site.contracts.rounds.advance(study.study)
             self._site.send("advance", call, study=study.study)
 
@@ -54,15 +63,32 @@ class Enrolling:
             return "is over"
         if study.rounds:
             return "runs already"
-        if len(study.enrolments) >= study.terms["max_hospitals"]:
+        if len(study.enrolments) >= study.terms.max_hospitals:
             return "has no seat left"
-        over = self._site.clock.estimate(head) >= study.terms["enrol_deadline"]
+        over = self._site.clock.estimate(head) >= study.terms.enrol_deadline
         return "takes no more hospitals, its enrolment deadline has passed" if over else ""
 
-    def _enrol(self, study: StudyHistory) -> None:
+    def _enrol(self, study: StudyHistory) -> bool:
+        """Whether a seat was taken; not where the newest block has one already."""
         self._site.check(study)
-        call: Call = self._site.contracts.rounds.enrol(study.study, self._dataset())
+        rounds, most = self._site.contracts.rounds, self._site.config.policy.largest_stake
+        if rounds.seat_of(study.study, self._site.id) is not None:
+            return False
+        why = self._shortage(study)
+        if why and self.unaffordable(study):
+            raise PolicyRefusal(why)
+        if why:
+            self._site.notes.tell("bond", study.study, why)
+        call = rounds.enrol(study.study, self._dataset(), study.terms.spec, min(most, _STAKE_LIMIT))
         self._site.send("enrol", call, study=study.study)
+        return True
+
+    def _shortage(self, study: StudyHistory) -> str:
+        """Why the hospital cannot lock a stake and the bond of a claim; empty when it can."""
+        terms, bond = study.terms, self._site.bond(study)
+        besides = f", and a claim in it a bond of {bond}" if bond else ""
+        why = self._site.short_of(terms.token, terms.stake + bond)
+        return why and f"A seat in study {study.study} takes a stake of {terms.stake}{besides}: {why}"
 
     def _dataset(self) -> DatasetId:
         if self._site.config.dataset is None:

@@ -3,11 +3,12 @@
 For each study it has a seat in:
 1. Training: fix the cohort of the second before the round opened, ask the policy, train, store the bytes, commit to
 them (or abstain).
-2. Training closed: publish the bytes, fetch everybody's, check and add each once, attest to the result, pin all of it. Without a
-quorum: claim the result against a bond, object to a wrong claim.
+2. Training closed with enough updates: publish the bytes, fetch everybody's, check and add each once, attest to the result, pin
+all of it; or say whose bytes nobody serves. Without a quorum: claim the result against a bond, object to a wrong claim.
 3. Round final, in a study that pays by reviews: score the updates, commit, reveal, have the scores tallied.
 4. Study over: claim what is unlocked, release the stake, unpin what no study needs.
-It enrols where the policy says so, and moves a study on whose deadline has passed.
+It enrols where the policy says so, and moves a study on whose deadline has passed. Of a study in which a proof was against
+it, it claims what it is still paid and releases its seat, and does nothing else.
 """
 
 from __future__ import annotations
@@ -58,12 +59,16 @@ _OVERTAKEN = frozenset(
         "AlreadyClaimed",
         "AlreadyEnrolled",
         "AlreadyReleased",
+        "AlreadyLacking",
         "AttestationClosed",
+        "IncludedNotSubmitted",
+        "LeftOutCount",
         "NothingToAdvance",
         "NothingToRecord",
         "NotRunning",
         "NotEnrolling",
-        "StakeLocked",
+        "NotSettled",
+        "SeatBarred",
         "WrongPhase",
     }
 )
@@ -136,13 +141,16 @@ class Hospital:
         if entry is None:
             self._enrolling.consider(study, head)
             return 0
-        awaited = self._reviewing.review(study, entry, self._site.clock.estimate(head))
-        held = self._claiming.settle(study, entry, self._site.clock.estimate(head))
+        now = self._site.clock.estimate(head)
+        awaited = self._reviewing.review(study, entry, now)
+        held = self._claiming.settle(study, entry, now)
         if study.ended and self._settling.settle(study, entry, head) and not held:
             self._settled.add(study.study)
             return 0
         if not study.rounds and not study.ended:
             self._enrolling.advance(study, head)
+        if study.undone_from:
+            self._reconsider(study)
         for value in range(1, study.rounds + 1):
             number = RoundNumber(value)
             if (study.study, number) not in self._closed:
@@ -150,15 +158,19 @@ class Hospital:
                 awaited += self._round(study, entry, history, head)
         return awaited
 
+    def _reconsider(self, study: StudyHistory) -> None:
+        """What rounds came to is no longer what it was: a proof undid a result."""
+        for key in [key for key in self._closed if key[0] == study.study]:
+            self._phases[self._closed.pop(key)] -= 1
+
     def _round(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, head: BlockStamp) -> int:
         now = self._site.clock.estimate(head)
         phase = phase_of(history.facts(study.terms), now)
         self._phases[phase] += 1
+        if not study.may_submit(entry.seat):
+            return 0
         if phase is Phase.TRAINING:
-            struck = self._claiming.excuse(study, history)
-            acted = entry.seat in history.updates or entry.seat in history.abstained
-            if not acted and not struck >> entry.seat & 1:
-                self._training.act(study, entry, history, now)
+            self._train(study, entry, history, now)
             return 0
         if self._is_over(study, entry, history, now):
             self._closed[history.study, history.number] = phase
@@ -167,27 +179,35 @@ class Hospital:
         awaited = 0
         if entry.seat in history.updates and self._may_publish(study, history, head):
             self._publishing.publish(study, entry, history)
-            if not history.attested >> entry.seat & 1:
+            if _may_attest(study, entry, history, now):
                 awaited = self._attesting.attest(study, entry, history, now)
             self._claiming.act(study, entry, history, now)
         self._attesting.void(study, history, now)
         return awaited
 
+    def _train(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, now: int) -> None:
+        self._claiming.excuse(study, history)
+        if entry.seat not in history.updates and entry.seat not in history.abstained:
+            self._training.act(study, entry, history, now)
+
     def _is_over(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, now: int) -> bool:
         """Whether nothing is left for this hospital to do in a round."""
-        if not history.final_at:
-            return history.void
-        if entry.seat not in history.updates or now >= history.final_at + study.terms["dispute_seconds"]:
+        if not history.ended_at:
+            return False
+        if history.void or entry.seat not in history.updates or now >= history.unlocked_at(study.terms):
             return True
         published = (history.study, history.number) in self._publishing
-        attested = bool(history.attested >> entry.seat & 1)
-        return published and (attested or self._attesting.disagrees(study, history))
+        attests = _may_attest(study, entry, history, now) and not self._attesting.disagrees(study, history)
+        return published and not attests
 
     def _may_publish(self, study: StudyHistory, history: RoundHistory, head: BlockStamp) -> bool:
-        """Whether nobody can commit any more, so that nobody can copy.
+        """Whether nobody can commit any more, so that nobody can copy, and the round has enough updates for a result:
+        one that is about to be void shows nobody's.
 
         Where blocks come by themselves the chain judges: a wall clock that runs ahead must not let bytes out early.
         """
+        if not history.final_at and len(history.updates) < study.terms.min_hospitals:
+            return False
         if history.closed_at or history.final_at:
             return True
         site = self._site
@@ -211,3 +231,10 @@ class Hospital:
             if exc.name not in _OVERTAKEN:
                 self._faults += 1
                 notes.tell("reverted", (study, exc.name), str(exc))
+
+
+def _may_attest(study: StudyHistory, entry: Enrolment, history: RoundHistory, now: int) -> bool:
+    """Whether the hospital has not attested, and an attestation is still taken."""
+    if history.attested >> entry.seat & 1:
+        return False
+    return not history.ended_at or (history.stands and now < history.attestation_ends(study.terms))

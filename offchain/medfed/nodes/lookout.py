@@ -5,18 +5,19 @@ Holds no key. What was found right is remembered and not looked at again; everyt
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medfed.chain.contracts import check_rule
-from medfed.chain.contracts.disputes import AttemptState
-from medfed.errors import ContentMissing, IntegrityError
+from medfed.chain.contracts.claims import AttemptState
+from medfed.errors import ContentMissing, IntegrityError, MedFedError, ProtocolError, SpecError
 from medfed.protocol.commitments import Aggregate
 from medfed.protocol.documents import StudySpec
-from medfed.protocol.phase import Phase, phase_of, training_ends
+from medfed.protocol.phase import Outcome, Phase, phase_of, training_ends
 from medfed.rounds.contests import read_contest
-from medfed.rounds.disputes import Claim
+from medfed.rounds.disputes import Claim, ContestBook
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round
 from medfed.rounds.proofs import Proof, Unprovable, refute_aggregate, refute_update
@@ -45,7 +46,8 @@ class Finding:
     """Something that is wrong: `digest` is the commitment of an update or the hash of an aggregate.
 
     Without a `proof` no contract can be shown that it is. `withheld` means that bytes cannot be had for so long that
-    nobody can count on them. `pending` is whether it becomes final unless somebody objects.
+    nobody can count on them. `pending` is the number of a claim that becomes final unless somebody objects, `vector` whether its
+    vector is known to be wrong, so that an objection is in the right. `result` is the hash of its round's result, zero where there is none.
     """
 
     place: RoundPlace
@@ -53,8 +55,10 @@ class Finding:
     what: str
     reason: str
     proof: Proof | None
-    pending: bool = False
+    pending: int | None = None
     withheld: bool = False
+    vector: bool = False
+    result: bytes = bytes(32)
 
     @property
     def kind(self) -> str:
@@ -81,16 +85,24 @@ class Lookout:
         ]
 
     def look(self, study: StudyHistory, now: int) -> Iterator[Finding]:
-        """What is wrong in a study's rounds, while something can be done about it. Updates come before the aggregates
-        that include them.
+        """What is wrong in a study's rounds, while something can be done about it: in each round the result and the claims
+        first, then the updates. Whoever lied and sent a wrong update besides answers for both; an update that leaves
+        an open round's set takes claims over it out of reach.
 
-        Raises `ContentMissing` while nobody has the spec, `ProtocolError` or `SpecError` when it is not what the chain
-        says.
+        A round that cannot be followed keeps no other from being looked at. Then raises `ContentMissing` while nobody
+        has the spec, `ProtocolError` or `SpecError` when it is not what the chain says.
         """
+        fault: MedFedError | None = None
         for value in range(1, study.rounds + 1):
             number = RoundNumber(value)
-            if (study.study, number) not in self._past:
+            if (study.study, number) in self._past:
+                continue
+            try:
                 yield from self._round(study, read_round(self._fed.index, study.study, number), now)
+            except (ProtocolError, SpecError, IntegrityError, ContentMissing) as exc:
+                fault = fault or exc
+        if fault is not None:
+            raise fault
 
     def is_past(self, study: StudyHistory) -> bool:
         """Whether the study has ended and nothing in it can be challenged any more."""
@@ -102,69 +114,61 @@ class Lookout:
     def _round(self, study: StudyHistory, history: RoundHistory, now: int) -> Iterator[Finding]:
         if phase_of(history.facts(study.terms), now) is Phase.TRAINING:
             return
+        # A block says when it is too late for a proof, not this machine's clock.
+        seen = self._fed.index.checkpoint.timestamp
+        over = bool(history.ended_at) and seen >= history.unlocked_at(study.terms)
         book = read_contest(self._fed.index, study, history)
-        claims = [claim for _, claim in book.standing() if claim.state in _STANDING]
-        closes = history.final_at + study.terms["dispute_seconds"] if history.final_at else 0
-        over = history.void or (closes and now >= closes)
-        claims = [claim for claim in claims if claim.aggregate_hash != history.final_hash or not over]
+        claims = [
+            (number, claim)
+            for number, claim in book.standing()
+            if claim.state in _STANDING and claim.aggregate_hash != history.final_hash
+        ]
         if over and not claims:
             self._close(history)
             return
         place = self._place(study, history.number)
         if not over:
-            struck = False
-            for finding in self._updates(study, history, place, now):
-                struck |= finding.proof is not None
-                yield finding
-            if struck and not history.final_at:
-                return  # claims over this set are about to lapse
-        yield from self._aggregates(study, history, place, (claims, now))
+            yield from self._result(study, history, place, now)
+        for number, claim in claims:
+            attempt = None if history.ended_at or claim.state is not AttemptState.PENDING else number
+            yield from self._claim(book, place, (claim, attempt), now)
+        if not over and _were_due(study, history):
+            yield from self._updates(study, history, place, now)
+
+    def _result(
+        self, study: StudyHistory, history: RoundHistory, place: RoundPlace, now: int
+    ) -> Iterator[Finding]:
+        """Whatever else was proved in its round: only a proof against the result itself is the end of it."""
+        result = history.result
+        if result is None or history.outcome is Outcome.REFUTED:
+            return
+        found = self._aggregate(study, history, place, result)
+        late = now >= history.attestation_ends(study.terms)
+        yield from _told(Finding(place, history.final_hash, "the result", "", None), found, late=late)
+
+    def _claim(
+        self, book: ContestBook, place: RoundPlace, made: tuple[Claim, int | None], now: int
+    ) -> Iterator[Finding]:
+        claim, pending = made
+        late = now >= claim.made_at + book.study.terms.claim_seconds // 2
+        found = self._aggregate(book.study, book.history, place, claim.aggregate)
+        what = f"the claim of seat {claim.seat}"
+        yield from _told(Finding(place, claim.aggregate_hash, what, "", None, pending), found, late=late)
 
     def _updates(
         self, study: StudyHistory, history: RoundHistory, place: RoundPlace, now: int
     ) -> Iterator[Finding]:
-        entries = {entry.seat: entry for entry in study.enrolments}
+        late = now >= training_ends(history.facts(study.terms)) + study.terms.aggregating_seconds // 2
+        result = history.final_hash or bytes(32)
         for seat, update in sorted(history.updates.items()):
             if seat in history.struck:
                 continue
             digest, what = update.commitment(), f"the update of seat {seat}"
             found = self._judged(
                 (*_where(history), digest),
-                lambda seat=seat, update=update: refute_update(  # type: ignore[misc]
-                    self._fed.store, place, entries[seat], update
-                ),
+                functools.partial(refute_update, self._fed.store, place, study.entry(seat), update),
             )
-            late = training_ends(history.facts(study.terms)) + study.terms["aggregating_seconds"] // 2
-            yield from self._told(place, digest, what, found, late=now >= late)
-
-    def _aggregates(
-        self,
-        study: StudyHistory,
-        history: RoundHistory,
-        place: RoundPlace,
-        contested: tuple[list[Claim], int],
-    ) -> Iterator[Finding]:
-        claims, now = contested
-        refuted = {
-            bytes(event["aggregate_hash"])
-            for event in self._fed.index.events("RoundRefuted", study=study.study, round=history.number)
-        }
-        for claim in claims:
-            if claim.aggregate_hash != history.final_hash:
-                pending = claim.state is AttemptState.PENDING
-                late = now >= claim.made_at + study.terms["claim_seconds"] // 2
-                found = self._aggregate(study, history, place, claim.aggregate)
-                what = f"the claim of seat {claim.seat}"
-                yield from self._told(
-                    place, claim.aggregate_hash, what, found, late=late, pending=pending and not history.void
-                )
-        result = history.result
-        if result is not None and history.final_hash not in refuted:
-            closes = history.final_at + study.terms["dispute_seconds"]
-            if now < closes:
-                found = self._aggregate(study, history, place, result)
-                late = now >= history.final_at + study.terms["dispute_seconds"] // 2
-                yield from self._told(place, history.final_hash, "the result", found, late=late)
+            yield from _told(Finding(place, digest, what, "", None, result=result), found, late=late)
 
     def _aggregate(
         self, study: StudyHistory, history: RoundHistory, place: RoundPlace, aggregate: Aggregate
@@ -209,28 +213,12 @@ class Lookout:
         pause = 0.0 if before is None else min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * before.pause))
         self._waits[key] = _Wait(found, pause, self._monotonic() + pause)
 
-    def _told(
-        self,
-        place: RoundPlace,
-        digest: bytes,
-        what: str,
-        found: Unprovable | Proof | str | None,
-        *,
-        late: bool,
-        pending: bool = False,
-    ) -> Iterator[Finding]:
-        if found is None or (isinstance(found, str) and not late):
-            return
-        proof = None if isinstance(found, (str, Unprovable)) else found
-        reason = found if isinstance(found, str) else found.reason
-        yield Finding(place, digest, what, reason, proof, pending, isinstance(found, str))
-
     # -- places ------------------------------------------------------------------------------------------------------
 
     def _place(self, study: StudyHistory, number: RoundNumber) -> RoundPlace:
         if study.study not in self._specs:
             spec = fetch_spec(self._fed.store, study)
-            check_rule(self._fed.client, spec.rule, study.terms["rule"])
+            check_rule(self._fed.client, spec.rule, study.terms.rule)
             self._specs[study.study] = spec
         rounds = self._fed.contracts.rounds.address
         return RoundPlace(self._fed.client.chain_id, rounds, study.study, number, self._specs[study.study])
@@ -243,6 +231,24 @@ class Lookout:
             del self._seen[key]
         for key in [key for key in self._waits if key[:2] == where]:
             del self._waits[key]
+
+
+def _were_due(study: StudyHistory, history: RoundHistory) -> bool:
+    """Whether the bytes of a round's updates were to be published: not where too few had submitted, or the study ended
+    in the middle of Training."""
+    cut_short = history.void and history.ended_at < training_ends(history.facts(study.terms))
+    return not cut_short and len(history.updates) + len(history.removed) >= study.terms.min_hospitals
+
+
+def _told(finding: Finding, found: Unprovable | Proof | str | None, *, late: bool) -> Iterator[Finding]:
+    """The finding with its verdict, unless all is right or there is still time for bytes to come."""
+    if isinstance(found, str):
+        if late:
+            yield replace(finding, reason=found, withheld=True)
+    elif isinstance(found, Unprovable):
+        yield replace(finding, reason=found.reason, vector=found.vector)
+    elif found is not None:
+        yield replace(finding, reason=found.reason, proof=found)
 
 
 def _where(history: RoundHistory) -> tuple[StudyId, RoundNumber]:

@@ -43,9 +43,9 @@ def check_policy(
         raise PolicyRefusal(
             f"Models of kind {spec.model.kind} are not among those that this hospital's policy allows."
         )
-    if study.terms["stake"] > policy.largest_stake:
+    if study.terms.stake > policy.largest_stake:
         raise PolicyRefusal(
-            f"The study asks for a stake of {study.terms['stake']}, the policy allows {policy.largest_stake}."
+            f"The study asks for a stake of {study.terms.stake}, the policy allows {policy.largest_stake}."
         )
     if policy.approval:
         _check_approval(study, approvals)
@@ -61,7 +61,7 @@ def check_sponsor(policy: PolicySettings, study: StudyHistory) -> None:
 
 
 def _check_approval(study: StudyHistory, approvals: list[Approval]) -> None:
-    cid = cid_from_digest(study.terms["spec"])
+    cid = cid_from_digest(study.terms.spec)
     if not any(entry.study == study.study and entry.spec_cid == cid for entry in approvals):
         raise PolicyRefusal(
             f"Study {study.study} needs a person's approval: read its spec, then "
@@ -84,7 +84,7 @@ def approve(path: Path, study: StudyHistory, approver: str, ethics: str) -> Appr
     if not approver.strip() or not ethics.strip():
         raise ConfigError("An approval needs the approver's name and the ethics number.")
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    entry = Approval(study.study, cid_from_digest(study.terms["spec"]), approver.strip(), ethics.strip(), at)
+    entry = Approval(study.study, cid_from_digest(study.terms.spec), approver.strip(), ethics.strip(), at)
     entries = [*read_approvals(path), entry]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_private(path, json.dumps([asdict(each) for each in entries], indent=1).encode())

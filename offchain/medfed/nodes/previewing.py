@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from medfed.errors import PolicyRefusal
 from medfed.nodes.enrolling import Enrolling
 from medfed.nodes.site import Site
+from medfed.protocol.phase import Outcome
 from medfed.protocol.vector import vector_size
 from medfed.rounds.cohort import round_cohort
 from medfed.rounds.history import RoundHistory, StudyHistory, read_study
@@ -34,12 +35,13 @@ class Previewing:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._enrolling = Enrolling(site)
 
     def preview(self, number: StudyId, head: BlockStamp) -> Preview:
         """What would leave the site if a round of the study opened after `head`. Raises as `Site.spec`."""
         study = read_study(self._site.index, number)
         spec = self._site.spec(study)
-        entry = study.enrolment(self._site.id) or Enrolling(self._site).would_be(study)
+        entry = study.enrolment(self._site.id) or self._enrolling.would_be(study)
         moment = _opening(study, head.timestamp + 1)
         place = self._site.place(study, moment.number)
         cohort = round_cohort(self._site.index, place, moment, entry, self._site.holdings)
@@ -55,10 +57,15 @@ class Previewing:
         )
 
     def _refusal(self, study: StudyHistory, patients: int) -> str:
+        seat = study.enrolment(self._site.id)
+        if seat is not None and not study.may_submit(seat.seat):
+            return f"A proof was against seat {seat.seat}, this hospital's; it submits no more."
         try:
             self._site.check(study)
         except PolicyRefusal as exc:
             return str(exc)
+        if seat is None and (why := self._enrolling.unaffordable(study)):
+            return why
         least = self._site.config.policy.smallest_cohort
         return "" if patients >= least else f"{patients} patients consent, the policy asks for {least}."
 
@@ -70,13 +77,19 @@ def _opening(study: StudyHistory, at: int) -> RoundHistory:
         number=RoundNumber(study.rounds + 1),
         opened_at=at,
         closed_at=0,
+        finals_before=0,
         updates={},
+        removed={},
         abstained=frozenset(),
+        struck=frozenset(),
         proposals={},
         attesters={},
         attested=0,
-        struck=frozenset(),
+        outcome=Outcome.OPEN,
         final_hash=b"",
         final_at=0,
-        void=False,
+        ended_at=0,
+        answerable=0,
+        compensation=0,
+        burnt=0,
     )

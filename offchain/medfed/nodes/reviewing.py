@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 
 from medfed.chain.calls import Call
-from medfed.chain.contracts.rewards import review_hash
+from medfed.chain.contracts.payouts import review_hash
 from medfed.data.csv_source import load_csv
 from medfed.errors import ContentMissing, ContractRevert, DataError, IntegrityError, ProtocolError
 from medfed.learning.contribution import HeldOut
@@ -17,7 +17,7 @@ from medfed.nodes.state import Review, WorkFolder
 from medfed.nodes.training import Training
 from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, read_round
 from medfed.rounds.recompute import check_words, kept
-from medfed.rounds.reviews import due_tally, is_reviewed, review, unlocked_at
+from medfed.rounds.reviews import due_tally, is_reviewed, review
 from medfed.types import RoundNumber, Seat, StudyId
 
 __all__ = ["Reviewing"]
@@ -50,10 +50,10 @@ class Reviewing:
 
     def _round(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, now: int) -> bool:
         """Whether it waits for bytes."""
-        if history.void or (history.final_at and now >= unlocked_at(study, history)):
+        if history.ended_at and (history.void or now >= history.unlocked_at(study.terms)):
             self._close(study, history, now)
-        elif history.final_at and entry.seat in history.updates and self._site.config.policy.reviews:
-            half = history.final_at + int(study.terms["dispute_seconds"]) // 2
+        elif self._may_review(study, entry, history):
+            half = history.attestation_ends(study.terms)
             committed = self._said("ReviewCommitted", history, entry.seat)
             if now < half and not committed:
                 return self._commit(study, entry, history)
@@ -61,8 +61,12 @@ class Reviewing:
                 self._reveal(entry, history)
         return False
 
+    def _may_review(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> bool:
+        able = entry.seat in history.updates and study.may_submit(entry.seat)
+        return bool(history.final_at) and able and self._site.config.policy.reviews
+
     def _close(self, study: StudyHistory, history: RoundHistory, now: int) -> None:
-        call = due_tally(self._site.index, self._site.contracts.rewards, study, history, now)
+        call = due_tally(self._site.index, self._site.contracts.payouts, study, history, now)
         if call is None:
             self._done.add((history.study, history.number))
         else:
@@ -83,7 +87,7 @@ class Reviewing:
             self._folder.save_review(history.study, history.number, stored)
         place = (history.study, history.number, entry.seat)
         digest = review_hash(place, self._site.id, stored.scores, stored.salt)
-        call = self._site.contracts.rewards.commit_review(place, history.final_hash, digest)
+        call = self._site.contracts.payouts.commit_review(place, history.final_hash, digest)
         self._send("commit-review", call, history.study, history.number)
         return False
 
@@ -96,9 +100,8 @@ class Reviewing:
             self._site.notes.tell("unrevealed", (history.study, history.number), why)
             return
         place = (history.study, history.number, entry.seat)
-        call = self._site.contracts.rewards.reveal_review(
-            place, history.final_hash, stored.scores, stored.salt
-        )
+        payouts = self._site.contracts.payouts
+        call = payouts.reveal_review(place, history.final_hash, stored.scores, stored.salt)
         self._send("reveal-review", call, history.study, history.number)
 
     def _scores(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> tuple[int, ...]:

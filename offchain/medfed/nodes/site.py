@@ -26,7 +26,7 @@ from medfed.rounds.federation import Federation
 from medfed.rounds.history import StudyHistory
 from medfed.rounds.recompute import RoundPlace
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of
-from medfed.types import Cid, HospitalId, RoundNumber, StudyId
+from medfed.types import Address, Cid, HospitalId, RoundNumber, StudyId
 
 __all__ = ["APPROVALS", "AUDIT", "INDEX", "SENT", "WORK", "Site"]
 
@@ -79,7 +79,7 @@ class Site:
         """A study's spec. Raises `ContentMissing` while nobody has it, `ProtocolError`, `IntegrityError`."""
         if study.study not in self._specs:
             spec = fetch_spec(self.store, study)
-            check_rule(self.client, spec.rule, study.terms["rule"])
+            check_rule(self.client, spec.rule, study.terms.rule)
             self._specs[study.study] = spec
         return self._specs[study.study]
 
@@ -110,6 +110,26 @@ class Site:
         check_policy(self.config.policy, study, spec, read_approvals(self.home / APPROVALS))
         self.holdings.dataset.matrix(spec.columns)
         return spec
+
+    def bond(self, study: StudyHistory) -> int:
+        """What a claim of a round's result would take, in smallest units; 0 where the hospital makes none."""
+        terms, policy = study.terms, self.config.policy
+        most = policy.largest_stake if policy.largest_bond is None else policy.largest_bond
+        return terms.bond if terms.max_attempts and terms.bond <= most else 0
+
+    def short_of(self, token: Address, amount: int) -> str:
+        """Why the operator cannot lock so many of the hospital's tokens, and what to do about it; empty when it can."""
+        account, vault = Address(self.id), self.contracts.vault
+        free = vault.balance(account, token).free
+        if free < amount:
+            return f"{amount} of {token} have to be free in the vault and {free} are; `medfed vault deposit` adds to them."
+        allowed = vault.allowance(account, token)
+        if allowed.left < amount:
+            return (
+                f"its admin account lets others lock {allowed.limit} of {token}, of which {allowed.used} are used; "
+                f"raise that to {allowed.used + amount} with `medfed vault allow`."
+            )
+        return ""
 
     def send(self, what: str, call: Call, **facts: Any) -> None:
         """Put a call on the chain and write down that it was done."""

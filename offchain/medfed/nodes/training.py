@@ -37,7 +37,7 @@ class Training:
             check_hold(self._site.home / HOLDS, study.study, history.number)
             work = self._work(study, entry, history)
         except (Held, DataError, ProtocolError, IntegrityError, ContentMissing) as exc:
-            if now < history.opened_at + _ABSTAIN_AFTER * study.terms["training_seconds"]:
+            if now < history.opened_at + _ABSTAIN_AFTER * study.terms.training_seconds:
                 raise
             self._abstain(entry, history, str(exc))
         except PolicyRefusal as exc:

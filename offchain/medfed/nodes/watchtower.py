@@ -7,13 +7,12 @@ it may be started late, or after a crash, and still catches everything inside it
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from medfed.chain.calls import Call
 from medfed.chain.clock import ChainClock
-from medfed.chain.contracts.disputes import AttemptState
+from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.sender import Sender
 from medfed.errors import (
     ContentMissing,
@@ -22,6 +21,7 @@ from medfed.errors import (
     IntegrityError,
     ProtocolError,
     SpecError,
+    TransactionStuck,
     Transient,
 )
 from medfed.log import get_logger
@@ -29,11 +29,11 @@ from medfed.nodes.alerts import Alert, Alerts
 from medfed.nodes.health import Health
 from medfed.nodes.lookout import Finding, Lookout
 from medfed.nodes.patience import patient
-from medfed.rounds.contests import read_contest, unsettled_rounds
-from medfed.rounds.disputes import Claim, ContestBook
+from medfed.rounds.contests import read_contest, settle_call, unsettled_rounds
+from medfed.rounds.disputes import Claim
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study, study_ids
-from medfed.rounds.proofs import challenge
+from medfed.rounds.history import StudyHistory, read_round, read_study, study_ids
+from medfed.rounds.proofs import Proof, UpdateProof, challenge
 from medfed.types import StudyId
 
 __all__ = ["Watchtower"]
@@ -42,27 +42,17 @@ _EVERY_SECONDS = 60.0
 _WEI = 10**18
 _LOW_ETHER = 0.05
 _STUDY_FAULTS = (ProtocolError, SpecError, DataError, IntegrityError, ContentMissing)
-# Somebody else was first, or it is too late: either way nothing is left to do.
-_OVERTAKEN = frozenset(
-    {
-        "AlreadyRefuted",
-        "AlreadyStruck",
-        "AttemptOver",
-        "BondLocked",
-        "ClaimWindowClosed",
-        "DisputeClosed",
-        "NoAttemptPending",
-        "NotFinal",
-        "NothingAtStake",
-        "WrongPhase",
-    }
-)
+# Somebody else was first: for the next cycle it is no news.
+_OVERTAKEN = frozenset({"AttemptOver"})
 
 
 class Watchtower:
     """Challenges what it can prove, with `sender`. With `objects` it also objects, against a bond from its account's free
-    balance in the vault, to pending claims that are wrong and cannot be proved wrong; the bond comes back unless the
-    very claim becomes final."""
+    balance in the vault, to pending claims whose vector is wrong and cannot be proved wrong.
+
+    The bond comes back when the round has another result. It is burnt when the round ends void and nobody proved the
+    claim wrong, so nothing but a wrong vector is worth it.
+    """
 
     def __init__(
         self,
@@ -87,13 +77,14 @@ class Watchtower:
         self._answered: set[tuple[object, ...]] = set()
         self._told: set[tuple[object, ...]] = set()
         self._looked: float | None = None
+        self._failure: Transient | None = None
 
     def execute(self) -> bool:
         """Look at all studies at the newest final block, and answer what is wrong. Returns whether bytes are awaited."""
         head = self._clock.see(self._fed.sync())
         self._health.head(head)
         self._watch_money()
-        now, faults = self._clock.estimate(head), 0
+        now, faults, self._failure = self._clock.estimate(head), 0, None
         try:
             for number in study_ids(self._fed.index):
                 if number not in self._over:
@@ -104,6 +95,8 @@ class Watchtower:
         finally:
             self._alerts.deliver()
         self._health.counts(awaited=len(self._lookout.awaited), faults=faults)
+        if self._failure is not None:
+            raise self._failure
         return bool(self._lookout.awaited)
 
     def _study(self, study: StudyHistory, now: int) -> None:
@@ -116,43 +109,60 @@ class Watchtower:
     # -- answering ---------------------------------------------------------------------------------------------------
 
     def _answer(self, finding: Finding) -> None:
-        """Prove it or object to it, once, and tell people, once."""
-        key = (finding.place.study, finding.place.number, finding.digest, finding.kind)
+        """Prove it or object to it, and tell people, once. What was not done is tried again by the next cycle, and keeps
+        nothing else from being proved."""
+        place = finding.place
+        key = (place.study, place.number, finding.what, finding.digest, finding.kind)
         if key in self._answered:
             return
         try:
-            done = self._act(finding)
-        except Transient as exc:  # tried again by the next cycle
-            self._tell(finding, key, f"not sent: {exc}")
-            raise
-        self._answered.add(key)
-        self._tell(finding, key, done)
+            done, answered = self._act(finding)
+        except Transient as exc:
+            self._tell(finding, (key, False), f"not sent: {exc}")
+            if isinstance(exc, TransactionStuck):  # nothing gets past it
+                raise
+            self._failure = self._failure or exc
+            return
+        if answered:
+            self._answered.add(key)
+        self._tell(finding, (key, answered), done)
 
-    def _act(self, finding: Finding) -> str:
-        disputes, place = self._fed.contracts.disputes, finding.place
+    def _act(self, finding: Finding) -> tuple[str, bool]:
+        """What was done, in words, and whether that is all there is to do."""
         if finding.proof is not None:
-            return self._send("challenge", challenge(disputes, place, finding.proof))
-        if not finding.pending:
-            return "nothing: no contract can be shown it"
+            return self._challenge(finding, finding.proof)
+        if finding.pending is None:
+            return "nothing: no contract can be shown it", True
         if not self._objects:
-            return "nothing: this watchtower does not object"
-        free = self._fed.contracts.vault.balance(self._sender.address, self._terms(finding)["token"]).free
-        bond = self._terms(finding)["bond"]
-        if free < bond:
-            return f"nothing: an objection locks {bond}, and {free} are free in the vault"
-        return self._send("object", disputes.object(place.study, place.number))
+            return "nothing: this watchtower does not object", True
+        if not finding.vector:
+            return "nothing: an objection would be lost if a result with the same vector became final", True
+        return self._object(finding, finding.pending)
 
-    def _terms(self, finding: Finding) -> Mapping[str, Any]:
-        return read_study(self._fed.index, finding.place.study).terms
+    def _challenge(self, finding: Finding, proof: Proof) -> tuple[str, bool]:
+        call = challenge(self._fed.contracts.proofs, finding.place, proof, finding.result)
+        try:
+            return self._send("challenge", call), True
+        except ContractRevert as exc:
+            if _is_proved(finding, proof, exc):
+                return f"challenge: somebody else was first ({exc.name})", True
+            return f"challenge refused: {exc}", exc.name == "DisputeClosed"
+
+    def _object(self, finding: Finding, attempt: int) -> tuple[str, bool]:
+        place = finding.place
+        terms = read_study(self._fed.index, place.study).terms
+        free = self._fed.contracts.vault.balance(self._sender.address, terms.token).free
+        if free < terms.bond:
+            return f"nothing: an objection locks {terms.bond}, and {free} are free in the vault", False
+        try:
+            call = self._fed.contracts.claims.object(place.study, place.number, attempt)
+            return self._send("object", call), True
+        except ContractRevert as exc:
+            return f"object refused: {exc}", exc.name == "ClaimWindowClosed"
 
     def _send(self, what: str, call: Call) -> str:
-        """What came of it, in words."""
-        try:
-            receipt = self._sender.send(call)
-        except ContractRevert as exc:
-            if exc.name in _OVERTAKEN:
-                return f"{what}: somebody else was first, or its time is over ({exc.name})"
-            return f"{what} refused: {exc}"
+        """What was done, in words. Raises `ContractRevert`, and what is `Transient`."""
+        receipt = self._sender.send(call)
         self._log.info(what, transaction="0x" + receipt.tx_hash.hex(), gas=receipt.gas_used)
         return f"{what}: transaction 0x{receipt.tx_hash.hex()}"
 
@@ -185,16 +195,23 @@ class Watchtower:
             for attempt, claim in enumerate(book.claims):
                 if claim.state is AttemptState.SETTLED or not self._concerns(claim):
                     continue
+                due = book.settlement(claim, now)
+                if due is not None and due[1]:
+                    continue  # its own bond, which nothing gives back
                 waits = True
-                if _is_due(study, history, book, claim, now):
-                    final = history.final_hash or bytes(32)
-                    self._send(
-                        "settle", self._fed.contracts.disputes.settle(study.study, number, attempt, final)
-                    )
+                if due is not None:
+                    self._collect(settle_call(self._fed.contracts.claims, book, attempt))
         return waits
 
     def _concerns(self, claim: Claim) -> bool:
         return self._sender.address in (claim.challenger, claim.objector)
+
+    def _collect(self, call: Call) -> None:
+        try:
+            self._send("settle", call)
+        except ContractRevert as exc:
+            if exc.name not in _OVERTAKEN:
+                self._log.warning("settle refused", reason=str(exc))
 
     def _watch_money(self) -> None:
         if self._looked is not None and time.monotonic() - self._looked < _EVERY_SECONDS:
@@ -224,7 +241,11 @@ class Watchtower:
                 )
 
 
-def _is_due(study: StudyHistory, history: RoundHistory, book: ContestBook, claim: Claim, now: int) -> bool:
-    if claim.refuted or claim.era != book.era or history.void:
-        return True
-    return bool(history.final_at) and now >= history.final_at + study.terms["dispute_seconds"]
+def _is_proved(finding: Finding, proof: Proof, refusal: ContractRevert) -> bool:
+    """Whether the contract refuses because this very update, or this very result, was proved wrong before."""
+    place, values = finding.place, refusal.values
+    if (values.get("study"), values.get("round")) != (place.study, place.number):
+        return False
+    if isinstance(proof, UpdateProof):
+        return refusal.name == "AlreadyStruck" and values.get("seat") == proof.seat
+    return refusal.name == "AlreadyRefuted" and values.get("aggregate_hash") == finding.digest
