@@ -105,7 +105,8 @@ def medfed(anvil, tmp_path_factory) -> Terminal:
 
 @pytest.fixture(scope="session")
 def hospitals(medfed) -> list[int]:
-    """Three admitted hospitals with a dataset and 1,000 tokens in the vault each; returns the datasets' numbers."""
+    """Three admitted hospitals with a dataset and 1,000 tokens in the vault each, all of which their operators may lock;
+    returns the datasets' numbers."""
     medfed.ok("patient", "keygen", "patients.json", "--trial")
     wallet = load_wallet(medfed.folder / "patients.json", PASSWORD)
     medfed.ok("dev", "mint", "1000", *(f"admin-{number}.json" for number in (1, 2, 3)))
@@ -136,6 +137,7 @@ def _hospital(medfed, wallet, number) -> int:
         *("--encryption-key", f"hospital-{number}/encryption.json"),
     )
     medfed.ok("vault", "deposit", "1000", "--keystore", f"admin-{number}.json")
+    medfed.ok("vault", "allow", "1000", "--keystore", f"admin-{number}.json")
     return medfed.data("dataset", "register", f"hospital-{number}/hospital.toml", "--uses", "GRU", "--save")[
         "dataset"
     ]
@@ -166,15 +168,24 @@ def new_study(medfed, study_text):
 
 
 @pytest.fixture
-def course(medfed, hospitals, new_study):
-    """A study of one round, which is open; nobody has acted."""
+def new_course(medfed, hospitals, new_study):
+    """Begins a study of one round, which is open and in which nobody has acted; `changes` as for `new_study`."""
     from tests.cli.course import Course
 
-    number = new_study(replace={'stake = "500"': "stake = 0", "rounds = 5": "rounds = 1"})
-    for place in range(1, len(hospitals) + 1):
-        medfed.ok("hospital", "enrol", number, "--hospital", f"hospital-{place}/hospital.toml")
-    medfed.ok("study", "open", number, "--keystore", "sponsor.json")
-    return Course(medfed, number)
+    def begin(**changes) -> Course:
+        number = new_study(replace={"rounds = 5": "rounds = 1"} | changes.get("replace", {}))
+        for place in range(1, len(hospitals) + 1):
+            medfed.ok("hospital", "enrol", number, "--hospital", f"hospital-{place}/hospital.toml")
+        medfed.ok("study", "open", number, "--keystore", "sponsor.json")
+        return Course(medfed, number)
+
+    return begin
+
+
+@pytest.fixture
+def course(new_course):
+    """One without stakes."""
+    return new_course(replace={'stake = "500"': "stake = 0"})
 
 
 @pytest.fixture(scope="session")

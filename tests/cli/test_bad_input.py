@@ -117,7 +117,7 @@ def test_keys(medfed, hospitals, case):
 
 def test_a_wallet_is_no_account(medfed, hospitals):
     """What holds a seed never pays: its seed is not a key."""
-    refuses(medfed("vault", "balance", "patients.json"), 6, "patients.json is no account's keystore")
+    refuses(medfed("vault", "show", "patients.json"), 6, "patients.json is no account's keystore")
 
 
 ACCOUNTS = {
@@ -130,7 +130,7 @@ ACCOUNTS = {
 @pytest.mark.parametrize("case", ACCOUNTS)
 def test_accounts(medfed, case):
     text, part = ACCOUNTS[case]
-    refuses(medfed("vault", "balance", text), 2, part)
+    refuses(medfed("vault", "show", text), 2, part)
 
 
 # -- records -----------------------------------------------------------------------------------------------------------
@@ -198,15 +198,15 @@ def test_studies(medfed, study_text, case):
     before, after, parts = STUDIES[case]
     assert before in study_text
     (medfed.folder / "bad.toml").write_text(study_text.replace(before, after))
-    held = medfed.data("vault", "balance", "sponsor.json")
+    held = medfed.data("vault", "show", "sponsor.json")
     refuses(medfed("study", "create", "bad.toml", "--keystore", "sponsor.json"), 2, *parts)
-    assert medfed.data("vault", "balance", "sponsor.json") == held
+    assert medfed.data("vault", "show", "sponsor.json") == held
 
 
 def test_a_study_without_the_money(medfed, study_text):
     (medfed.folder / "bad.toml").write_text(study_text)
     answer = medfed("study", "create", "bad.toml", "--keystore", "stranger.json")
-    refuses(answer, 2, "has 0 MFT and needs 5,000 MFT")
+    refuses(answer, 2, "has 0 MFT and needs 500 MFT")
 
 
 def test_a_study_that_does_not_exist(medfed, hospitals):
@@ -375,7 +375,7 @@ ROUNDS = {
     "an aggregate with another weight": (
         all_submit,
         (lambda c: c.attest(0, replace(AGGREGATE, weight=32))),
-        "which does not fit the submitted 48",
+        "its updates have 48",
     ),
     "an aggregate of those who did not submit": (
         all_submit,

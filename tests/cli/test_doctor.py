@@ -88,6 +88,26 @@ def test_a_stake_that_is_not_there(medfed, hospitals, new_study):
     medfed.ok("study", "cancel", number, "--keystore", "sponsor.json")
 
 
+def test_a_stake_that_the_daemon_may_not_lock(medfed, hospitals, new_study):
+    """The tokens are there, and the admin account has not allowed enough of them."""
+    number = new_study(replace={'stake = "500"': 'stake = "50"'})
+    used = medfed.data("vault", "show", "admin-1.json")["used"]
+    allow = ("vault", "allow", "--keystore", "admin-1.json")
+    try:
+        medfed.ok(*allow, f"{used / 10**6 + 49}")
+        found = examined(medfed, "hospital-1/hospital.toml")["stake"]
+        assert found["ok"] is False
+        assert (
+            f"Study {number} asks for a stake of 50 MFT and the daemon may lock 49 MFT more" in found["found"]
+        )
+        assert "`medfed vault allow`" in found["found"]
+        medfed.ok(*allow, f"{used / 10**6 + 50}")
+        assert examined(medfed, "hospital-1/hospital.toml")["stake"]["ok"]
+    finally:
+        medfed.ok(*allow, "1000")
+        medfed.ok("study", "cancel", number, "--keystore", "sponsor.json")
+
+
 def test_contracts_that_are_not_of_this_version(medfed, hospitals, tmp_path):
     """Code is compared with what this version's contracts come to, not only looked for."""
     (book,) = (medfed.folder / "state" / "deployments").glob("*.json")

@@ -14,16 +14,19 @@ CONTRACTS = {
     "DatasetRegistry": "datasets",
     "ConsentRegistry": "consents",
     "FederatedRounds": "rounds",
+    "Studies": "studies",
+    "Claims": "claims",
+    "Proofs": "proofs",
+    "Payouts": "payouts",
     "StakeVault": "vault",
-    "Rewards": "rewards",
-    "Disputes": "disputes",
     "ModelMarket": "market",
 }
 BY_CONTRACTS = {
     "DatasetRegistry": {"lock", "unlock"},
-    "Disputes": {"agree"},
-    "FederatedRounds": {"finaliseByTime", "forfeit", "refute", "strikeUpdate"},
-    "StakeVault": {"lock", "unlock", "slash", "fund", "pay", "collect", "disburse"},
+    "FederatedRounds": {"open", "finaliseByTime", "refute", "strike"},
+    "Studies": {"burnLeftOut", "slashLiars", "slashAuthor", "slashCareless", "slashAbsent"},
+    "Claims": {"beginAnew", "refute"},
+    "StakeVault": {"lock", "unlock", "slash", "fund", "pay", "burn", "collect", "disburse"},
 }
 """Called by another contract of the deployment only."""
 ANY_WALLET = {

@@ -152,8 +152,7 @@ class TestPatients:
         assert terminal.data(*claim, "--account", 0)["shares"] == []
         assert "Nothing to claim now" in terminal.ok(*claim, "--account", 0).out
 
-    def test_the_pay_leaves_the_vault(self, world, three, terminal):
-        """Asked for first, paid out when the exit delay is over."""
+    def test_the_pay_leaves_the_vault_at_once(self, world, three, terminal):
         final(world, *three, patient_bps=2000)
         world.client.travel(DISPUTE + 1)
         dataset, wallet = world.members[0].dataset, wallet_file(world, terminal)
@@ -165,15 +164,12 @@ class TestPatients:
             )["shares"]
         )
         withdraw = ("patient", "withdraw", dataset, "--keystore", wallet, "--account", number)
-        asked = terminal.data(*withdraw)
-        assert (asked["withdrawn"], asked["leaving"]) == (0, amount)
-        assert terminal.data(*withdraw)["leaving"] == amount
-        world.client.travel(asked["available_at"] - world.client.head().timestamp)
         receiver = world.sponsor.address
         token = world.contracts.development_token
         before = token.balance(receiver)
         assert terminal.data(*withdraw, "--to", receiver)["withdrawn"] == amount
         assert token.balance(receiver) == before + amount
+        assert terminal.data(*withdraw)["withdrawn"] == 0
         assert "nothing of yours" in terminal.ok(*withdraw).out
 
 
@@ -185,14 +181,15 @@ class TestSweep:
         assert terminal(*sweep).code == 7
         world.client.travel(DISPUTE + 1)
         world.run(*three, cycles=2)
-        world.send(world.sponsor, world.contracts.rounds.refund(study))
+        world.send(world.sponsor, world.contracts.studies.refund(study))
         claimed = sum(event["amount"] for event in world.index.events("Claimed", study=study))
         early = terminal(*sweep)
         assert (early.code, "Swept" in early.out) == (7, False)
-        delay = world.contracts.rewards.sweep_delay()
+        delay = world.contracts.payouts.sweep_delay()
         assert delay >= HALF_YEAR
         world.client.travel(delay)
         answer = terminal.data(*sweep)
         assert answer["sponsor"] == world.sponsor.address
         assert answer["amount"] == REWARD - claimed >= POOL
+        assert answer["burnt"] == 0
         assert terminal(*sweep).code == 7

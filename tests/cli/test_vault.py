@@ -30,9 +30,21 @@ def test_amounts_are_shown_in_full(units, text):
     assert COIN.text(units) == text
 
 
-def balance(medfed, account):
-    found = medfed.data("vault", "balance", account)
-    return found["free"], found["locked"], found["leaving"]
+@pytest.mark.parametrize("text", ["0", "0.0", "-0"])
+def test_nothing_is_an_amount_where_it_makes_sense(text):
+    assert COIN.units(text, zero=True) == 0
+    with pytest.raises(InputError):
+        COIN.units("-1", zero=True)
+
+
+def held(medfed, account):
+    found = medfed.data("vault", "show", account)
+    return found["free"], found["locked"]
+
+
+def allowed(medfed, account):
+    found = medfed.data("vault", "show", account)
+    return found["allowance"], found["used"], found["left"]
 
 
 def test_a_deposit_by_permit_takes_one_transaction(medfed, hospitals):
@@ -43,28 +55,67 @@ def test_a_deposit_by_permit_takes_one_transaction(medfed, hospitals):
     before = client.nonce(address)
     medfed.ok("vault", "deposit", "7", "--permit", "--keystore", "stranger.json", "--to", "relayer.json")
     assert client.nonce(address) == before + 1
-    assert balance(medfed, "relayer.json")[0] == 7_000_000
+    assert held(medfed, "relayer.json")[0] == 7_000_000
 
 
-def test_an_exit_waits_and_can_be_taken_back(medfed, hospitals):
-    key = ("--keystore", "admin-3.json")
-    free, locked, _ = balance(medfed, "admin-3.json")
-    medfed.ok("vault", "exit", "10", *key)
-    assert balance(medfed, "admin-3.json") == (free - 10_000_000, locked, 10_000_000)
-    early = medfed("vault", "withdraw", *key)
-    assert (early.code, "can be withdrawn from second" in early.sentence) == (7, True)
-    medfed.ok("vault", "cancel-exit", *key)
-    assert balance(medfed, "admin-3.json") == (free, locked, 0)
-    medfed.ok("vault", "exit", "10", *key)
-    medfed.ok("dev", "travel", "3600")
-    assert medfed.data("vault", "withdraw", *key, "--to", "stranger.json")["withdrawn"] == 10_000_000
-    too_much = medfed("vault", "exit", "1000000", *key)
-    assert (too_much.code, "deposit more" in too_much.sentence) == (7, True)
+class TestWithdrawing:
+    def test_what_is_free_leaves_at_once(self, medfed, hospitals):
+        key, (free, locked) = ("--keystore", "admin-3.json"), held(medfed, "admin-3.json")
+        token = on_chain(medfed).development_token
+        stranger = medfed.data("key", "address", "stranger.json")["stranger.json"]
+        before = token.balance(stranger)
+        done = medfed.data("vault", "withdraw", "10", *key, "--to", "stranger.json")
+        assert (done["withdrawn"], done["free"]) == (10_000_000, free - 10_000_000)
+        assert token.balance(stranger) == before + 10_000_000
+        assert held(medfed, "admin-3.json") == (free - 10_000_000, locked)
+        too_much = medfed("vault", "withdraw", "1000000", *key)
+        assert (too_much.code, "deposit more" in too_much.sentence) == (7, True)
+
+    def test_a_daemon_s_key_takes_nothing_out(self, medfed, hospitals):
+        """It names its hospital, and is refused."""
+        key = ("--keystore", "operator-3.json", "--account", "admin-3.json")
+        refused = medfed("vault", "withdraw", "1", *key)
+        assert (refused.code, "the hospital's admin account" in refused.sentence) == (7, True)
+
+    def test_what_would_be_lost_stays(self, medfed, hospitals):
+        vault = on_chain(medfed).vault.address
+        refused = medfed("vault", "withdraw", "1", "--keystore", "admin-3.json", "--to", vault)
+        assert (refused.code, "would be lost" in refused.sentence) == (7, True)
+
+
+class TestAllowing:
+    def test_a_daemon_locks_no_more_than_its_hospital_allows(self, medfed, hospitals, new_study):
+        """One unit less than a stake is too little, and the stake counts while it is locked."""
+        study, key = new_study(), ("--keystore", "admin-1.json")
+        used = allowed(medfed, "admin-1.json")[1]
+        enrol = ("hospital", "enrol", study, "--hospital", "hospital-1/hospital.toml")
+        try:
+            medfed.ok("vault", "allow", f"{used / 10**6 + 499.999999:.6f}", *key)
+            refused = medfed(*enrol)
+            assert refused.code != 0
+            assert "medfed vault allow" in refused.sentence
+            told = medfed.ok("vault", "allow", f"{used / 10**6 + 500:.6f}", *key).out
+            assert "500 MFT are left" in " ".join(told.split())
+            medfed.ok(*enrol)
+            assert allowed(medfed, "admin-1.json")[1:] == (used + 500_000_000, 0)
+            shown = " ".join(medfed.ok("vault", "show", "admin-1.json").out.split())
+            assert "0 MFT are left" in shown
+        finally:
+            medfed.ok("vault", "allow", "1000", *key)
+            medfed.ok("study", "cancel", study, "--keystore", "sponsor.json")
+            medfed.ok("study", "release", study, "admin-1.json", "--keystore", "relayer.json")
+        assert allowed(medfed, "admin-1.json")[1] == used
+
+    def test_nothing_can_be_allowed_and_only_by_its_owner(self, medfed, hospitals):
+        medfed.ok("vault", "allow", "0", "--keystore", "relayer.json")
+        assert allowed(medfed, "relayer.json") == (0, 0, 0)
+        thief = medfed("vault", "allow", "5", "--keystore", "operator-1.json", "--account", "admin-1.json")
+        assert (thief.code, "the hospital's admin account" in thief.sentence) == (7, True)
 
 
 def test_tokens_are_taken_by_the_consortium_s_word(medfed, hospitals):
     key = ("--keystore", "consortium.json")
-    token = medfed.data("vault", "balance", "admin-1.json")["token"]
+    token = medfed.data("vault", "show", "admin-1.json")["token"]
     medfed.ok("consortium", "allow-token", token, "--disallow", *key)
     medfed.ok("dev", "mint", "1", "stranger.json")
     refused = medfed("vault", "deposit", "1", "--keystore", "stranger.json")
@@ -109,17 +160,86 @@ def test_a_hospital_changes_its_own_keys_and_name(medfed, hospitals):
     key = ("--keystore", "admin-3.json")
     medfed.ok("key", "new", "spare.json", "--trial")
     medfed.ok("key", "encryption", "spare-encryption.json", "--trial")
-    medfed.ok("consortium", "rotate-operator", "spare.json", *key)
-    medfed.ok("consortium", "rotate-encryption-key", "spare-encryption.json", *key)
-    medfed.ok("consortium", "describe", "--name", "\x1b[31mSaint [red]Anna", *key)
+    medfed.ok("consortium", "rotate-operator", "admin-3.json", "spare.json", *key)
+    medfed.ok("consortium", "rotate-encryption-key", "admin-3.json", "spare-encryption.json", *key)
+    medfed.ok("consortium", "describe", "admin-3.json", "--name", "\x1b[31mSaint [red]Anna", *key)
     found = standing(medfed, 3)
     assert found["operator"] == medfed.data("key", "address", "spare.json")["spare.json"]
     assert found["encryption_key"] != before["encryption_key"]
     told = medfed.ok("consortium", "list").out
     assert "Saint [red]Anna" in told
     assert "\x1b" not in told, "a hospital's name moves nobody's cursor"
-    medfed.ok("consortium", "rotate-operator", before["operator"], *key)
-    medfed.ok("consortium", "describe", "--name", "Hospital 3", *key)
+    itself = medfed("consortium", "rotate-operator", "admin-3.json", "admin-3.json", *key)
+    assert (itself.code, "its daemon needs another one" in itself.sentence) == (7, True)
+    other = medfed("consortium", "rotate-operator", "admin-2.json", "stranger.json", *key)
+    assert (other.code, "is not the admin account of hospital" in other.sentence) == (7, True)
+    medfed.ok("consortium", "rotate-operator", "admin-3.json", before["operator"], *key)
+    medfed.ok("consortium", "describe", "admin-3.json", "--name", "Hospital 3", *key)
+
+
+class TestRecovery:
+    """A hospital that has lost its admin key gets another one from the consortium, if it does not object for 30 days."""
+
+    NOTICE = 30 * 86_400
+    CONSORTIUM = ("--keystore", "consortium.json")
+
+    @pytest.fixture
+    def lost(self, medfed):
+        """A hospital of its own, so that the others keep their keys; returns the address of its lost account."""
+        names = [f"{name}-lost.json" for name in ("admin", "operator", "new")]
+        if not (medfed.folder / names[0]).exists():
+            medfed.ok("key", "new", *names, "--trial")
+            medfed.ok("dev", "fund", *names)
+            medfed.ok("dev", "mint", "50", "admin-lost.json")
+            medfed.ok("vault", "deposit", "50", "--keystore", "admin-lost.json")
+            medfed.ok("key", "encryption", "lost-encryption.json", "--trial")
+            medfed.ok(
+                *("consortium", "admit", "admin-lost.json", "operator-lost.json", "--name", "Lost"),
+                *("--encryption-key", "lost-encryption.json", *self.CONSORTIUM),
+            )
+        return medfed.data("key", "address", "admin-lost.json")["admin-lost.json"]
+
+    def propose(self, medfed):
+        return medfed.data(
+            "consortium", "propose-admin", "admin-lost.json", "new-lost.json", *self.CONSORTIUM
+        )
+
+    def lost_one(self, medfed):
+        (found,) = [each for each in medfed.data("consortium", "list") if each["name"] == "Lost"]
+        return found
+
+    def test_the_hospital_objects_with_its_daemon_s_key(self, medfed, lost):
+        proposed = self.propose(medfed)
+        assert self.lost_one(medfed)["proposed_admin"] == proposed["admin"]
+        assert f"{proposed['admin']} is proposed" in medfed.ok("consortium", "list").out
+        stranger = medfed("consortium", "veto-admin", lost, "--keystore", "stranger.json")
+        assert (stranger.code, "may not veto" in stranger.sentence) == (7, True)
+        medfed.ok("consortium", "veto-admin", lost, "--keystore", "operator-lost.json")
+        assert self.lost_one(medfed)["proposed_admin"] is None
+        gone = medfed("consortium", "accept-admin", lost, "--keystore", "new-lost.json")
+        assert (gone.code, "No other admin account is proposed" in gone.sentence) == (7, True)
+
+    def test_the_consortium_takes_it_back(self, medfed, lost):
+        self.propose(medfed)
+        medfed.ok("consortium", "withdraw-admin", lost, *self.CONSORTIUM)
+        assert self.lost_one(medfed)["proposed_admin"] is None
+
+    def test_the_new_key_takes_over_after_the_notice(self, medfed, lost):
+        """Runs last: from then on it alone takes tokens out, under the hospital's old name."""
+        effective = self.propose(medfed)["effective_at"]
+        accept = ("consortium", "accept-admin", lost, "--keystore", "new-lost.json")
+        early = medfed(*accept)
+        assert (early.code, f"runs until second {effective}" in early.sentence) == (7, True)
+        medfed.ok("dev", "travel", self.NOTICE)
+        assert medfed.data(*accept)["hospital"] == lost
+        new = medfed.data("key", "address", "new-lost.json")["new-lost.json"]
+        assert self.lost_one(medfed)["admin"] == new
+        withdraw = ("vault", "withdraw", "50", "--account", lost, "--keystore")
+        assert medfed(*withdraw, "admin-lost.json").code == 7
+        assert medfed.data(*withdraw, "new-lost.json")["to"] == new
+        assert held(medfed, lost) == (0, 0)
+        shown = " ".join(medfed.ok("vault", "show", lost).out.split())
+        assert f"{new} is the admin account of {lost} now" in shown
 
 
 def test_datasets_have_versions_and_an_end(medfed, hospitals):

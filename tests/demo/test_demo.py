@@ -78,8 +78,10 @@ def test_a_revoked_record_is_absent_from_later_rounds(embedded):
 
 
 def test_money_is_conserved(embedded):
-    """What hospitals earned and the sponsor got back is what was put in, but for roundings."""
-    assert 0 <= 3_000 * 10**6 - sum(embedded["payouts"].values()) < 100
+    """What hospitals earned and the sponsor got back is what was put in; roundings are left in the study's pot."""
+    assert sum(embedded["payouts"].values()) + embedded["left"] == embedded["reward"] == 300 * 10**6
+    assert 0 <= embedded["left"] < 100
+    assert embedded["burnt"] == 0
 
 
 def test_a_table_fits_eighty_columns(embedded, capsys, monkeypatch):

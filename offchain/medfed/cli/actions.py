@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medfed.chain.calls import Call, Receipt
+from medfed.chain.calls import Call, Event, Receipt
 from medfed.chain.clock import ChainClock
 from medfed.chain.contracts import rule_creation
+from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.consents import SignedMessage, Skipped
 from medfed.chain.contracts.datasets import DatasetInfo
-from medfed.chain.contracts.rounds import ScoreMode, StudyTerms
+from medfed.chain.contracts.studies import ScoreMode, StudyTerms
 from medfed.chain.contracts.vault import Permit
 from medfed.chain.deployment import Deployment
 from medfed.chain.keys import Account
@@ -29,7 +30,7 @@ from medfed.learning.models import complete_study
 from medfed.protocol import purposes as duo
 from medfed.protocol.canonical import canonical_json
 from medfed.protocol.cid import digest_of
-from medfed.protocol.commitments import Aggregate
+from medfed.protocol.commitments import seats_in
 from medfed.protocol.documents import RuleSpec, StudyDraft
 from medfed.protocol.typed import (
     GrantMessage,
@@ -40,6 +41,7 @@ from medfed.protocol.typed import (
     consent_domain,
     digest,
 )
+from medfed.rounds.contests import read_contest, settle_call
 from medfed.rounds.federation import Federation, OnChain
 from medfed.rounds.history import read_round, read_study
 from medfed.rounds.reviews import due_tally, is_reviewed
@@ -48,6 +50,7 @@ from medfed.types import Address, Cid, DatasetId, HospitalId, RoundNumber, Seat,
 
 __all__ = [
     "BATCH",
+    "Absences",
     "Offer",
     "admit",
     "claim",
@@ -59,6 +62,7 @@ __all__ = [
     "record_absences",
     "register_dataset",
     "relay",
+    "settle",
     "sign_grant",
     "sign_narrow",
     "sign_revoke",
@@ -74,7 +78,6 @@ _GAS_PER_WALLET = 230_000
 _GAS_PER_BATCH = 400_000
 _SIGNATURE_DAYS = 7
 _PERMIT_SECONDS = 3600
-_NOTHING = Aggregate(bytes(32), bytes(32), bytes(32), 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,30 +209,65 @@ def _afford(place: OnChain, account: Address, token: Address, amount: int) -> No
 
 
 def claim(federation: Federation, sender: Sender, study: StudyId, seat: Seat) -> dict[RoundNumber, int]:
-    """Claim all that a seat has earned and that is unlocked; returns the amount by round.
+    """Claim all that a seat has earned and that is unlocked, many rounds at a time; returns the amount by round.
 
     Reviews that await their tally are tallied first.
     """
     federation.sync()
-    history, rounds = read_study(federation.index, study), federation.contracts.rounds
-    now = ChainClock(federation.client).estimate()
-    for value in range(1, history.rounds + 1) if is_reviewed(history) else ():
-        number = RoundNumber(value)
-        place = history, read_round(federation.index, study, number)
-        if (call := due_tally(federation.index, federation.contracts.rewards, *place, now)) is not None:
+    index, payouts = federation.index, federation.contracts.payouts
+    history, now = read_study(index, study), ChainClock(federation.client).estimate()
+    rounds = (read_round(index, study, RoundNumber(value)) for value in range(1, history.rounds + 1))
+    for each in rounds if is_reviewed(history) else ():
+        if (call := due_tally(index, payouts, history, each, now)) is not None:
             sender.send(call)
+    federation.sync()
     paid: dict[RoundNumber, int] = {}
-    for call in due_claims(federation.index, rounds, history, seat, now):
-        for event in rounds.events(sender.send(call)):
-            if event.name == "Claimed":
-                paid[RoundNumber(event["round"])] = event["amount"]
+    for call in due_claims(index, payouts, history, seat, now):
+        for event in payouts.events(sender.send(call)):
+            paid[RoundNumber(event["round"])] = event["amount"]
     return paid
 
 
-def record_absences(federation: Federation, sender: Sender, study: StudyId, number: RoundNumber) -> Receipt:
-    """Warn or slash those that were silent in a round, or that its result left out."""
-    result = read_round(federation.index, study, number).result
-    return sender.send(federation.contracts.disputes.record_absences(study, number, result or _NOTHING))
+@dataclass(frozen=True, slots=True)
+class Absences:
+    """The seats that were warned for an absence, and what others lost for one."""
+
+    warned: list[Seat]
+    slashed: dict[Seat, int]
+
+
+def record_absences(federation: Federation, sender: Sender, study: StudyId, number: RoundNumber) -> Absences:
+    """Warn or slash those that were silent in a round, or did nothing for one that ended void."""
+    contracts = federation.contracts
+    receipt = sender.send(contracts.claims.record_absences(study, number))
+    (recorded,) = contracts.studies.events(receipt)
+    taken = {e["account"]: e["amount"] for e in contracts.vault.events(receipt) if e.name == "Slashed"}
+    seats = seats_in(recorded["slashed"])
+    hospitals = contracts.rounds.hospitals_of(study, recorded["slashed"])
+    slashed = {seat: taken[hospital] for seat, hospital in zip(seats, hospitals, strict=True)}
+    return Absences(seats_in(recorded["warned"]), slashed)
+
+
+def settle(federation: Federation, sender: Sender, study: StudyId, number: RoundNumber) -> list[Event]:
+    """End the claims of a round that are not settled yet; returns what became of their bonds. Raises `InputError` while the
+    round is open and nobody proved a claim wrong; the contract says when bonds are locked."""
+    federation.sync()
+    history = read_round(federation.index, study, number)
+    book, claims = (
+        read_contest(federation.index, read_study(federation.index, study), history),
+        federation.contracts.claims,
+    )
+    settled: list[Event] = []
+    for attempt, claim in enumerate(book.claims):
+        if claim.state is AttemptState.SETTLED:
+            continue
+        if not (history.ended_at or claim.refuted or claim.era != book.era):
+            raise InputError(
+                f"Round {number} of study {study} is open; its claims are settled when it has ended."
+            )
+        receipt = sender.send(settle_call(claims, book, attempt))
+        settled += [event for event in claims.events(receipt) if event.name == "AttemptSettled"]
+    return settled
 
 
 # -- consent by signature --------------------------------------------------------------------------------------------
@@ -379,17 +417,16 @@ def create_study(
         dispute_seconds=offer.dispute_seconds,
         max_weight=spec.codec_spec.max_weight,
         attester_bps=offer.attester_bps,
-        words=spec.size,
-        steps=spec.codec.steps,
         claim_seconds=offer.claim_seconds,
         max_attempts=offer.max_attempts if spec.rule.per_chunk else 0,
         bond=offer.stake if offer.bond is None else offer.bond,
         score_mode=_score_mode(offer.score_mode),
         patient_bps=offer.patient_bps,
         sponsor_fee_bps=offer.sponsor_fee_bps,
+        training=spec.vectors,
     )
-    receipt = sender.send(contracts.rounds.create_study(terms))
-    return contracts.rounds.created(receipt), receipt
+    receipt = sender.send(contracts.studies.create(terms))
+    return contracts.studies.created(receipt), receipt
 
 
 def _score_mode(name: str) -> ScoreMode:

@@ -25,12 +25,14 @@ class Coin:
         self.symbol = symbol
         self._unit = Decimal(10) ** decimals
 
-    def units(self, text: str) -> int:
-        """An amount that a person wrote, in smallest units. Raises `InputError`."""
+    def units(self, text: str, *, zero: bool = False) -> int:
+        """An amount that a person wrote, in smallest units; `zero` takes 0, too. Raises `InputError`."""
         try:
             amount = Decimal(text)
         except InvalidOperation:
             raise InputError(f"{text!r} is no amount; write a number such as 12.5.") from None
+        if zero and amount == 0:
+            return 0
         if not amount.is_finite() or len(amount.as_tuple().digits) > _DIGITS or not 0 < amount < _MOST:
             raise InputError(f"An amount is a number above zero, of at most {_DIGITS} digits, not {text}.")
         units = amount * self._unit

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, show, table
+from medfed.cli.output import JsonFlag, show, table, when
+
+if TYPE_CHECKING:
+    from medfed.chain.history import HospitalRecord
+    from medfed.rounds.federation import OnChain
+    from medfed.types import HospitalId
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="consortium",
-    help="Admit and suspend hospitals. Allow tokens, pause what is new, change a hospital's own keys.",
+    help="Admit and suspend hospitals. Allow tokens, pause what is new, change or recover a hospital's keys.",
     no_args_is_help=True,
 )
 
@@ -23,11 +28,20 @@ Keystore = Annotated[
 ]
 Pauser = Annotated[Path, typer.Option("--keystore", help="Keystore of the account with the pauser's role.")]
 Admin = Annotated[Path, typer.Option("--keystore", help="Keystore of the hospital's admin account.")]
+Hospital = Annotated[
+    str,
+    typer.Argument(help="The hospital: the account that it was admitted with, an address or keystore file."),
+]
 
 
 @app.command("admit")
 def admit(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    hospital: Annotated[str, typer.Argument(help="The hospital's admin account: address or keystore file.")],
+    hospital: Annotated[
+        str,
+        typer.Argument(
+            help="The hospital's admin account, from now on the hospital's name on the chain: address or keystore file."
+        ),
+    ],
     operator: Annotated[str, typer.Argument(help="The account that its daemon signs with.")],
     name: Annotated[str, typer.Option(help="Its name, published with its description.")],
     encryption_key: Annotated[
@@ -55,37 +69,34 @@ def admit(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 @app.command("suspend")
 def suspend(
-    hospital: Annotated[str, typer.Argument(help="The hospital's admin account.")],
+    hospital: Hospital,
     keystore: Keystore,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Suspend a hospital. It neither enrols nor submits nor attests until it is reinstated."""
-    _change("suspend", hospital, keystore, password_file, as_json)
+    """Suspend a hospital. It neither enrols nor submits nor attests until it is reinstated.
+
+    Its stake and pay are not touched, and rounds do not count it as absent: anyone may abstain for it.
+    """
+    whose = _sent("suspend", hospital, (keystore, password_file))
+    _tell_state(whose, "suspended", as_json)
 
 
 @app.command("reinstate")
 def reinstate(
-    hospital: Annotated[str, typer.Argument(help="The hospital's admin account.")],
+    hospital: Hospital,
     keystore: Keystore,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Let a suspended hospital take part again."""
-    _change("reinstate", hospital, keystore, password_file, as_json)
+    whose = _sent("reinstate", hospital, (keystore, password_file))
+    _tell_state(whose, "reinstated", as_json)
 
 
-def _change(what: str, hospital: str, keystore: Path, password_file: Path | None, as_json: bool) -> None:
-    from medfed.cli.run import open_account, open_chain, open_sender, party
-    from medfed.types import HospitalId
-
-    place = open_chain()
-    sender = open_sender(place, open_account(keystore, password_file))
-    account = HospitalId(party(hospital))
-    calls = place.contracts.consortium
-    sender.send(calls.suspend(account) if what == "suspend" else calls.reinstate(account))
-    done = {"suspend": "suspended", "reinstate": "reinstated"}[what]
-    show({"hospital": account, "state": done}, as_json=as_json, render=lambda: f"{account} is {done}.")
+def _tell_state(hospital: HospitalId, state: str, as_json: bool) -> None:
+    data = {"hospital": hospital, "state": state}
+    show(data, as_json=as_json, render=lambda: f"{hospital} is {state}.")
 
 
 @app.command("allow-token")
@@ -130,37 +141,36 @@ def _pause(wanted: bool, keystore: Path, password_file: Path | None, as_json: bo
     from medfed.cli.run import open_account, open_chain, open_sender
 
     place = open_chain()
-    sender = open_sender(place, open_account(keystore, password_file))
-    # Two contracts, two transactions: whichever is done already is left alone, so that a killed command can be run again.
-    for contract in (place.contracts.rounds, place.contracts.vault):
-        if contract.is_paused() != wanted:
-            sender.send(contract.pause() if wanted else contract.unpause())
+    sender, vault = open_sender(place, open_account(keystore, password_file)), place.contracts.vault
+    if vault.is_paused() != wanted:  # so that it can be said twice
+        sender.send(vault.pause() if wanted else vault.unpause())
     text = "New studies, enrolments and deposits are " + ("paused." if wanted else "taken again.")
     show({"paused": wanted}, as_json=as_json, render=lambda: text)
 
 
 @app.command("rotate-operator")
 def rotate_operator(
+    hospital: Hospital,
     operator: Annotated[str, typer.Argument(help="The new operator: address or keystore file.")],
     keystore: Admin,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Give a hospital another operator. For a key that is lost or stolen; the old one counts no more."""
-    from medfed.cli.run import open_account, open_chain, open_sender, party
+    from medfed.cli.run import party
 
-    place, account = open_chain(), party(operator)
-    sender = open_sender(place, open_account(keystore, password_file))
-    sender.send(place.contracts.consortium.rotate_operator(account))
+    account = party(operator)
+    whose = _sent("rotate_operator", hospital, (keystore, password_file), account)
     show(
-        {"hospital": sender.address, "operator": account},
+        {"hospital": whose, "operator": account},
         as_json=as_json,
-        render=lambda: f"{account} is the operator of {sender.address} now.",
+        render=lambda: f"{account} is the operator of {whose} now.",
     )
 
 
 @app.command("rotate-encryption-key")
 def rotate_encryption_key(
+    hospital: Hospital,
     encryption_key: Annotated[
         str, typer.Argument(help="The new public key: hex digits, or the file of `medfed key encryption`.")
     ],
@@ -170,20 +180,19 @@ def rotate_encryption_key(
 ) -> None:
     """Publish a hospital's new encryption key."""
     from medfed.chain.encryption import published_key
-    from medfed.cli.run import open_account, open_chain, open_sender
 
-    key, place = published_key(encryption_key), open_chain()
-    sender = open_sender(place, open_account(keystore, password_file))
-    sender.send(place.contracts.consortium.rotate_encryption_key(key))
+    key = published_key(encryption_key)
+    whose = _sent("rotate_encryption_key", hospital, (keystore, password_file), key)
     show(
-        {"hospital": sender.address, "encryption_key": key.hex()},
+        {"hospital": whose, "encryption_key": key.hex()},
         as_json=as_json,
-        render=lambda: f"{sender.address} has the encryption key {key.hex()} now.",
+        render=lambda: f"{whose} has the encryption key {key.hex()} now.",
     )
 
 
 @app.command("describe")
 def describe(
+    hospital: Hospital,
     name: Annotated[str, typer.Option(help="The hospital's name.")],
     keystore: Admin,
     password_file: PasswordFile = None,
@@ -191,18 +200,124 @@ def describe(
 ) -> None:
     """Publish another description of a hospital."""
     from medfed.cli import actions
-    from medfed.cli.run import open_account, open_federation, open_sender
+    from medfed.cli.run import open_account, open_federation, open_sender, party
     from medfed.protocol.cid import digest_of
+    from medfed.types import HospitalId
 
     federation = open_federation()
-    sender = open_sender(federation, open_account(keystore, password_file))
-    cid = actions.describe_hospital(federation, {"name": name})
-    sender.send(federation.contracts.consortium.update_metadata(digest_of(cid)))
-    show(
-        {"hospital": sender.address, "name": name, "description": cid},
-        as_json=as_json,
-        render=lambda: f"{sender.address} is called {name} now.",
+    sender, whose = (
+        open_sender(federation, open_account(keystore, password_file)),
+        HospitalId(party(hospital)),
     )
+    cid = actions.describe_hospital(federation, {"name": name})
+    sender.send(federation.contracts.consortium.update_metadata(whose, digest_of(cid)))
+    show(
+        {"hospital": whose, "name": name, "description": cid},
+        as_json=as_json,
+        render=lambda: f"{whose} is called {name} now.",
+    )
+
+
+# -- a lost admin key ------------------------------------------------------------------------------------------------
+
+
+@app.command("propose-admin")
+def propose_admin(
+    hospital: Hospital,
+    admin: Annotated[
+        str,
+        typer.Argument(
+            help="The hospital's new account: address or keystore file. No other hospital's, and new."
+        ),
+    ],
+    keystore: Keystore,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Propose another admin account for a hospital. When it has lost the key of its own.
+
+    A notice of 30 days begins. Until it is over the hospital can object (`veto-admin`) with the old key, if that is not lost
+    after all, or with its daemon's key; then the new account takes over (`accept-admin`). Stakes, pay, datasets and seats
+    stay the hospital's all the while. Another proposal for the same hospital takes the place of this one.
+    """
+    from medfed.cli.run import open_chain, party
+
+    account = party(admin)
+    whose = _sent("propose_admin", hospital, (keystore, password_file), account)
+    proposal = open_chain().contracts.consortium.proposal(whose)
+    assert proposal is not None  # just made
+    lines = [
+        f"{account} may become the admin account of {whose} from {when(proposal.effective_at)} UTC on.",
+        "Until it has, the hospital can object with `medfed consortium veto-admin`.",
+    ]
+    data = {"hospital": whose, "admin": account, "effective_at": proposal.effective_at}
+    show(data, as_json=as_json, render=lambda: lines)
+
+
+@app.command("withdraw-admin")
+def withdraw_admin(
+    hospital: Hospital, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
+) -> None:
+    """Take a proposed admin account back. The hospital's own stays."""
+    whose = _sent("withdraw_admin", hospital, (keystore, password_file))
+    show(
+        {"hospital": whose},
+        as_json=as_json,
+        render=lambda: f"No other admin account is proposed for {whose}.",
+    )
+
+
+@app.command("veto-admin")
+def veto_admin(
+    hospital: Hospital,
+    keystore: Annotated[
+        Path,
+        typer.Option(
+            "--keystore",
+            help="Keystore of the hospital's admin account, or of its operator while the hospital is active.",
+        ),
+    ],
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Object to a proposed admin account. As the hospital; it is then proposed no more."""
+    whose = _sent("veto_admin", hospital, (keystore, password_file))
+    text = f"The proposal for {whose} is over; its admin account stays."
+    show({"hospital": whose}, as_json=as_json, render=lambda: text)
+
+
+@app.command("accept-admin")
+def accept_admin(
+    hospital: Hospital,
+    keystore: Annotated[Path, typer.Option("--keystore", help="Keystore of the account that is proposed.")],
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Become a hospital's admin account. When the notice of its proposal is over.
+
+    From now on this key takes the hospital's tokens out, says what its daemon may lock and rotates its keys, and the old
+    one does not. The hospital keeps the address that it was admitted with as its name on the chain.
+    """
+    from medfed.cli.run import keystore_address
+
+    whose = _sent("accept_admin", hospital, (keystore, password_file))
+    admin = keystore_address(keystore)
+    lines = [
+        f"{admin} is the admin account of {whose} now, and the old one is not.",
+        f"Name the hospital where a command asks: `medfed vault withdraw AMOUNT --account {whose}`.",
+    ]
+    show({"hospital": whose, "admin": admin}, as_json=as_json, render=lambda: lines)
+
+
+def _sent(what: str, hospital: str, key: tuple[Path, Path | None], *further: object) -> HospitalId:
+    """Send one of the consortium's calls about a hospital, which is returned."""
+    from medfed.cli.run import open_account, open_chain, open_sender, party
+    from medfed.types import HospitalId
+
+    place, whose = open_chain(), HospitalId(party(hospital))
+    sender = open_sender(place, open_account(*key))
+    sender.send(getattr(place.contracts.consortium, what)(whose, *further))
+    return whose
 
 
 @app.command("list")
@@ -214,23 +329,35 @@ def list_hospitals(as_json: JsonFlag = False) -> None:
 
     federation = open_federation()
     found, names = hospitals(federation.index), hospital_names(federation)
-    data = [
-        {
-            "hospital": h.hospital,
-            "name": names[h.hospital],
-            "operator": h.operator,
-            "encryption_key": h.encryption_key.hex(),
-            "active": h.active,
-        }
-        for h in found
-    ]
-    rows = [
-        (names[h.hospital] + ("" if h.active else ", suspended"), f"{h.hospital}\n{h.operator} operates it")
-        for h in found
-    ]
+    data = [_hospital_facts(federation, each, names[each.hospital]) for each in found]
+    rows = [(facts["name"] + ("" if facts["active"] else ", suspended"), _accounts(facts)) for facts in data]
     empty = "No hospital is admitted; `medfed consortium admit` admits one."
     show(
         data,
         as_json=as_json,
         render=lambda: table("Hospitals", ["Name", "Accounts"], rows) if rows else empty,
     )
+
+
+def _hospital_facts(place: OnChain, record: HospitalRecord, name: str) -> dict[str, Any]:
+    proposal = place.contracts.consortium.proposal(record.hospital)
+    return {
+        "hospital": record.hospital,
+        "name": name,
+        "admin": record.admin,
+        "operator": record.operator,
+        "encryption_key": record.encryption_key.hex(),
+        "active": record.active,
+        "proposed_admin": proposal.admin if proposal else None,
+        "effective_at": proposal.effective_at if proposal else 0,
+    }
+
+
+def _accounts(facts: dict[str, Any]) -> str:
+    lines = [str(facts["hospital"]), f"{facts['operator']} operates it"]
+    if facts["admin"] != facts["hospital"]:
+        lines.append(f"{facts['admin']} is its admin account")
+    if facts["proposed_admin"]:
+        since = when(facts["effective_at"])
+        lines += [f"{facts['proposed_admin']} is proposed", f"as admin account from {since} UTC on"]
+    return "\n".join(lines)

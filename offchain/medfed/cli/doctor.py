@@ -12,6 +12,8 @@ from medfed.cli.output import JsonFlag, in_words, show
 
 if TYPE_CHECKING:
     from medfed.config import HospitalConfig
+    from medfed.rounds.federation import OnChain
+    from medfed.rounds.history import StudyHistory
     from medfed.types import HospitalId
 
 __all__ = ["doctor"]
@@ -27,7 +29,7 @@ def doctor(
 ) -> None:
     """Try everything that is needed, say what is wrong.
 
-    Chain, contracts and store; with --hospital also its data, keys, policy, dataset and stake.
+    Chain, contracts and store; with --hospital also its data, keys, policy, dataset, stake and what its daemon may lock.
     One line for each, and what to do where something is wrong. Exit code 2 when something is.
     """
     checks: list[Check] = [("chain", _chain), ("contracts", _contracts), ("store", _store)]
@@ -80,7 +82,7 @@ def _contracts() -> str:
             f"{wrong[0].subject} is wrong: {wrong[0].found or 'not as this version made it'}; "
             "ask the consortium for the right addresses, or use the version that was deployed."
         )
-    return f"all {len(book.contracts)} are as this version made them; studies so far: {contracts.rounds.study_count()}"
+    return f"all {len(book.contracts)} are as this version made them; studies so far: {contracts.studies.study_count()}"
 
 
 def _store() -> str:
@@ -211,9 +213,7 @@ def _dataset(config: HospitalConfig) -> str:
 
 def _stake(config: HospitalConfig) -> str:
     from medfed.cli.run import open_federation
-    from medfed.errors import OutOfFunds
     from medfed.rounds.history import read_study, study_ids
-    from medfed.types import Address
 
     federation, hospital = open_federation(), _hospital(config)
     studies = [read_study(federation.index, number) for number in study_ids(federation.index)]
@@ -223,13 +223,29 @@ def _stake(config: HospitalConfig) -> str:
         if not study.rounds
         and not study.ended
         and study.enrolment(hospital) is None
-        and study.terms["stake"] <= config.policy.largest_stake
+        and study.terms.stake <= config.policy.largest_stake
     ]
     for study in waiting:
-        free = federation.contracts.vault.balance(Address(hospital), study.terms["token"]).free
-        if free < study.terms["stake"]:
-            raise OutOfFunds(
-                f"Study {study.study} asks for a stake of {study.terms['stake']} and {hospital} has {free} free; "
-                "deposit more with `medfed vault deposit`."
-            )
-    return f"enough for what could be joined now; studies that wait: {len(waiting)}"
+        _check_stake(federation, hospital, study)
+    return f"enough, and allowed, for what could be joined now; studies that wait: {len(waiting)}"
+
+
+def _check_stake(place: OnChain, hospital: HospitalId, study: StudyHistory) -> None:
+    """Raise `OutOfFunds` for a study whose stake the hospital's daemon cannot lock."""
+    from medfed.cli.amounts import coin_of
+    from medfed.errors import OutOfFunds
+    from medfed.types import Address
+
+    vault, account, stake = place.contracts.vault, Address(hospital), study.terms.stake
+    coin = coin_of(place, study.terms.token)
+    asks = f"Study {study.study} asks for a stake of {coin.text(stake)}"
+    free, allowance = vault.balance(account, coin.address).free, vault.allowance(account, coin.address)
+    if free < stake:
+        raise OutOfFunds(
+            f"{asks} and {hospital} has {coin.text(free)} free; deposit more with `medfed vault deposit`."
+        )
+    if allowance.left < stake:
+        raise OutOfFunds(
+            f"{asks} and the daemon may lock {coin.text(allowance.left)} more; its admin account allows "
+            f"{coin.text(allowance.used + stake)} in all with `medfed vault allow`."
+        )

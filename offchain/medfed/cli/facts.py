@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from medfed.cli.amounts import Coin, coin_of
 from medfed.cli.names import hospital_names
 from medfed.cli.output import in_words, printable, table
 from medfed.errors import MedFedError
@@ -12,12 +13,12 @@ from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import seats_in
 from medfed.protocol.phase import Phase, phase_of, quorum_of, training_ends, voidable_at
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study
+from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, read_round, read_study
 from medfed.rounds.models import find_model
 from medfed.rounds.study import fetch_spec
 from medfed.types import RoundNumber, Seat, StudyId
 
-__all__ = ["rendered", "sentence", "study_facts"]
+__all__ = ["pays", "rendered", "sentence", "study_facts"]
 
 _NAMED = 6
 """More hospitals than this are counted in a table, not named."""
@@ -30,47 +31,62 @@ def study_facts(federation: Federation, number: StudyId, now: int) -> dict[str, 
     study = read_study(federation.index, number)
     known = hospital_names(federation)
     names = {entry.seat: known.get(entry.hospital, entry.hospital) for entry in study.enrolments}
-    rounds = [
-        _round(study, read_round(federation.index, number, RoundNumber(value)), names, now)
-        for value in range(1, study.rounds + 1)
+    histories = [
+        read_round(federation.index, number, RoundNumber(value)) for value in range(1, study.rounds + 1)
     ]
+    rounds = [_round(federation, study, history, names, now) for history in histories]
+    money = _money(federation, study)
     registered = find_model(federation.index, number)
     return {
         "study": int(number),
         "title": _title(federation, study),
         "state": study.ended or ("running" if study.rounds else "enrolling"),
         "sponsor": study.sponsor,
-        "spec": cid_from_digest(study.terms["spec"]),
-        "token": study.terms["token"],
-        "reward_per_round": study.terms["reward_per_round"],
-        "stake": study.terms["stake"],
-        "min_hospitals": study.terms["min_hospitals"],
-        "max_hospitals": study.terms["max_hospitals"],
-        "enrol_deadline": study.terms["enrol_deadline"],
+        "spec": cid_from_digest(study.terms.spec),
+        "token": study.terms.token,
+        "reward_per_round": study.terms.reward_per_round,
+        "stake": study.terms.stake,
+        "min_hospitals": study.terms.min_hospitals,
+        "max_hospitals": study.terms.max_hospitals,
+        "enrol_deadline": study.terms.enrol_deadline,
         "ended_at": study.ended_at,
-        "pay_at": _pay_at(federation, study, rounds),
-        "hospitals": [
-            {
-                "seat": int(entry.seat),
-                "name": names[entry.seat],
-                "hospital": entry.hospital,
-                "dataset": int(entry.dataset),
-                "version": entry.version,
-                "records": entry.records,
-            }
-            for entry in study.enrolments
-        ],
-        "rounds_planned": study.terms["rounds"],
+        "undone_from": int(study.undone_from),
+        "pay_at": max(
+            (history.unlocked_at(study.terms) for history in histories if pays(history)), default=0
+        ),
+        "settled_at": study.settled_at,
+        "hospitals": [_hospital(study, entry, names[entry.seat]) for entry in study.enrolments],
+        "rounds_planned": study.terms.rounds,
         "rounds": rounds,
+        "money": money,
+        "remarks": _remarks(federation, study, rounds, money),
         "registered_at": 0 if registered is None else registered.registered_at,
     }
 
 
-def _round(study: StudyHistory, history: RoundHistory, names: Mapping[Seat, str], now: int) -> dict[str, Any]:
+def _hospital(study: StudyHistory, entry: Enrolment, name: str) -> dict[str, Any]:
+    """A seat, and what became of its stake: locked, lost to a proof, or released (what was left of it)."""
+    lost, released = study.stakes_lost >> entry.seat & 1, study.released >> entry.seat & 1
+    return {
+        "seat": int(entry.seat),
+        "name": name,
+        "hospital": entry.hospital,
+        "dataset": int(entry.dataset),
+        "version": entry.version,
+        "records": entry.records,
+        "stake": "lost" if lost else "released" if released else "locked",
+        "barred_from": int(study.barred.get(entry.seat, 0)),
+    }
+
+
+def _round(
+    federation: Federation, study: StudyHistory, history: RoundHistory, names: Mapping[Seat, str], now: int
+) -> dict[str, Any]:
     facts = history.facts(study.terms)
     phase = phase_of(facts, now)
     deadline = {Phase.TRAINING: training_ends, Phase.AGGREGATING: voidable_at}.get(phase, lambda _: 0)(facts)
     result = history.result
+    lacking = federation.index.events("BytesLacking", study=study.study, round=history.number)
     return {
         "round": int(history.number),
         "phase": phase.name.lower(),
@@ -78,9 +94,18 @@ def _round(study: StudyHistory, history: RoundHistory, names: Mapping[Seat, str]
         "deadline": deadline,
         "submitted": _named(sorted(history.updates), names),
         "abstained": _named(sorted(history.abstained), names),
+        "struck": _named(sorted(history.struck), names),
+        "lacking": {names[Seat(e["seat"])]: _named(seats_in(e["missing"]), names) for e in lacking},
         "attested": _named(seats_in(history.attested), names),
+        "answerable": _named(seats_in(history.answerable), names),
         "weight": history.weight,
         "included": _named(seats_in(result.included), names) if result else [],
+        "left_out": _named(seats_in(history.left_out), names),
+        "left_out_burnt": history.burnt,
+        "compensation": history.compensation,
+        "compensated": _named(sorted(history.updates.keys() - history.struck), names)
+        if history.compensation
+        else [],
         "aggregate": cid_from_digest(result.cid) if result else "",
         "model": cid_from_digest(result.model) if result else "",
     }
@@ -97,13 +122,62 @@ def _title(federation: Federation, study: StudyHistory) -> str:
         return ""
 
 
-def _pay_at(federation: Federation, study: StudyHistory, rounds: list[dict[str, Any]]) -> int:
-    """When the last final round's pay unlocks; 0 while none is final."""
-    finals = [entry["round"] for entry in rounds if entry["phase"] == "final"]
-    if not finals:
-        return 0
-    last = read_round(federation.index, study.study, RoundNumber(finals[-1]))
-    return int(last.final_at + study.terms["dispute_seconds"])
+def pays(history: RoundHistory) -> bool:
+    """Whether a round pays anybody, of those that have ended."""
+    return history.stands or history.undone or (history.void and history.compensation > 0)
+
+
+def _money(federation: Federation, study: StudyHistory) -> dict[str, int]:
+    """What a study took from stakes and bonds, where that went, and what was burnt; smallest units."""
+    named = {
+        "slashed": "Slashed",
+        "challengers": "ChallengerPaid",
+        "compensations": "Kept",
+        "burnt": "Burnt",
+    }
+    return {
+        key: sum(event["amount"] for event in federation.index.events(name, study=study.study))
+        for key, name in named.items()
+    }
+
+
+def _remarks(
+    federation: Federation, study: StudyHistory, rounds: list[dict[str, Any]], money: Mapping[str, int]
+) -> list[str]:
+    """What went otherwise than planned, in words."""
+    odd = ("struck", "answerable", "left_out", "lacking")
+    if not any(money.values()) and not any(entry[name] for entry in rounds for name in odd):
+        return []
+    coin = coin_of(federation, study.terms.token)
+    return [text for entry in rounds for text in _round_remarks(entry, coin)] + _money_remarks(money, coin)
+
+
+def _money_remarks(money: Mapping[str, int], coin: Coin) -> list[str]:
+    if not any(money.values()):
+        return []
+    parts = {"who proved it": money["challengers"], "those that it harmed": money["compensations"]}
+    went = "".join(f", {coin.text(amount)} went to {who}" for who, amount in parts.items() if amount)
+    return [
+        f"Taken from stakes and bonds: {coin.text(money['slashed'])}{went}. Burnt, so nobody's: {coin.text(money['burnt'])}."
+    ]
+
+
+def _round_remarks(entry: Mapping[str, Any], coin: Coin) -> Iterator[str]:
+    head, unpaid = f"Round {entry['round']}:", "who attested to it are paid nothing from this round on"
+    if entry["phase"] == "refuted":
+        yield f"{head} its result was proved wrong; {unpaid}: {', '.join(entry['answerable'])}."
+    if entry["struck"]:
+        yield f"{head} proved wrong was the update of {', '.join(entry['struck'])}."
+    if entry["phase"] == "tainted":
+        yield f"{head} that update is in its result; {unpaid}: {', '.join(entry['answerable'])}."
+    if entry["left_out"]:
+        burnt = f"; burnt is what that would have had, {coin.text(entry['left_out_burnt'])}"
+        yield f"{head} left out was the update of {', '.join(entry['left_out'])}{burnt}."
+    if entry["compensation"]:
+        amount = coin.text(entry["compensation"])
+        yield f"{head} {amount} of a lost stake are for {', '.join(entry['compensated'])}."
+    for who, missing in entry["lacking"].items():
+        yield f"{head} {who} cannot get the bytes of {', '.join(missing)}."
 
 
 def sentence(facts: dict[str, Any], now: int) -> str:
@@ -113,11 +187,21 @@ def sentence(facts: dict[str, Any], now: int) -> str:
         return _enrolling(facts, now)
     if state == "running":
         return _running(facts, rounds[-1], now)
-    finals = sum(entry["phase"] == "final" for entry in rounds)
-    done = f"{state.capitalize()}: {finals} of {facts['rounds_planned']} rounds are final"
-    if not finals:
-        return f"{done}; stakes are free, the sponsor is refunded by `medfed study refund {facts['study']}`."
-    left = facts["pay_at"] - now
+    return _over(facts, now)
+
+
+def _over(facts: dict[str, Any], now: int) -> str:
+    standing, undone = _standing(facts), facts["undone_from"]
+    done = f"{facts['state'].capitalize()}: {len(standing)} of {facts['rounds_planned']} rounds are final"
+    if undone:
+        later = ", and later ones are built on it" if undone < len(facts["rounds"]) else ""
+        done += f"; the result of round {undone} was undone by a proof{later}"
+    if not facts["pay_at"]:
+        refund = f"`medfed study refund {facts['study']}`"
+        left = facts["settled_at"] - now
+        free = f"stakes are free in {in_words(left)}" if left > 0 else "stakes are free"
+        return f"{done}; {free}, then the sponsor is refunded by {refund}."
+    left = max(facts["pay_at"], facts["settled_at"]) - now
     return f"{done}; pay and stakes " + (f"unlock in {in_words(left)}." if left > 0 else "are unlocked.")
 
 
@@ -148,17 +232,27 @@ def _running(facts: dict[str, Any], last: dict[str, Any], now: int) -> str:
     return f"{head} the next one opens."
 
 
+def _standing(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The final rounds that nothing is wrong with, as far as proofs go: also none before them was undone."""
+    end = facts["undone_from"] or len(facts["rounds"]) + 1
+    return [entry for entry in facts["rounds"] if entry["phase"] == "final" and entry["round"] < end]
+
+
 def rendered(facts: dict[str, Any], now: int) -> list[Any]:
     """A study for a terminal: title, sentence, a table of rounds, the newest model."""
     title = f"Study {facts['study']}" + (f": {facts['title']}" if facts["title"] else "")
     parts: list[Any] = [title, sentence(facts, now)]
     if facts["hospitals"]:
-        columns = ["Seat#", "Hospital", "Dataset#", "Version#", "Records#"]
-        rows = [(h["seat"], h["name"], h["dataset"], h["version"], h["records"]) for h in facts["hospitals"]]
+        columns = ["Seat#", "Hospital", "Dataset#", "Version#", "Records#", "Stake"]
+        rows = [
+            (h["seat"], h["name"], h["dataset"], h["version"], h["records"], h["stake"])
+            for h in facts["hospitals"]
+        ]
         parts.append(table("Hospitals", columns, rows))
     if facts["rounds"]:
         parts.append(_rounds(facts))
-    models = [entry["model"] for entry in facts["rounds"] if entry["model"]]
+    parts += facts["remarks"]
+    models = [entry["model"] for entry in _standing(facts)]
     parts += [f"Model {models[-1]}"] if models else []
     registered = f"Its model is registered; `medfed model show {facts['study']}` has the licence's terms."
     return parts + ([registered] if facts["registered_at"] else [])

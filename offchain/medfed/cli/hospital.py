@@ -105,21 +105,28 @@ def policy(
 def enrol(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
     """Take a seat in a study by hand.
 
-    For a policy that does not enrol by itself; it still has to allow the study.
+    For a policy that does not enrol by itself; it still has to allow the study. The contract is told which spec was looked at,
+    and that no larger stake than the policy's may be locked. The hospital's admin account has to allow its daemon to lock the
+    stake (`medfed vault allow`).
     """
+    from medfed.cli.amounts import coin_of
     from medfed.nodes.enrolling import Enrolling
+    from medfed.protocol.cid import cid_from_digest
+    from medfed.rounds.federation import OnChain
     from medfed.rounds.history import read_study
     from medfed.types import StudyId
 
     site, head = _site(hospital, home)
-    Enrolling(site).by_hand(read_study(site.index, StudyId(study)), head)
-    show(
-        {"study": study, "hospital": site.id},
-        as_json=as_json,
-        render=lambda: (
-            f"The hospital has a seat in study {study}; its stake is locked until the study is over."
-        ),
-    )
+    found = read_study(site.index, StudyId(study))
+    Enrolling(site).by_hand(found, head)
+    spec, stake = cid_from_digest(found.terms.spec), found.terms.stake
+    coin = coin_of(OnChain(site.client, site.contracts), found.terms.token)
+    lines = [
+        f"The hospital has a seat in study {study}; {coin.text(stake)} are locked until the study is over.",
+        f"Spec {spec}",
+    ]
+    data = {"study": study, "hospital": site.id, "spec": spec, "stake": stake}
+    show(data, as_json=as_json, render=lambda: lines)
 
 
 @app.command("hold")

@@ -26,9 +26,9 @@ def register_model(federation: Federation, sender: Sender, study: StudyId) -> li
     contracts, rounds = federation.contracts, read_rounds(federation.index, history)
     last = due_registration(contracts.market, history, rounds)
     now = ChainClock(federation.client).estimate()
-    tallies = (due_tally(federation.index, contracts.rewards, history, each, now) for each in rounds)
+    tallies = (due_tally(federation.index, contracts.payouts, history, each, now) for each in rounds)
     calls = [call for call in tallies if call is not None]
-    calls += [*due_credits(federation.index, contracts.market, rounds), last]
+    calls += [*due_credits(federation.index, contracts.market, history, rounds), last]
     receipts = [sender.send(call) for call in calls]
     federation.sync()
     return receipts

@@ -81,8 +81,8 @@ def _facts(federation: Federation, number: int) -> dict[str, Any]:
         "terms": [_terms(federation, version, terms) for version, terms in enumerate(found.terms, 1)],
         "for_sale": found.offer[0] if found.offer else None,
         "sold": len(licences(federation.index, found.study)),
-        "sponsor_bps": study.terms["sponsor_fee_bps"],
-        "patient_bps": study.terms["patient_bps"],
+        "sponsor_bps": study.terms.sponsor_fee_bps,
+        "patient_bps": study.terms.patient_bps,
         "shares": [
             {
                 "seat": int(entry.seat),
@@ -215,7 +215,7 @@ def terms(  # noqa: PLR0913, PLR0917 - one parameter for each option
         wanted = Terms(Address("0x" + "00" * 20), 0, 0, False, bytes(32))
     else:
         coin = coin_of(federation, token)
-        units = 0 if price == "0" else coin.units(price)
+        units = coin.units(price, zero=True)
         wanted = Terms(coin.address, units, days * _DAY, transferable, _text_digest(federation, licence))
     sender = open_sender(federation, open_account(keystore, password_file))
     version = market.version_set(sender.send(market.set_terms(number, wanted)))
@@ -271,7 +271,7 @@ def buy(
     found = read_model(federation.index, StudyId(model))
     version, wanted = _offer(found)
     coin = coin_of(federation, wanted.token)
-    limit = wanted.price if not most else 0 if most == "0" else coin.units(most)
+    limit = coin.units(most, zero=True) if most else wanted.price
     sender = open_sender(federation, open_account(keystore, password_file))
     receiver = party(to) if to else sender.address
     number, fee = buy_licence(federation, sender, (found.study, version, wanted), limit, receiver)

@@ -64,7 +64,8 @@ def _revenue(federation: Federation, found: ModelHistory, token: Address) -> dic
 
     study, names = read_study(federation.index, found.study), hospital_names(federation)
     fees = federation.contracts.market.fees(found.study, token)
-    book = FeeBook(study.terms, {Seat(seat): share for seat, share in enumerate(found.shares)}, fees)
+    shared = {Seat(seat): share for seat, share in enumerate(found.shares)}
+    book = FeeBook(study.terms, shared, found.finals, fees)
     shares: dict[str, tuple[str, int]] = {
         entry.hospital: (names.get(entry.hospital, entry.hospital), book.due(entry.seat))
         for entry in study.enrolments
@@ -142,7 +143,7 @@ def _calls_for(federation: Federation, found: ModelHistory, account: Address) ->
     from medfed.errors import InputError
 
     market, study = federation.contracts.market, found.study
-    seat, sponsor = _seat(federation, found, account), federation.contracts.rounds.study(study).sponsor
+    seat, sponsor = _seat(federation, found, account), federation.contracts.rounds.enrolment(study).sponsor
     calls: list[Call] = []
     for token in _tokens(found):
         calls += [market.claim_fees(study, seat, token)] if seat is not None else []

@@ -8,7 +8,7 @@ import typer
 
 from medfed.cli import patient_sign
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, in_words, show, table, when
+from medfed.cli.output import JsonFlag, show, table
 from medfed.cli.study_round import Anyone, Number
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ _LINKS = (
 
 
 def scores(study: Number, as_json: JsonFlag = False) -> None:
-    """Show what each hospital is paid by. Round by round: weights, or what the reviews came to and who reviewed."""
+    """Show what each hospital is paid by. Round by round: weights, or what the reviews came to and who reviewed.
+
+    A round whose result was undone pays those whom no proof was against; a void one may share out a lost stake.
+    """
+    from medfed.cli.facts import pays
     from medfed.cli.run import open_federation
     from medfed.rounds.history import read_round, read_study
     from medfed.types import RoundNumber, StudyId
@@ -38,9 +42,9 @@ def scores(study: Number, as_json: JsonFlag = False) -> None:
     found = read_study(federation.index, StudyId(study))
     numbers = [RoundNumber(value) for value in range(1, found.rounds + 1)]
     histories = [read_round(federation.index, found.study, number) for number in numbers]
-    data = [_facts(federation, found, history) for history in histories if history.final_at]
+    data = [_facts(federation, found, history) for history in histories if pays(history)]
     rows = [
-        (facts["round"], facts["by"], seat, said["score"], f"{said['share']:.1%}", said["reviewed"])
+        (facts["round"], _paid_by(facts), seat, said["score"], f"{said['share']:.1%}", said["reviewed"])
         for facts in data
         for seat, said in facts["seats"].items()
     ]
@@ -49,12 +53,16 @@ def scores(study: Number, as_json: JsonFlag = False) -> None:
     show(data, as_json=as_json, render=lambda: table(f"Study {study}", columns, rows) if rows else empty)
 
 
+def _paid_by(facts: dict[str, Any]) -> str:
+    return f"{facts['by']}, of a lost stake" if facts["compensation"] else str(facts["by"])
+
+
 def _facts(federation: Federation, study: StudyHistory, history: RoundHistory) -> dict[str, Any]:
-    """What a final round's seats are paid by; scores that are still open are left out."""
-    from medfed.chain.contracts.rounds import ScoreMode
+    """What the seats of a round that pays are paid by; scores that are still open are left out."""
+    from medfed.chain.contracts.studies import ScoreMode
     from medfed.rounds.reviews import read_reviews, read_tally
 
-    index, mode = federation.index, ScoreMode(study.terms["score_mode"])
+    index, mode = federation.index, ScoreMode(study.terms.score_mode)
     tallied = read_tally(index, history) if mode == ScoreMode.REVIEWED else None
     reviews = read_reviews(index, history)
     committed = {
@@ -67,39 +75,50 @@ def _facts(federation: Federation, study: StudyHistory, history: RoundHistory) -
         by, said = "reviews", tallied
     elif mode == ScoreMode.REVIEWED and tallied is None and committed:
         by = "reviews to come"
-    earning = history.result.included if history.result is not None else 0
+    earning, kept = history.submitted, 1.0
+    if history.result is not None:
+        # What the left-out updates weigh is burnt, whatever the reviews say.
+        earning, kept = (
+            history.result.included,
+            history.result.weight / history.weight if by == "reviews" else 1.0,
+        )
+    barred = {seat for seat in said if not study.pays(seat, history.number)}
     words = {True: "revealed", False: "committed"}
     total = sum(said.values())
     seats: dict[int, dict[str, Any]] = {}
     for seat, score in sorted(said.items()):
-        earns = earning >> seat & 1 and seat not in history.struck
+        earns = earning >> seat & 1 and seat not in history.struck | barred
         seats[int(seat)] = {
             "score": score if earns else 0,
-            "share": score / total if earns and total else 0.0,
+            "share": score / total * kept if earns and total else 0.0,
             "reviewed": words[seat in reviews] if seat in committed else "",
             "said": list(reviews.get(seat, ())),
         }
-    return {"round": int(history.number), "mode": mode.name.lower(), "by": by, "seats": seats}
+    facts = {"round": int(history.number), "mode": mode.name.lower(), "by": by, "seats": seats}
+    return facts | {"compensation": history.compensation}
 
 
 def sweep(
     study: Number, keystore: Anyone, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Give the sponsor what nobody claimed. A long time after the study has ended; anyone may."""
+    """Give the sponsor what nobody claimed. A long time after the study has ended; anyone may.
+
+    What nobody claimed of a lost stake is burnt: nothing that was slashed is ever the sponsor's.
+    """
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.types import StudyId
 
     place = open_chain()
-    rewards, number = place.contracts.rewards, StudyId(study)
-    receipt = open_sender(place, open_account(keystore, password_file)).send(rewards.sweep(number))
-    (swept,) = [event for event in rewards.events(receipt) if event.name == "Swept"]
-    coin = coin_of(place, place.contracts.rounds.study(number).token)
-    show(
-        {"study": study, "sponsor": swept["sponsor"], "amount": swept["amount"]},
-        as_json=as_json,
-        render=lambda: f"{coin.text(swept['amount'])} went to the sponsor's free balance in the vault.",
-    )
+    payouts, number = place.contracts.payouts, StudyId(study)
+    receipt = open_sender(place, open_account(keystore, password_file)).send(payouts.sweep(number))
+    (swept,) = payouts.events(receipt)
+    coin = coin_of(place, place.contracts.rounds.enrolment(number).token)
+    lines = [f"{coin.text(swept['amount'])} went to the sponsor's free balance in the vault."]
+    if swept["burnt"]:
+        lines.append(f"{coin.text(swept['burnt'])} of a lost stake, which nobody claimed, are burnt.")
+    data = {name: swept[name] for name in ("study", "sponsor", "amount", "burnt")}
+    show(data, as_json=as_json, render=lambda: lines)
 
 
 def claim(
@@ -159,28 +178,17 @@ def withdraw(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take what you claimed out of the vault. First it asks, and says when to come back; then it pays out."""
+    """Take what you claimed out of the vault. All of it, at once."""
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_chain, open_sender, open_wallet, party
 
     place, index = open_chain(), dataset if number is None else number
     account = open_wallet(keystore, password_file).account(index)
     coin, vault, receiver = coin_of(place, token), place.contracts.vault, party(to) if to else account.address
-    sender, now = open_sender(place, account), place.client.head().timestamp
-    leaving = vault.exit(account.address, coin.address)
-    paid = leaving.amount if leaving.amount and leaving.available_at <= now else 0
-    if paid:
-        sender.send(vault.withdraw(coin.address, receiver))
     free = vault.balance(account.address, coin.address).free
-    if free and (paid or not leaving.amount):
-        sender.send(vault.request_exit(coin.address, free))
-    left = vault.exit(account.address, coin.address)
-    lines = [f"{coin.text(paid)} went to {receiver}."] if paid else []
-    if left.amount:
-        lines.append(
-            f"{coin.text(left.amount)} can be withdrawn in {in_words(left.available_at - now)}, from "
-            f"{when(left.available_at)} UTC on; call this again then."
-        )
-    data = {"patient": account.address, "withdrawn": paid, "to": receiver}
-    data |= {"leaving": left.amount, "available_at": left.available_at}
-    show(data, as_json=as_json, render=lambda: lines or ["There is nothing of yours in the vault."])
+    if free:
+        call = vault.withdraw(account.address, coin.address, free, receiver)
+        open_sender(place, account).send(call)
+    text = f"{coin.text(free)} went to {receiver}." if free else "There is nothing of yours in the vault."
+    data = {"patient": account.address, "withdrawn": free, "to": receiver}
+    show(data, as_json=as_json, render=lambda: text)

@@ -9,7 +9,7 @@ import typer
 
 from medfed.cli import rewards, study_export, study_round
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, in_words, show, table
+from medfed.cli.output import JsonFlag, in_words, note, show, table
 
 if TYPE_CHECKING:
     from medfed.protocol.documents import Schema
@@ -75,8 +75,12 @@ def create(
     ] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Post a study. Its spec and initial model are published, the rewards of all its rounds are paid in."""
-    from medfed.cli import actions
+    """Post a study. Its spec and initial model are published, the rewards of all its rounds are paid in.
+
+    It tells the price of a lie: what the fewest hospitals that can make a wrong result final lose for it, against what may
+    be paid before it has to be proved. Where the price is the lower of the two, it warns.
+    """
+    from medfed.cli import actions, lie_price
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.cli.study_file import read_study_file
@@ -84,6 +88,9 @@ def create(
     federation = open_federation()
     coin = coin_of(federation, token)
     draft, offer = read_study_file(file, coin)
+    price = lie_price.lie_price(offer, draft.rounds, federation.contracts.vault.challenger_bps())
+    if price.is_low:
+        note(lie_price.warning(price, coin))
     sender = open_sender(federation, open_account(keystore, password_file))
     study, receipt = actions.create_study(federation, sender, draft, coin.address, offer)
     total = coin.text(offer.reward_per_round * draft.rounds)
@@ -91,7 +98,8 @@ def create(
         f"Study {study} is posted with {total} for {draft.rounds} rounds; "
         f"hospitals may enrol for {in_words(offer.enrol_seconds)}."
     )
-    show({"study": int(study), "gas": receipt.gas_used}, as_json=as_json, render=lambda: text)
+    data = {"study": int(study), "gas": receipt.gas_used, "price_of_a_lie": price}
+    show(data, as_json=as_json, render=lambda: [text, lie_price.told(price, coin)])
 
 
 @app.command("list")
@@ -176,8 +184,22 @@ def cancel(
 def refund(
     study: Number, keystore: Anyone, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Give the sponsor back what nobody earned. Once the study has ended; anyone may."""
-    _send("refund", "refunded", study, (keystore, password_file), as_json)
+    """Give the sponsor back what no round pays. The rewards of rounds that never became final; anyone may.
+
+    Once the study and its disputes are over.
+    Nothing that was slashed is part of it.
+    """
+    from medfed.cli.amounts import coin_of
+    from medfed.cli.run import open_account, open_chain, open_sender
+    from medfed.types import StudyId
+
+    place = open_chain()
+    studies, sender = place.contracts.studies, open_sender(place, open_account(keystore, password_file))
+    (refunded,) = studies.events(sender.send(studies.refund(StudyId(study))))
+    coin = coin_of(place, place.contracts.rounds.enrolment(StudyId(study)).token)
+    text = f"Study {study} is refunded: {coin.text(refunded['amount'])} are the sponsor's, free in the vault."
+    data = {"study": study, "sponsor": refunded["sponsor"], "amount": refunded["amount"]}
+    show(data, as_json=as_json, render=lambda: text)
 
 
 def _send(what: str, done: str, study: int, key: tuple[Path, Path | None], as_json: bool) -> None:
@@ -196,6 +218,8 @@ for _command, _name in (
     (study_round.attest, "attest"),
     (study_round.bring_attestations, "bring-attestations"),
     (study_round.absences, "absences"),
+    (study_round.lack, "lack"),
+    (study_round.settle, "settle"),
     (study_round.claim, "claim"),
     (study_round.release, "release"),
     (rewards.scores, "scores"),

@@ -58,14 +58,14 @@ features = [
 ]
 
 [offer]                     # amounts as text are whole tokens, as numbers smallest units; times are seconds
-reward_per_round = "1000"
-stake = "500"               # each hospital's, given back after the study
+reward_per_round = "100"
+stake = "500"               # each hospital's, given back after the study: what a lie costs
 enrol_seconds = 86400
 min_hospitals = 3
 max_voids = 2               # so many void rounds abort the study
 training_seconds = 3600
 aggregating_seconds = 3600
-dispute_seconds = 600       # pay and stakes unlock after it
+dispute_seconds = 600       # how long a round's result can be proved wrong; pay and stakes unlock after it
 attester_bps = 1000         # share of those who recompute and attest (who review, where reviews pay), in 1/10,000
 score_mode = "weight"       # what the rest is shared out by: "weight" (consented patients), "equal", or "reviewed": hospitals
                             # score each other's updates on records of their own, see docs/incentives.md
@@ -73,7 +73,7 @@ patient_bps = 0             # share of a round's reward, and of licence fees, th
 sponsor_fee_bps = 1000      # your share of the finished model's licence fees, in 1/10,000
 max_attempts = 4            # claims of a round's result without a quorum; 0 where only a quorum may end a round
 claim_seconds = 3600        # how long such a claim can be objected to
-bond = "500"                # what it puts at stake, and what a stranger's objection does
+bond = "250"                # at most half of the stake: what it puts at stake, and what a stranger's objection does
 """
 
 

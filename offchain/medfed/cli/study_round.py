@@ -12,6 +12,8 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, show, when
 
 if TYPE_CHECKING:
+    from medfed.chain.calls import Event
+    from medfed.cli.amounts import Coin
     from medfed.protocol.commitments import Aggregate
     from medfed.rounds.federation import Federation, OnChain
     from medfed.types import Seat, StudyId
@@ -24,14 +26,18 @@ __all__ = [
     "attest",
     "bring_attestations",
     "claim",
+    "lack",
     "release",
+    "settle",
 ]
 
 Number = Annotated[int, typer.Argument(help="The study's number.", min=1)]
 Round = Annotated[int, typer.Argument(help="The round's number.", min=1)]
 Anyone = Annotated[Path, typer.Option("--keystore", help="Keystore of whoever pays the gas.")]
 Operator = Annotated[Path, typer.Option("--keystore", help="Keystore of the hospital's operator.")]
-Hospital = Annotated[str, typer.Argument(help="The hospital: its admin or operator account, or a keystore.")]
+Hospital = Annotated[
+    str, typer.Argument(help="The hospital: the account it was admitted with, its operator, or a keystore.")
+]
 
 _FORMAT = "medfed/attestation/1"
 _SIGNATURE_BYTES = 65
@@ -42,12 +48,15 @@ def abstain(
     number: Round,
     keystore: Anyone,
     hospital: Annotated[
-        str, typer.Option(help="A suspended hospital to abstain for (default: the keystore's own).")
+        str, typer.Option(help="A hospital that cannot submit, to abstain for (default: the keystore's own).")
     ] = "",
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Be present in a round without work. Without pay, too. Anyone may do so for a suspended hospital."""
+    """Be present in a round without work. Without pay, too. Anyone may do so for a suspended hospital.
+
+    Or for one that submits no more, since an update or an attestation of it was proved wrong.
+    """
     from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.types import RoundNumber, StudyId
 
@@ -76,9 +85,11 @@ def attest(
     """Recompute a round and attest to it.
 
     Every update is fetched, checked and added. Updates whose bytes cannot be had or are wrong are left out, and said.
+    Answer only for what was recomputed: whoever attests to a wrong result loses its whole stake.
     """
     from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.rounds.attest import recompute_round
+    from medfed.rounds.history import read_round
     from medfed.types import RoundNumber, StudyId
 
     federation, account = open_federation(), open_account(keystore, password_file)
@@ -89,7 +100,9 @@ def attest(
     for file in (found.aggregate_file, found.model_file):
         federation.store.put(file)
     if sign is None:
-        open_sender(federation, account).send(federation.contracts.rounds.attest(*place, found.aggregate))
+        others = read_round(federation.index, *place[:2]).left_out_updates(found.aggregate.included)
+        call = federation.contracts.rounds.attest(*place, found.aggregate, others)
+        open_sender(federation, account).send(call)
         done = f"Seat {seat} attests to {_hex(digest)} in round {number} of study {study}."
     else:
         signature = account.sign_digest(_attestation(federation, place[0], number, digest))
@@ -106,20 +119,26 @@ def bring_attestations(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring signed attestations. Those of one round, in one transaction; anyone may."""
-    from medfed.cli.run import open_account, open_chain, open_sender
+    """Bring signed attestations. Those of one round, in one transaction; anyone may.
+
+    One that counts already, or does not count any more, is no reason for the others not to count.
+    """
+    from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.errors import InputError
+    from medfed.rounds.history import read_round
     from medfed.types import RoundNumber, Seat, StudyId
 
     read = [_read_attestation(file) for file in files]
     first = read[0]
     if any(entry[0][:2] != first[0][:2] or entry[1] != first[1] for entry in read):
         raise InputError("The files attest to different rounds or results; bring those that agree.")
-    place = open_chain()
-    sender = open_sender(place, open_account(keystore, password_file))
+    federation = open_federation()
+    sender = open_sender(federation, open_account(keystore, password_file))
     signatures = {Seat(seat): signature for (_, _, seat), _, signature in sorted(read, key=lambda e: e[0][2])}
     study, number = StudyId(first[0][0]), RoundNumber(first[0][1])
-    sender.send(place.contracts.rounds.attest_by_sig(study, number, first[1], signatures))
+    others = read_round(federation.index, study, number).left_out_updates(first[1].included)
+    rounds = federation.contracts.rounds
+    sender.send(rounds.attest_by_sig(study, number, first[1], signatures, others))
     show(
         {"study": study, "round": number, "seats": sorted(signatures)},
         as_json=as_json,
@@ -134,18 +153,27 @@ def absences(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Record who was silent in a round. Or left out of its result: a warning, then a bounded slash; anyone may."""
+    """Record who was silent in a round. Or did nothing for a void one: a warning, then a bounded slash; anyone may.
+
+    In a study's first round there is no warning: who was silent there never took part. In a round that ended void although
+    enough had submitted, a submitter is absent that neither attested, objected, claimed nor said whose bytes it lacks. A
+    hospital that was suspended in the round is not absent, and nobody is where nobody submitted.
+    """
     from medfed.cli import actions
+    from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.types import RoundNumber, StudyId
 
     federation = open_federation()
     sender = open_sender(federation, open_account(keystore, password_file))
-    receipt = actions.record_absences(federation, sender, StudyId(study), RoundNumber(number))
-    events = federation.contracts.disputes.events(receipt)
-    data = [{"event": event.name, **event.values} for event in events]
-    lines = [f"Seat {event['seat']}: {event.name}" for event in events if "seat" in event.values]
-    show(data, as_json=as_json, render=lambda: "\n".join(lines))
+    found = actions.record_absences(federation, sender, StudyId(study), RoundNumber(number))
+    coin = coin_of(federation, federation.contracts.rounds.enrolment(StudyId(study)).token)
+    lines = [f"Seat {seat} is warned." for seat in found.warned]
+    lines += [
+        f"Seat {seat} loses {coin.text(amount)} of its stake." for seat, amount in found.slashed.items()
+    ]
+    data = {"study": study, "round": number, "warned": found.warned, "slashed": found.slashed}
+    show(data, as_json=as_json, render=lambda: lines)
 
 
 def claim(
@@ -155,7 +183,10 @@ def claim(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Claim a hospital's unlocked pay. It goes to its free balance in the vault; anyone may."""
+    """Claim a hospital's unlocked pay. It goes to its free balance in the vault; anyone may.
+
+    For all of its rounds that can be claimed: final ones, and void ones in which a lost stake is shared out.
+    """
     from medfed.cli import actions
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_federation, open_sender
@@ -165,10 +196,10 @@ def claim(
     sender = open_sender(federation, open_account(keystore, password_file))
     seat = _seat(federation, StudyId(study), hospital)
     paid = actions.claim(federation, sender, StudyId(study), seat)
-    coin = coin_of(federation, federation.contracts.rounds.study(StudyId(study)).token)
+    coin = coin_of(federation, federation.contracts.rounds.enrolment(StudyId(study)).token)
     data = {"study": study, "seat": int(seat), "paid": {int(key): value for key, value in paid.items()}}
     lines = [f"Round {key}: {coin.text(value)}" for key, value in paid.items()]
-    lines = lines or [_nothing_to_claim(federation, study)]
+    lines = lines or [_nothing_to_claim(federation, StudyId(study), seat)]
     show(data, as_json=as_json, render=lambda: "\n".join(lines))
 
 
@@ -180,29 +211,88 @@ def release(
     as_json: JsonFlag = False,
 ) -> None:
     """Free a hospital's stake and dataset. Once the study and its disputes are over; anyone may."""
+    from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.types import StudyId
 
     place = open_chain()
-    sender = open_sender(place, open_account(keystore, password_file))
+    sender, studies = open_sender(place, open_account(keystore, password_file)), place.contracts.studies
     seat = _seat(place, StudyId(study), hospital)
-    sender.send(place.contracts.rounds.release(StudyId(study), seat))
+    (released,) = studies.events(sender.send(studies.release(StudyId(study), seat)))
+    coin = coin_of(place, place.contracts.rounds.enrolment(StudyId(study)).token)
+    left = coin.text(released["amount"])
     show(
-        {"study": study, "seat": int(seat)},
+        {"study": study, "seat": int(seat), "amount": released["amount"]},
         as_json=as_json,
-        render=lambda: f"The stake and the dataset of seat {seat} in study {study} are free.",
+        render=lambda: f"Of seat {seat} in study {study} {left} of stake and the dataset are free.",
     )
 
 
+def lack(
+    study: Number,
+    number: Round,
+    keystore: Operator,
+    missing: Annotated[
+        list[int],
+        typer.Option("--missing", help="A seat whose bytes nobody serves you; once for each.", min=0, max=63),
+    ],
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say whose bytes nobody serves you. So that a round which ends void does not count you as absent."""
+    from medfed.cli.run import open_account, open_chain, open_sender
+    from medfed.protocol.commitments import bitmap
+    from medfed.types import RoundNumber, Seat, StudyId
+
+    place = open_chain()
+    sender = open_sender(place, open_account(keystore, password_file))
+    seat, seats = _seat(place, StudyId(study), sender.address), sorted({Seat(each) for each in missing})
+    sender.send(place.contracts.claims.lack(StudyId(study), RoundNumber(number), seat, bitmap(seats)))
+    named = ", ".join(map(str, seats))
+    show(
+        {"study": study, "round": number, "seat": int(seat), "missing": seats},
+        as_json=as_json,
+        render=lambda: f"Seat {seat} lacks the bytes of seat {named} in round {number} of study {study}.",
+    )
+
+
+def settle(
+    study: Number,
+    number: Round,
+    keystore: Anyone,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give back the bonds of a round's claims. Those of liars are slashed and shared out; anyone may."""
+    from medfed.cli import actions
+    from medfed.cli.amounts import coin_of
+    from medfed.cli.run import open_account, open_federation, open_sender
+    from medfed.types import RoundNumber, StudyId
+
+    federation = open_federation()
+    sender = open_sender(federation, open_account(keystore, password_file))
+    settled = actions.settle(federation, sender, StudyId(study), RoundNumber(number))
+    coin = coin_of(federation, federation.contracts.rounds.enrolment(StudyId(study)).token)
+    lines = [_settlement(event, coin) for event in settled]
+    lines = lines or [f"No claim of round {number} of study {study} awaits that."]
+    show([event.values for event in settled], as_json=as_json, render=lambda: lines)
+
+
+def _settlement(event: Event, coin: Coin) -> str:
+    taken = {"its author": event["from_author"], "who objected": event["from_objector"]}
+    lost = " and ".join(f"{who} lost {coin.text(amount)}" for who, amount in taken.items() if amount)
+    return f"Claim {event['attempt']} is settled: {lost or 'all bonds are free'}."
+
+
 def _seat(place: OnChain, study: StudyId, hospital: str) -> Seat:
-    """The seat of a hospital that is named by its admin or its operator. Raises `InputError`."""
+    """The seat of a hospital that is named by its own account or its operator's. Raises `InputError`."""
     from medfed.cli.run import party
     from medfed.errors import InputError
     from medfed.types import HospitalId
 
     account = party(hospital)
-    admin = place.contracts.consortium.hospital_of(account) or HospitalId(account)
-    seat = place.contracts.rounds.seat_of(study, admin)
+    admitted = place.contracts.consortium.hospital_of(account) or HospitalId(account)
+    seat = place.contracts.rounds.seat_of(study, admitted)
     if seat is None:
         raise InputError(
             f"{account} has no seat in study {study}; `medfed study show {study}` lists who has."
@@ -210,16 +300,16 @@ def _seat(place: OnChain, study: StudyId, hospital: str) -> Seat:
     return seat
 
 
-def _nothing_to_claim(federation: Federation, number: int) -> str:
-    from medfed.chain.clock import ChainClock
-    from medfed.cli.facts import study_facts
-    from medfed.types import StudyId
+def _nothing_to_claim(federation: Federation, study: StudyId, seat: Seat) -> str:
+    from medfed.rounds.history import read_round, read_study
+    from medfed.rounds.settle import unpaid_rounds
 
-    now = ChainClock(federation.client).estimate()
-    pay_at = study_facts(federation, StudyId(number), now)["pay_at"]
-    if pay_at > now:
-        return f"Nothing to claim now; the last round's pay unlocks at {when(pay_at)} UTC."
-    return "Nothing to claim: all that was earned is paid."
+    history = read_study(federation.index, study)
+    waiting = unpaid_rounds(federation.index, history, seat)
+    if not waiting:
+        return "Nothing to claim: all that was earned is paid."
+    unlocks = read_round(federation.index, study, waiting[0]).unlocked_at(history.terms)
+    return f"Nothing to claim now; the pay of round {waiting[0]} unlocks at {when(unlocks)} UTC."
 
 
 def _attestation(federation: Federation, study: StudyId, number: int, digest: bytes) -> bytes:

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, in_words, show, when
+from medfed.cli.output import JsonFlag, show
 
 if TYPE_CHECKING:
     from medfed.chain.keys import Account
     from medfed.cli.amounts import Coin
     from medfed.rounds.federation import OnChain
+    from medfed.types import Address
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="vault",
-    help="Deposit tokens, see balances, take tokens out.",
+    help="Deposit tokens, allow to stake them, take them out.",
     no_args_is_help=True,
 )
 
 Keystore = Annotated[
     Path,
     typer.Option("--keystore", help="Keystore of the account: for a hospital, its admin account."),
+]
+Whose = Annotated[
+    str,
+    typer.Option(
+        "--account",
+        help="A hospital that has another admin account by now: the account it was admitted with, an address or "
+        "keystore file (default: the keystore's account).",
+    ),
 ]
 Token = Annotated[str, typer.Option(help="Address of the ERC-20 (default: the development token).")]
 Amount = Annotated[str, typer.Argument(help="How much, in whole tokens: 500 or 12.5.")]
@@ -44,7 +53,10 @@ def deposit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put tokens into the vault. As free balance, which stakes are locked from."""
+    """Put tokens into the vault. They are free until they are staked, and free ones can be taken out at any time.
+
+    A hospital's stakes are locked by its daemon, as far as `medfed vault allow` goes.
+    """
     from medfed.cli import actions
     from medfed.cli.run import open_sender, party
 
@@ -65,96 +77,115 @@ def deposit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     )
 
 
-@app.command("balance")
-def balance(
-    account: Annotated[str, typer.Argument(help="Address or keystore file.")],
+@app.command("show")
+def show_account(
+    account: Annotated[
+        str, typer.Argument(help="Address or keystore file: of a hospital, the one it was admitted with.")
+    ],
     token: Token = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what an account has in the vault. Free, locked as stake, and on its way out; needs no key."""
+    """Show what an account has in the vault. Free, locked, and what others may lock of it; needs no key."""
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_chain, party
 
     place = open_chain()
     coin, who = coin_of(place, token), party(account)
-    vault = place.contracts.vault
-    held, leaving = vault.balance(who, coin.address), vault.exit(who, coin.address)
-    data = {
-        "account": who,
-        "token": coin.address,
-        "free": held.free,
-        "locked": held.locked,
-        "leaving": leaving.amount,
-        "available_at": leaving.available_at,
-    }
-    lines = [f"free     {coin.text(held.free)}", f"locked   {coin.text(held.locked)}"]
-    if leaving.amount:
-        lines.append(f"leaving  {coin.text(leaving.amount)}, from {when(leaving.available_at)} UTC on")
-    show(data, as_json=as_json, render=lambda: "\n".join(lines))
+    facts = _facts(place, who, coin)
+    show(facts, as_json=as_json, render=lambda: _rendered(facts, coin))
 
 
-@app.command("exit")
-def exit_(
-    amount: Amount,
+@app.command("allow")
+def allow(
+    amount: Annotated[
+        str,
+        typer.Argument(help="The most that may be locked at the same time, in whole tokens; 0 for nothing."),
+    ],
     keystore: Keystore,
+    account: Whose = "",
     token: Token = "",
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask for free tokens to be paid out. They stay slashable until the exit delay is over; then `withdraw`."""
+    """Set how much a hospital's daemon may lock. For stakes and bonds together, in one token.
+
+    The daemon's key lies on a machine that runs: whoever steals it can lose no more of your tokens than this. What is
+    locked now counts, and comes back when a study is over; what a study slashed stays used, until you allow more.
+    """
     from medfed.cli.run import open_sender
 
-    place, account, coin = _opened(keystore, password_file, token)
-    vault = place.contracts.vault
-    open_sender(place, account).send(vault.request_exit(coin.address, coin.units(amount)))
-    leaving = vault.exit(account.address, coin.address)
-    wait = in_words(leaving.available_at - place.client.head().timestamp)
-    show(
-        {"account": account.address, "leaving": leaving.amount, "available_at": leaving.available_at},
-        as_json=as_json,
-        render=lambda: f"{coin.text(leaving.amount)} can be withdrawn in {wait}.",
-    )
-
-
-@app.command("cancel-exit")
-def cancel_exit(
-    keystore: Keystore, token: Token = "", password_file: PasswordFile = None, as_json: JsonFlag = False
-) -> None:
-    """Keep tokens that are on their way out."""
-    from medfed.cli.run import open_sender
-
-    place, account, coin = _opened(keystore, password_file, token)
-    vault = place.contracts.vault
-    open_sender(place, account).send(vault.cancel_exit(coin.address))
-    free = vault.balance(account.address, coin.address).free
-    show(
-        {"account": account.address, "free": free},
-        as_json=as_json,
-        render=lambda: f"{account.address} has {coin.text(free)} free in the vault.",
-    )
+    place, signer, coin = _opened(keystore, password_file, token)
+    whose = _whose(account, signer)
+    limit = coin.units(amount, zero=True)
+    open_sender(place, signer).send(place.contracts.vault.set_allowance(whose, coin.address, limit))
+    facts = _facts(place, whose, coin)
+    show(facts, as_json=as_json, render=lambda: _allowed(facts, coin))
 
 
 @app.command("withdraw")
-def withdraw(
+def withdraw(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    amount: Amount,
     keystore: Keystore,
-    to: Annotated[str, typer.Option(help="Send the tokens to this account instead.")] = "",
+    account: Whose = "",
+    to: Annotated[
+        str, typer.Option(help="Send the tokens to this account (default: the keystore's account).")
+    ] = "",
     token: Token = "",
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take out the tokens whose exit delay is over."""
+    """Take free tokens out, at once. A hospital's with its admin account's key; its daemon's key cannot."""
     from medfed.cli.run import open_sender, party
 
-    place, account, coin = _opened(keystore, password_file, token)
+    place, signer, coin = _opened(keystore, password_file, token)
+    units, whose = coin.units(amount), _whose(account, signer)
+    receiver = party(to) if to else signer.address
     vault = place.contracts.vault
-    amount = vault.exit(account.address, coin.address).amount
-    receiver = party(to) if to else account.address
-    open_sender(place, account).send(vault.withdraw(coin.address, receiver))
+    open_sender(place, signer).send(vault.withdraw(whose, coin.address, units, receiver))
+    free = vault.balance(whose, coin.address).free
     show(
-        {"account": account.address, "withdrawn": amount, "to": receiver},
+        {"account": whose, "token": coin.address, "withdrawn": units, "to": receiver, "free": free},
         as_json=as_json,
-        render=lambda: f"{coin.text(amount)} went to {receiver}.",
+        render=lambda: f"{coin.text(units)} went to {receiver}; {coin.text(free)} are free in the vault.",
     )
+
+
+def _facts(place: OnChain, account: Address, coin: Coin) -> dict[str, Any]:
+    """What the vault says of one account and token."""
+    vault = place.contracts.vault
+    held, allowed = vault.balance(account, coin.address), vault.allowance(account, coin.address)
+    return {
+        "account": account,
+        "admin": place.contracts.consortium.admin_of(account),
+        "token": coin.address,
+        "free": held.free,
+        "locked": held.locked,
+        "allowance": allowed.limit,
+        "used": allowed.used,
+        "left": allowed.left,
+    }
+
+
+def _rendered(facts: dict[str, Any], coin: Coin) -> list[str]:
+    lines = [
+        f"free    {coin.text(facts['free'])}, to stake or to take out",
+        f"locked  {coin.text(facts['locked'])}, as stakes and bonds",
+        _allowed(facts, coin),
+    ]
+    if facts["admin"] != facts["account"]:
+        lines.append(f"{facts['admin']} is the admin account of {facts['account']} now.")
+    return lines
+
+
+def _allowed(facts: dict[str, Any], coin: Coin) -> str:
+    limit, used, left = (coin.text(facts[name]) for name in ("allowance", "used", "left"))
+    return f"A hospital's daemon may lock {limit} of it: {used} are used, {left} are left."
+
+
+def _whose(account: str, signer: Account) -> Address:
+    from medfed.cli.run import party
+
+    return party(account) if account else signer.address
 
 
 def _opened(keystore: Path, password_file: Path | None, token: str) -> tuple[OnChain, Account, Coin]:

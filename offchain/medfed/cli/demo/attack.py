@@ -5,7 +5,7 @@ The liars are those of `liars`; all others are the daemons that hospitals and wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 from medfed.chain.calls import Event
 from medfed.chain.client import connect
 from medfed.chain.sender import Sender
-from medfed.cli.demo.liars import Absent, Colluder, Poisoner, honest_updates
+from medfed.cli.demo.liars import Absent, Colluder, Overreacher, Poisoner, honest_updates
+from medfed.cli.demo.money import gains
 from medfed.cli.demo.play import Together, Watch, Worker, hospital_of, judge, perform, play, standing
 from medfed.cli.demo.scenario import BOND, Site, Stage, account_of, fund, prepare
 from medfed.config import HospitalConfig
@@ -40,19 +41,22 @@ _RULES = {
     "multi-krum": RuleSpec(kind="multi-krum", faulty=1),
     "geometric-median": RuleSpec(kind="geometric-median"),
 }
+_OUT_OF_RANGE = "out of range"
+"""The poison that is a lie: no honest update can look like that, so it is struck."""
 _POISONS = {
     "signflip": "sign flip",
     "labelflip": "label flip",
     "alie": "a little is enough",
     "ipm": "inner product",
+    "outofrange": _OUT_OF_RANGE,
 }
 """Short names beside those of `learning.attacks`."""
 _LIES = ("wrong word", "wrong length", "withheld bytes", "wrong model CID", "left-out update")
 """In the order of the rounds. Who is proved wrong may claim no more in the study: the second liar tells the first lie, the
 first liar the others, of which only the last one can be proved."""
-_QUORUM_LIES_IN = RoundNumber(2)
-_WEIGHT = 2**32 - 1
-"""Stands for a chunk's index where a weight was proved wrong."""
+_REFUSED = ("left out, openly", "wrong weight")
+"""Lies that the contract sees through by itself. They are tried in the last round."""
+_QUORUM_LIES_IN, _OUT_OF_RANGE_IN = RoundNumber(2), RoundNumber(2)
 _STEP_SECONDS = 225
 """Time that passes when everybody waits: a fraction of what separates one hospital's turn to claim from the others'."""
 _MOST_STEPS = 5_000
@@ -82,19 +86,21 @@ def plan_of(attack: str, rule: str, hospitals: int, rounds: int) -> Plan:
         raise InputError(
             f"--attack is aggregator, quorum or hospital:ATTACK (hospital:signflip, say), not {attack}."
         )
-    name = _POISONS.get(name, name)
-    if name:
+    name = _POISONS.get(name, name).replace("-", " ")
+    if name not in ("", _OUT_OF_RANGE):
         attack_named(name)
     chosen = rule or ("median" if kind == "hospital" else "sum")
     if chosen not in _RULES:
         raise InputError(f"--rule is one of {', '.join(_RULES)}, not {chosen}.")
-    plan = Plan(kind, name.replace("-", " "), _RULES[chosen])
+    plan = Plan(kind, name, _RULES[chosen])
     _check_size(plan, hospitals, rounds)
     return plan
 
 
 def _check_size(plan: Plan, hospitals: int, rounds: int) -> None:
     fewest = {"aggregator": len(_LIES), "quorum": int(_QUORUM_LIES_IN)}.get(plan.kind, 1)
+    if plan.poison == _OUT_OF_RANGE:
+        fewest = int(_OUT_OF_RANGE_IN)
     if plan.kind and hospitals < _FEWEST:
         raise InputError(
             f"An attack needs --hospitals {_FEWEST} or more, so that the honest ones can matter."
@@ -112,6 +118,9 @@ def _check_size(plan: Plan, hospitals: int, rounds: int) -> None:
 
 def perform_attack(plan: Plan, stage: Stage, watch: Watch) -> Callable[[], list[dict[str, Any]]]:
     """Run all rounds with liars, then settle. Returns what tells the lies and what became of them."""
+    if plan.poison == _OUT_OF_RANGE:
+        perform(stage, watch, Together(_with_an_overreacher(stage)))
+        return lambda: _struck_updates(stage)
     if plan.kind == "hospital":
         perform(stage, watch, Together(_with_a_poisoner(stage, plan.poison)))
         return list
@@ -130,6 +139,13 @@ def _with_a_poisoner(stage: Stage, poison: str) -> list[Worker]:
     return [*honest, Poisoner(*_place(stage, stage.sites[-1]), how)]
 
 
+def _with_an_overreacher(stage: Stage) -> list[Worker]:
+    """The last hospital sends what cannot be right; the watchtower looks as soon as its bytes are public."""
+    honest = (hospital_of(stage, number) for number in range(len(stage.sites) - 1))
+    liar = Overreacher(*_place(stage, stage.sites[-1]), _OUT_OF_RANGE_IN)
+    return [liar, _watchtower(stage), *honest]
+
+
 def _with_colluders(stage: Stage) -> list[Worker]:
     """As many as make a quorum lie together, before the watchtower and the honest ones can look."""
     honest = len(stage.sites) - quorum_of(len(stage.sites))
@@ -144,7 +160,7 @@ def _with_false_claims(stage: Stage) -> tuple[list[Worker], list[Absent]]:
     first, *rest = _LIES
     fund(stage, liar, BOND * (len(rest) - 1))
     told = {RoundNumber(number): [lie] for number, lie in enumerate(rest, 2)}
-    told[RoundNumber(len(_LIES))].insert(0, "left out, openly")
+    told[RoundNumber(len(_LIES))][:0] = _REFUSED
     absent = [Absent(*_place(stage, site)) for site in silent]
     liars = [
         Absent(*_place(stage, liar), told),
@@ -195,20 +211,18 @@ def facts(
     others: Callable[[Plan], Stage],
 ) -> dict[str, Any]:
     """What the attack did, as data. `others` plays the same study by another plan."""
-    found: dict[str, Any] = {"kind": plan.kind, "rule": plan.rule.kind, "lies": lies}
-    if plan.kind == "hospital":
-        return found | _poisoned(plan, stage, result, others)
-    found |= {"lost": _lost(stage), "challenger": _challenger(stage)}
-    if plan.kind == "aggregator":
-        plain = _models(others(plan.without()))[-1]
-        found |= {"model_cid_without": plain, "same_model": plain == result["model_cid"]}
-        return found | {"completed_by": _answering(stage)}
-    refunds = stage.federation.index.events("Refunded", study=stage.study)
+    honest = others(plan.without())
+    found: dict[str, Any] = {"kind": plan.kind, "rule": plan.rule.kind, "poison": plan.poison, "lies": lies}
+    found |= {"gains": gains(stage, _names(stage), gains(honest, _names(honest)))}
+    plain = _models(honest)[-1]
+    found |= {"model_cid_without": plain, "same_model": plain == result["model_cid"]}
+    if plan.kind == "hospital" and plan.poison != _OUT_OF_RANGE:
+        return found | _poisoned(plan, stage, result, (honest, others))
     study = read_study(stage.federation.index, stage.study)
     return found | {
         "ended": study.ended,
-        "void_from": study.void_from,
-        "refunded": sum(event["amount"] for event in refunds),
+        "undone_from": int(study.undone_from),
+        "completed_by": _answering(stage),
     }
 
 
@@ -246,18 +260,18 @@ def _models(stage: Stage) -> list[Cid]:
 
 
 def _poisoned(
-    plan: Plan, stage: Stage, result: dict[str, Any], others: Callable[[Plan], Stage]
+    plan: Plan, stage: Stage, result: dict[str, Any], beside: tuple[Stage, Callable[[Plan], Stage]]
 ) -> dict[str, Any]:
     """AUC round by round: attacked by the study's rule, attacked under plain averaging, not attacked."""
     ours = [entry["auc"] for entry in result["rounds"]]
-    plain = RuleSpec()
+    plain, others = RuleSpec(), beside[1]
     averaged = ours if plan.rule == plain else _aucs(others(Plan(plan.kind, plan.poison, plain)))
-    honest = _aucs(others(plan.without()))
+    honest = _aucs(beside[0])
     rounds = [
         {"round": number, "attacked": each[0], "averaged": each[1], "honest": each[2]}
         for number, each in enumerate(zip(ours, averaged, honest, strict=True), 1)
     ]
-    return {"poison": plan.poison, "attacker": stage.sites[-1].name, "auc": rounds}
+    return {"attacker": stage.sites[-1].name, "auc": rounds}
 
 
 def _aucs(stage: Stage) -> list[float]:
@@ -311,39 +325,40 @@ def _caught(stage: Stage, made: Event) -> dict[str, Any]:
 
 def _refuted_results(stage: Stage) -> list[dict[str, Any]]:
     """The results that were proved wrong after they had become final."""
-    rows = []
-    for event in _events(stage, "RoundRefuted"):
-        proof = next(each for each in _events(stage, "AggregateRefuted") if each.tx_hash == event.tx_hash)
-        slashed = [each for each in _events(stage, "Slashed") if each.tx_hash == event.tx_hash]
-        liars = [_name(stage, _hospital(stage, seat)) for seat in seats_in(event["seats"])]
-        rows.append(
-            {
-                "round": event["round"],
-                "lie": "wrong word",
-                "liar": ", ".join(liars),
-                "caught": _proof(stage, proof),
-                "by": _name(stage, proof["challenger"]),
-                "slashed": sum(each["amount"] for each in slashed),
-                "transaction": "0x" + event.tx_hash.hex(),
-            }
-        )
-    return rows
+    return [
+        _proved(stage, event, "wrong word", seats_in(event["attesters"]))
+        for event in _events(stage, "RoundRefuted")
+    ]
+
+
+def _struck_updates(stage: Stage) -> list[dict[str, Any]]:
+    """The updates that were proved wrong."""
+    return [
+        _proved(stage, event, "word out of range", [Seat(event["seat"])])
+        for event in _events(stage, "UpdateStruck")
+    ]
+
+
+def _proved(stage: Stage, event: Event, lie: str, liars: Sequence[Seat]) -> dict[str, Any]:
+    """A row about what a proof against hospitals did: `event` is of the proof's transaction."""
+    proofs = [*_events(stage, "AggregateRefuted"), *_events(stage, "UpdateRefuted")]
+    proof = next(each for each in proofs if each.tx_hash == event.tx_hash)
+    slashed = [each for each in _events(stage, "Slashed") if each.tx_hash == event.tx_hash]
+    return {
+        "round": event["round"],
+        "lie": lie,
+        "liar": ", ".join(_name(stage, _hospital(stage, seat)) for seat in liars),
+        "caught": f"proof, chunk {proof['index']}",
+        "by": _name(stage, proof["challenger"]),
+        "slashed": sum(each["amount"] for each in slashed),
+        "transaction": "0x" + event.tx_hash.hex(),
+    }
 
 
 def _proof(stage: Stage, event: Event) -> str:
     """What a transaction proved of an aggregate."""
     proofs = (each for each in _events(stage, "AggregateRefuted") if each.tx_hash == event.tx_hash)
-    index = next(proofs)["index"]
-    return "proof, weight" if index == _WEIGHT else f"proof, chunk {index}"
-
-
-def _lost(stage: Stage) -> dict[str, int]:
-    """What was slashed, by name."""
-    lost: dict[str, int] = {}
-    for event in _events(stage, "Slashed"):
-        name = _name(stage, event["account"])
-        lost[name] = lost.get(name, 0) + event["amount"]
-    return lost
+    return f"proof, chunk {next(proofs)['index']}"
 
 
 def _answering(stage: Stage) -> list[str]:
@@ -353,12 +368,6 @@ def _answering(stage: Stage) -> list[str]:
         history = read_round(stage.federation.index, stage.study, number)
         seats.update(seats_in(history.attesters[history.final_hash]))
     return [_name(stage, _hospital(stage, seat)) for seat in sorted(seats)]
-
-
-def _challenger(stage: Stage) -> dict[str, Any]:
-    paid = _events(stage, "ChallengerPaid")
-    account = account_of(stage.seed, _WATCHTOWER).address
-    return {"name": _WATCHTOWER, "account": account, "paid": sum(event["amount"] for event in paid)}
 
 
 def _events(stage: Stage, name: str, **where: Any) -> list[Event]:
@@ -375,6 +384,10 @@ def _hospital(stage: Stage, seat: int) -> str:
 
 
 def _name(stage: Stage, account: str) -> str:
-    known = {str(site.operator.address): site.name for site in stage.sites} | stage.names()
-    known[str(account_of(stage.seed, _WATCHTOWER).address)] = _WATCHTOWER
-    return known.get(str(account), str(account))
+    operators = {str(site.operator.address): site.name for site in stage.sites}
+    return (operators | _names(stage)).get(str(account), str(account))
+
+
+def _names(stage: Stage) -> dict[str, str]:
+    """Whose money it is, by account."""
+    return stage.names() | {str(account_of(stage.seed, _WATCHTOWER).address): _WATCHTOWER}

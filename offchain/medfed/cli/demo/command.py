@@ -40,8 +40,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
     attack: Annotated[
         str,
         typer.Option(
-            help="Let some lie: aggregator, quorum, or hospital:ATTACK (signflip, scaled, noise, labelflip, alie, ipm). "
-            "Not with --processes: liars are played in this process."
+            help="Let some lie: aggregator, quorum, or hospital:ATTACK (signflip, scaled, noise, labelflip, alie, ipm; "
+            "outofrange, which can be proved). Not with --processes: liars are played in this process."
         ),
     ] = "",
     rule: Annotated[
@@ -94,8 +94,13 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
             write_keys(stage, keep, rpc)
     result["seconds"] = round(time.monotonic() - started, 2)
     _deliver(result, json_file, report, keep)
-    if result["verified"] is not True or not result.get("attack", {}).get("same_model", True):
+    if result["verified"] is not True or _changed_by_liars(result.get("attack", {})):
         raise typer.Exit(1)
+
+
+def _changed_by_liars(attack: dict[str, Any]) -> bool:
+    """Whether false claims changed the model, which they must not."""
+    return bool(attack) and attack["kind"] == "aggregator" and not attack["same_model"]
 
 
 @contextmanager

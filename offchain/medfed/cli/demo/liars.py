@@ -39,11 +39,14 @@ from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, read_ro
 from medfed.rounds.recompute import Outcome, RoundPlace, RoundSum
 from medfed.types import RoundNumber
 
-__all__ = ["LIES", "Absent", "Colluder", "Poisoner", "Refusal", "honest_updates"]
+__all__ = ["LIES", "Absent", "Colluder", "Overreacher", "Poisoner", "Refusal", "honest_updates"]
 
 Words = NDArray[np.uint32]
 Deltas = NDArray[np.float64]
 Witness = Callable[[RoundPlace, Model], Deltas]
+
+_REFUSED = ("SetIncomplete", "WrongTotalWeight")
+"""What a contract says of a claim that cannot be right whatever the words are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,13 @@ def _left_out_openly(scene: _Scene) -> Aggregate:
     return total.outcome(scene.site.model(scene.study, scene.history.number)).aggregate
 
 
+def _wrong_weight(scene: _Scene) -> Aggregate:
+    """The right words, said to be of more patients."""
+    return replace(
+        scene.honest.aggregate, weight=scene.honest.aggregate.weight + scene.study.terms.cohort_step
+    )
+
+
 def _without_the_first(scene: _Scene) -> RoundSum:
     total = RoundSum(scene.place, {each.seat: each for each in scene.study.enrolments})
     first = seats_in(scene.honest.aggregate.included)[0]
@@ -147,6 +157,7 @@ LIES: Mapping[str, Callable[[_Scene], Aggregate]] = {
     "wrong model CID": _wrong_model,
     "left-out update": _left_out,
     "left out, openly": _left_out_openly,
+    "wrong weight": _wrong_weight,
 }
 """By name: how an aggregator makes up its claim."""
 
@@ -210,6 +221,23 @@ class Poisoner(Hospital):
         self._reviewing = Reviewing(self._site, self._folder, self._training)
 
 
+class Overreacher(Hospital):
+    """Sends, in one round, an update with a word beyond what its weight allows."""
+
+    def __init__(
+        self,
+        federation: Federation,
+        sender: Sender,
+        config: HospitalConfig,
+        home: Path,
+        number: RoundNumber,
+    ) -> None:
+        super().__init__(federation, sender, config, home)
+        self._training = _Overreaching(self._site, self._folder, number)
+        self._publishing = Publishing(self._site, self._folder, self._training)
+        self._reviewing = Reviewing(self._site, self._folder, self._training)
+
+
 class _Silent(Attesting):
     def attest(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, now: int) -> int:
         del study, entry, history, now
@@ -224,16 +252,14 @@ class _LyingClaims(Claiming):
         self._lies = {number: list(names) for number, names in lies.items()}
         self.refusals: list[Refusal] = []
 
-    def _judge(
-        self, study: StudyHistory, entry: Enrolment, history: RoundHistory, claim: Claim, now: int
-    ) -> None:
-        del study, entry, history, claim, now
+    def _judge(self, entry: Enrolment, book: ContestBook, claim: Claim, now: int) -> None:
+        del entry, book, claim, now
 
     def _may_claim(
         self, study: StudyHistory, entry: Enrolment, history: RoundHistory, book: ContestBook, now: int
     ) -> bool:
         del entry, book
-        opens = training_ends(history.facts(study.terms)) + study.terms["aggregating_seconds"] // 2
+        opens = training_ends(history.facts(study.terms)) + study.terms.aggregating_seconds // 2
         return bool(self._lies.get(history.number)) and now >= opens
 
     def _claim(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> None:
@@ -242,11 +268,11 @@ class _LyingClaims(Claiming):
         while outcome is not None and lies:
             aggregate = LIES[lies[0]](_Scene(self._site, study, history, outcome))
             place = (study.study, history.number, entry.seat)
-            call = self._site.contracts.disputes.submit_aggregate(*place, aggregate)
+            call = self._site.contracts.claims.submit_aggregate(*place, aggregate)
             try:
                 self._site.send("lie", call, study=study.study, round=history.number)
             except ContractRevert as exc:
-                if exc.name != "SetIncomplete":
+                if exc.name not in _REFUSED:
                     raise
                 self.refusals.append(Refusal(history.number, lies.pop(0), exc.name))
             else:
@@ -275,6 +301,18 @@ class _Poisoning(Training):
         rng = generator(place.spec.seed, "attack", place.spec.digest, place.number)
         delta = self._attack.forge(Scene(self._witness(place, model), own, 1, rng))
         return place.spec.codec.encode(delta, place.spec.rule.coded_weight(cohort.weight))
+
+
+class _Overreaching(Training):
+    def __init__(self, site: Site, folder: WorkFolder, number: RoundNumber) -> None:
+        super().__init__(site, folder)
+        self._number = number
+
+    def _words(self, place: RoundPlace, entry: Enrolment, cohort: Cohort, model: Model) -> Words:
+        words = super()._words(place, entry, cohort, model)
+        if place.number == self._number:
+            words[0] = np.uint32(1 << 31)  # the largest size that there is
+        return words
 
 
 def _trained(

@@ -144,7 +144,7 @@ def perform(stage: Stage, watch: Watch, team: Team, *, attested: bool = True) ->
     watch.tell("Settling: the dispute window passes, everybody is paid")
     stage.federation.client.travel(stage.dispute_seconds + 1)
     _until(watch.released, team, watch)
-    stage.sender(stage.cast.sponsor).send(stage.federation.contracts.rounds.refund(stage.study))
+    stage.sender(stage.cast.sponsor).send(stage.federation.contracts.studies.refund(stage.study))
     stage.federation.sync()
 
 
@@ -323,7 +323,9 @@ def result_of(stage: Stage, watch: Watch, kinds: tuple[str, str]) -> dict[str, A
         "rounds": rounds,
         "consents": _consents(stage),
         "payouts": _payouts(stage),
-        "reward": study.terms["reward_per_round"] * study.terms["rounds"],
+        "reward": study.terms.reward_per_round * study.terms.rounds,
+        "left": federation.contracts.vault.pot(stage.study).amount,
+        "burnt": sum(event["amount"] for event in federation.index.events("Burnt", study=stage.study)),
         "names": stage.names(),
         "token": {"symbol": token.symbol(), "decimals": token.decimals()},
         "verified": _verdict(report),
@@ -334,12 +336,12 @@ def result_of(stage: Stage, watch: Watch, kinds: tuple[str, str]) -> dict[str, A
 
 
 def standing(stage: Stage) -> list[RoundNumber]:
-    """The rounds that have a result which nobody proved wrong, as an earlier one was not."""
+    """The rounds whose result nobody proved wrong, and that of no earlier one."""
     index = stage.federation.index
     study = read_study(index, stage.study)
-    end = min(study.void_from or study.rounds + 1, study.rounds + 1)
+    end = study.undone_from or study.rounds + 1
     numbers = [RoundNumber(value) for value in range(1, end)]
-    return [number for number in numbers if read_round(index, stage.study, number).result is not None]
+    return [number for number in numbers if read_round(index, stage.study, number).stands]
 
 
 def _round_result(stage: Stage, watch: Watch, spec: StudySpec, number: int) -> dict[str, Any]:

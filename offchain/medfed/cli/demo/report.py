@@ -344,7 +344,7 @@ def _sites_table(result: Mapping[str, Any]) -> str:
     return _table(
         ["who", "AUC of its own model", f"{symbol} paid", "account"],
         rows,
-        f"The sponsor put in {put_in} {symbol}.",
+        f"The sponsor put in {put_in} {symbol}; {result['left'] / 10 ** result['token']['decimals']:,.2f} are left in the study's pot.",
     )
 
 
@@ -352,8 +352,9 @@ def _attack(result: Mapping[str, Any]) -> list[str]:
     """A section on the attack, if there was one: the terminal's tables, with whole transaction hashes."""
     if "attack" not in result:
         return []
-    parts = ["<h2>What the attack did</h2>"]
-    for _, columns, rows, words in attack_parts(result):
+    parts = []
+    for title, columns, rows, words in attack_parts(result):
+        parts.append(f"<h2>{html.escape(title)}</h2>")
         head = [column.rstrip("#").replace("-\n", "").replace("\n", " ") for column in columns]
         parts.append(_table(head, rows, words.replace("\n", " ")))
     hashes = [

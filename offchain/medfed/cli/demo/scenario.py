@@ -50,7 +50,7 @@ HELD_FROM = 2
 UNIT = 10**6
 """Smallest units in one development token."""
 
-_REWARD, _STAKE, _PURSE = 1_000 * UNIT, 500 * UNIT, 1_000_000 * UNIT
+_REWARD, _STAKE, _PURSE = 100 * UNIT, 500 * UNIT, 1_000_000 * UNIT
 BOND = 250 * UNIT
 """Of an aggregator's claim, for a round without a quorum."""
 _CLAIM_SECONDS = 1_800
@@ -217,11 +217,13 @@ def _admit(stage: Stage, site: Site, number: int) -> None:
 
 
 def fund(stage: Stage, site: Site, amount: int) -> None:
-    """Mint development tokens for a hospital and put them into its free balance."""
-    token = stage.federation.contracts.token(stage.token)
-    admin = stage.sender(site.admin)
-    admin.send(token.mint(site.admin.address, amount))
-    actions.deposit(stage.federation, admin, stage.token, amount, site.admin.address)
+    """Mint development tokens for a hospital, put them into its free balance, and let its operator lock so many more."""
+    contracts, admin = stage.federation.contracts, stage.sender(site.admin)
+    account, vault = site.admin.address, contracts.vault
+    admin.send(contracts.token(stage.token).mint(account, amount))
+    actions.deposit(stage.federation, admin, stage.token, amount, account)
+    limit = vault.allowance(account, stage.token).limit + amount
+    admin.send(vault.set_allowance(account, stage.token, limit))
 
 
 def _write_config(stage: Stage, site: Site) -> HospitalConfig:
@@ -301,8 +303,9 @@ def _open(stage: Stage) -> None:
         bond=BOND,
     )
     stage.study, _ = actions.create_study(stage.federation, sponsor, stage.draft, stage.token, offer)
+    spec = contracts.rounds.enrolment(stage.study).spec
     for site in stage.sites:
-        stage.sender(site.operator).send(contracts.rounds.enrol(stage.study, site.dataset))
+        stage.sender(site.operator).send(contracts.rounds.enrol(stage.study, site.dataset, spec, _STAKE))
     hold(stage.sites[0].home / HOLDS, stage.study, RoundNumber(HELD_FROM))
     # Consents are history before the first round opens: cohorts are those of the second before.
     sponsor.send(contracts.rounds.advance(stage.study))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,9 +42,7 @@ def attack_parts(
 ) -> list[tuple[str, list[str], list[tuple[object, ...]], str]]:
     """What an attack did, as tables: title, columns, rows, caption."""
     attack = result["attack"]
-    if attack["kind"] == "hospital":
-        return [_poisoned(attack)]
-    return [_lies(result), _losses(result)]
+    return [_poisoned(attack) if "auc" in attack else _lies(result), _gains(result)]
 
 
 def _poisoned(attack: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[object, ...]], str]:
@@ -65,7 +64,7 @@ def _lies(result: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[object,
             row["round"],
             row["lie"],
             row["by"],
-            row["caught"].removeprefix("proof, "),
+            "refused" if row["by"] == "contract" else row["caught"].removeprefix("proof, "),
             f"{row['slashed'] / unit:,.2f}",
             f"{row['transaction'][:8]}…" if row["transaction"] else "none",
         )
@@ -76,26 +75,58 @@ def _lies(result: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[object,
 
 def _verdict(result: Mapping[str, Any]) -> str:
     attack = result["attack"]
-    if attack["kind"] == "quorum":
-        unit, symbol = 10 ** result["token"]["decimals"], result["token"]["symbol"]
+    if attack["ended"] == "aborted":
         return (
-            f"The study is {attack['ended']}; round {attack['void_from']} and later ones pay nobody,\n"
-            f"the sponsor has {attack['refunded'] / unit:,.2f} {symbol} back."
+            f"The study is {attack['ended']}: the result of round {attack['undone_from']} is undone. From that round\n"
+            "on, who attested to it is paid nothing; all others are paid as if it were right."
         )
+    others = ", ".join(attack["completed_by"])
+    if attack["kind"] == "hospital":
+        return f"The update left the round's set, and its author submits no more.\nThe rounds were completed by {others}."
     if attack["same_model"]:
-        others = ", ".join(attack["completed_by"])
-        return f"The rounds were completed by {others}.\nThe final model is the same as without the attack."
+        return (
+            "A contract judges words, not files: a wrong model CID is kept out, and costs nothing.\n"
+            f"The rounds were completed by {others}.\nThe final model is the same as without the attack."
+        )
     return f"THE FINAL MODEL IS ANOTHER THAN WITHOUT THE ATTACK:\n{attack['model_cid_without']}"
 
 
-def _losses(result: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[object, ...]], str]:
-    attack, unit, symbol = result["attack"], 10 ** result["token"]["decimals"], result["token"]["symbol"]
+def _gains(result: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[object, ...]], str]:
+    """Who is paid, what was taken, and what is left of it: with liars, and in the same study without them."""
+    symbol, text = result["token"]["symbol"], functools.partial(_amount, result)
     rows: list[tuple[object, ...]] = [
-        (name, f"{amount / unit:,.2f}", "") for name, amount in attack["lost"].items()
+        (
+            row["name"],
+            *(text(row[name]) if row[name] else "" for name in ("paid", "slashed", "won")),
+            f"{text(row['net'])}",
+            f"{text(row['honest'])}",
+        )
+        for row in result["attack"]["gains"]
     ]
-    rows.append((attack["challenger"]["name"], "", f"{attack['challenger']['paid'] / unit:,.2f}"))
-    words = "What nobody won joined the study's pot."
-    return "Who lost what by lying", ["Who", f"{symbol} lost#", f"{symbol} won by proofs#"], rows, words
+    columns = ["Who", "Paid#", "Slashed#", "Won by\nproofs#", "Net gain#", "Net gain,\nno attack#"]
+    return f"Who gained what, in {symbol}", columns, rows, _whither(result)
+
+
+def _whither(result: Mapping[str, Any]) -> str:
+    """Where slashed tokens went."""
+    rows, symbol = result["attack"]["gains"], result["token"]["symbol"]
+    slashed, won = (sum(row[name] for row in rows) for name in ("slashed", "won"))
+    if not slashed:
+        return "Nothing was slashed: poison cannot be proved. Studies that pay by reviews pay less for it."
+    in_pot = _amount(result, rows[-1]["net"])
+    left = (
+        ""
+        if in_pot == _amount(result, 0)
+        else "\nWhat is left in the pot is the sponsor's, unless it is claimed in time."
+    )
+    return (
+        f"Slashed: {_amount(result, slashed)} {symbol}. Who proved it has {_amount(result, won)} of it; the rest is burnt, so\n"
+        f"nobody's: sponsor, consortium and the other hospitals have none of it.{left}"
+    )
+
+
+def _amount(result: Mapping[str, Any], units: int) -> str:
+    return f"{units / 10 ** result['token']['decimals']:,.2f}"
 
 
 def _rounds(result: Mapping[str, Any]) -> Any:
@@ -145,7 +176,7 @@ def _payouts(result: Mapping[str, Any]) -> Any:
         (_payee(result, account), f"{amount / unit:,.2f}", account)
         for account, amount in result["payouts"].items()
     ]
-    caption = f"The sponsor put in {result['reward'] / unit:,.2f} {symbol}. Roundings stay in the vault."
+    caption = f"The sponsor put in {result['reward'] / unit:,.2f} {symbol}; {result['left'] / unit:,.2f} are left in the study's pot."
     return table("Who was paid what", ["Who", f"{symbol}#", "Account"], rows, caption=caption)
 
 
