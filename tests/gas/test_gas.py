@@ -7,41 +7,50 @@ from pathlib import Path
 
 import pytest
 
-from medfed.protocol import typed
-from medfed.protocol.purposes import Purpose
+from tests.gas import plays
 from tests.gas.challenges import claimed
 from tests.rig.anvil import start_anvil
-from tests.rig.evm import CHAIN_ID
 from tests.rig.live import FREE, LiveEvm
-from tests.rig.world import DATASET, DISPUTE, aggregate, deploy_world, update
+from tests.rig.world import deploy_world
 
 SNAPSHOT = Path(__file__).resolve().parents[1] / "snapshots" / "gas.json"
 GROWTH = 1.01
 FEW, MANY = 4, 64
-HMB, NO_EXPIRY = int(Purpose.HMB), 0xFFFF
 
 LIMITS = {
-    "admit": 88_000,
-    "register_dataset": 120_000,  # not the owner's first
-    "grant": 52_000,
-    "grant_relayed": 62_000,
+    "admit": 92_000,
+    "register_dataset": 117_500,  # not the owner's first
+    "grant": 52_100,
+    "grant_relayed": 60_000,
     "grant_batch64_each": 40_000,
-    "revoke": 32_000,
-    "revoke_all": 48_000,
-    "is_active": 8_800,  # asked by a contract, with nothing touched before
-    "enrol": 112_000,
-    "submit_update": 72_000,
-    "attest_first": 80_000,
-    "attest": 48_000,
-    "attest_last": 90_000,  # opens the next round
-    "attest_sigs43": 570_000,  # of 64 hospitals, in one transaction; opens the next round
-    "claim": 72_000,
+    "revoke": 31_500,
+    "revoke_all": 47_500,
+    "is_active": 8_850,  # asked by a contract, with nothing touched before
+    "create_study": 300_000,
+    "enrol": 121_500,
+    "submit_update": 74_100,
+    "attest_first": 75_700,
+    "attest": 48_900,
+    "attest_last": 82_000,  # opens the next round
+    "attest_sigs43": 578_000,  # of 64 hospitals, in one transaction; opens the next round
+    "submit_aggregate": 160_500,
+    "object": 66_000,
+    "finalise": 124_500,  # opens the next round
+    "settle": 112_000,
+    "record_absences64": 2_900_000,
+    "refute64": 2_000_000,  # by the header of a result that 64 attested to
+    "claim_first": 97_000,  # of a round
+    "claim": 79_500,
+    "patient_claim": 150_000,  # of a cohort of 1,024
+    "release": 82_000,
+    "refund": 78_000,
+    "buy": 250_000,  # a model's first licence
     # One chunk of vectors of ten million words; what its bytes cost alone (EIP-7623) is 248,740, 785,530 and 2,932,540.
-    "challenge_sum4": 256_000,
-    "challenge_sum16": 810_000,
-    "challenge_sum64": 3_000_000,
-    "challenge_median16": 1_215_000,
-    "challenge_trimmed16": 1_215_000,
+    "challenge_sum4": 292_000,
+    "challenge_sum16": 817_000,
+    "challenge_sum64": 3_050_000,
+    "challenge_median16": 963_000,
+    "challenge_trimmed16": 990_000,
 }
 TRANSACTION_GAS, TRANSACTION_BYTES = 1 << 24, 128 * 1024  # EIP-7825, and what a node's pool takes
 
@@ -54,7 +63,7 @@ def live(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def few(live):
-    return of_study(deploy_world(live, FEW), FEW)
+    return plays.of_study(deploy_world(live, FEW), FEW)
 
 
 @pytest.fixture(scope="module")
@@ -64,110 +73,21 @@ def many(live):
 
 @pytest.fixture(scope="module")
 def many_steps(many):
-    return of_study(many, MANY)
+    return plays.of_study(many, MANY)
 
 
 @pytest.fixture(scope="module")
-def measured(live, many, many_steps):
-    return many_steps | of_signatures(many) | of_consents(live) | of_challenges(many)
-
-
-def of_study(world, members):
-    """The first two rounds of a study: of each step the most that any hospital paid."""
-    evm, rounds = world.evm, world.rounds
-    cold, hot = evm.actors[-2:]
-    found = {
-        "admit": [world.consortium.admit(cold, hot, b"\x11" * 32, b"\x22" * 32)],
-        "register_dataset": [world.datasets.register(DATASET, sender=world.operators[0])],
-    }
-    study = world.create(maxHospitals=members, rounds=3)
-    found["enrol"] = [rounds.enrol(study, seat + 1, sender=world.operators[seat]) for seat in range(members)]
-    rounds.advance(study)
-    result = aggregate(range(members), 80 * members)
-    for number in (1, 2):
-        found.setdefault("submit_update", []).extend(
-            world.submit(study, seat, number) for seat in range(members)
-        )
-        attest_in_turn(world, study, number, result, found)
-    evm.travel(DISPUTE)
-    found["claim"] = [
-        rounds.claim(study, number, seat, result, update(seat))
-        for number in (1, 2)
-        for seat in range(members)
-    ]
-    return {name: max(receipt.gas_used for receipt in receipts) for name, receipts in found.items()}
-
-
-def attest_in_turn(world, study, number, result, found):
-    """The first gives the aggregate in full, the others name its hash, until it is final."""
-    members = result["included"].bit_count()
-    known = world.rounds.hashAggregate(study, number, result)
-    last = -(-2 * members // 3) - 1
-    found.setdefault("attest_first", []).append(world.attest(study, 0, result, number))
-    for seat in range(1, last + 1):
-        receipt = world.rounds.attestHash(study, number, seat, known, sender=world.operators[seat])
-        assert bool(receipt.named("RoundOpened")) == (seat == last)
-        found.setdefault("attest_last" if seat == last else "attest", []).append(receipt)
-
-
-def of_signatures(world):
-    study = world.submitted(MANY, maxHospitals=MANY)
-    result = aggregate(range(MANY), 80 * MANY)
-    seats = range(43)
-    signatures = b"".join(world.signed(study, seat, result) for seat in seats)
-    receipt = world.rounds.attestBySig(study, 1, result, list(seats), signatures, sender=world.stranger)
-    assert receipt.named("RoundOpened")
-    return {"attest_sigs43": receipt.gas_used}
-
-
-def of_challenges(world):
-    """Of claims that are not final; each is proved wrong."""
-    rules = {
-        "sum": world.rule,
-        "median": world.evm.deploy("MedianRule"),
-        "trimmed": world.evm.deploy("TrimmedMeanRule", 2),
-    }
-    found = {}
-    for name, members in (("sum", 4), ("sum", 16), ("sum", 64), ("median", 16), ("trimmed", 16)):
-        receipt = claimed(world, members, rules[name]).send()
-        assert receipt.named("AttemptRefuted")
-        found[f"challenge_{name}{members}"] = receipt.gas_used
-    return found
-
-
-def of_consents(evm):
-    """Patients whom the registry does not know, asking for what it keeps of them for the first time."""
-    registry = evm.deploy("ConsentRegistry", evm.deploy("OpenNft"))
-    reader = evm.deploy("ConsentReader")
-    patient, relayer, *others = evm.actors[:67]
-
-    def signed(actor):
-        message = typed.GrantMessage(actor.address, 7, HMB, NO_EXPIRY, evm.now, evm.now + 3600)
-        digest = typed.digest(typed.consent_domain(CHAIN_ID, registry.address), message)
-        return (
-            actor.address,
-            7,
-            HMB,
-            NO_EXPIRY,
-            message.issued_at,
-            message.deadline,
-            actor.sign_digest(digest),
-        )
-
-    granted = registry.grant(7, HMB, NO_EXPIRY, sender=patient)
-    active = reader.gasOfIsActive(registry, patient, 7, HMB, evm.now)
-    assert active.active
-    batch = registry.grantBatch([signed(actor) for actor in others[:64]], sender=relayer)
-    assert len(batch.named("Granted")) == 64
-    evm.travel(1)
-    return {
-        "grant": granted.gas_used,
-        "is_active": active.used,
-        "grant_batch64_each": batch.gas_used // 64,
-        "grant_relayed": registry.grantBySig(signed(others[64]), sender=relayer).gas_used,
-        "revoke": registry.revoke(7, sender=patient).gas_used,
-        "revoke_all": registry.revokeAll(sender=patient).gas_used,
-    }
+def measured(many, many_steps):
+    return (
+        many_steps
+        | plays.of_signatures(many, MANY)
+        | plays.of_claims(many)
+        | plays.of_absences(many, MANY)
+        | plays.of_patients(many)
+        | plays.of_market(many)
+        | plays.of_consents(many)
+        | plays.of_challenges(many)
+    )
 
 
 def test_everything_is_measured(measured, update_snapshots):
@@ -203,6 +123,6 @@ def test_a_lying_quorum_of_64_is_convicted_in_one_transaction(many, rule):
     envelope = 200  # nonce, fees, address and signature around the call
     assert len(challenge.call()) + envelope < TRANSACTION_BYTES
     receipt = challenge.send()
-    assert receipt.named("RoundRefuted")[0]["seats"] == (1 << MANY) - 1
+    assert receipt.named("RoundRefuted")[0]["attesters"] == (1 << MANY) - 1
     assert len(receipt.named("Slashed")) == MANY
     assert receipt.gas_used < TRANSACTION_GAS

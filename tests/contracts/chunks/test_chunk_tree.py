@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medfed.protocol.chunks import chunk_proof, chunk_root
+from medfed.protocol.chunks import chunk_proof, chunk_root, leaf_count
 
 WORDS = 128  # in a chunk of 512 bytes
 
@@ -20,19 +20,21 @@ def words(chunks: int) -> np.ndarray:
 
 
 def chunk(values: np.ndarray, index: int) -> bytes:
-    return values[WORDS * index : WORDS * (index + 1)].astype(">u4").tobytes()
+    """Beyond the last one a chunk of zeros."""
+    return values[WORDS * index : WORDS * (index + 1)].astype(">u4").tobytes().ljust(512, b"\0")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 13])
-def test_every_chunk_is_proved_and_no_other(evm, tree, count):
+def test_every_leaf_is_proved_and_no_other(evm, tree, count):
+    """Those of the padding too."""
     values = words(count)
     root = chunk_root(values)
-    for index in range(count):
+    for index in range(leaf_count(count)):
         proof = chunk_proof(values, index)
         right = chunk(values, index)
         assert tree.verify(root, right, index, proof, count)
         assert not tree.verify(root, right[:-1] + bytes([right[-1] ^ 1]), index, proof, count)
-        if count > 1:
+        if index < count > 1:
             assert not tree.verify(root, right, (index + 1) % count, proof, count)
 
 
@@ -41,9 +43,13 @@ def test_a_chunk_has_512_bytes(evm, tree):
         tree.verify(bytes(32), bytes(511), 0, [], 1)
 
 
-def test_an_index_is_below_the_count(evm, tree):
-    with evm.reverts("ChunkIndexOutOfRange", 2, 2):
-        tree.verify(bytes(32), bytes(512), 2, [bytes(32)], 2)
+@pytest.mark.parametrize(("count", "leaves"), [(1, 1), (2, 2), (3, 4), (5, 8)])
+def test_an_index_is_one_of_the_leaves(evm, tree, count, leaves):
+    proof = [bytes(32)] * (leaves - 1).bit_length()
+    for index in (leaves, 2**256 - 1):
+        with evm.reverts("ChunkIndexOutOfRange", index, leaves):
+            tree.verify(bytes(32), bytes(512), index, proof, count)
+    tree.verify(bytes(32), bytes(512), leaves - 1, proof, count)
 
 
 def test_a_proof_has_one_hash_a_level(evm, tree):

@@ -1,4 +1,4 @@
-"""A registry, two datasets, and patients who sign."""
+"""A registry, two datasets of a hospital, and patients who sign."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from medfed.protocol import typed
 from medfed.protocol.purposes import Purpose
+from tests.rig import roles
 from tests.rig.evm import CHAIN_ID, Actor, Contract, Evm
 
 HMB, DS, GRU, IRB = (int(bit) for bit in (Purpose.HMB, Purpose.DS, Purpose.GRU, Purpose.IRB))
@@ -16,9 +17,11 @@ NO_EXPIRY = 0xFFFF
 
 @dataclass
 class Consents:
-    """The registry under test and who acts on it; `dataset` belongs to `owner`, messages say `now` and live 60 s."""
+    """The registry under test and who acts on it; `dataset` belongs to `owner`, a hospital that actor 0 admitted. Messages say
+    `now` and live 60 s."""
 
     evm: Evm
+    consortium: Contract
     registry: Contract
     owner: Actor
     patient: Actor
@@ -81,12 +84,17 @@ class Consents:
 
 @pytest.fixture(scope="module")
 def deployed(evm_module: Evm) -> Consents:
-    owner, patient, relayer = evm_module.actors[1:4]
+    owner, patient, relayer, operator = evm_module.actors[1:5]
+    manager = evm_module.deploy("AccessManager", evm_module.actors[0])
+    consortium = evm_module.deploy("Consortium", manager)
+    roles.open_to(manager, roles.CONSORTIUM, consortium, "admit", "proposeAdmin")
+    roles.give(manager, roles.CONSORTIUM, evm_module.actors[0])
+    consortium.admit(owner, operator, b"\x11" * 32, b"\x22" * 32)
     datasets = evm_module.deploy("OpenNft")
     datasets.mint(owner, 7)
     datasets.mint(owner, 8)
-    registry = evm_module.deploy("ConsentRegistry", datasets)
-    return Consents(evm_module, registry, owner, patient, relayer)
+    registry = evm_module.deploy("ConsentRegistry", consortium, datasets)
+    return Consents(evm_module, consortium, registry, owner, patient, relayer)
 
 
 @pytest.fixture

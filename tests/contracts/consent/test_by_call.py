@@ -193,11 +193,25 @@ class TestRevokeFor:
         assert consents.isActive(consents.patient, 8, HMB, consents.evm.now)
 
     def test_right_moves_with_the_dataset(self, consents):
-        datasets = consents.evm.at("OpenNft", consents.datasets())
+        datasets = consents.evm.at("OpenNft", consents.DATASETS())
         datasets.transferFrom(consents.owner, consents.relayer, 7, sender=consents.owner)
         consents.revokeFor(consents.patient, 7, sender=consents.relayer)
         with consents.evm.reverts("NotDatasetOwner", 7, consents.owner, consents.relayer):
             consents.revokeFor(consents.patient, 7, sender=consents.owner)
+
+    def test_right_follows_a_replaced_admin_account(self, consents):
+        """A hospital that lost its key can still end a consent, and who finds the key cannot."""
+        admin = consents.evm.actors[5]
+        consents.consortium.proposeAdmin(consents.owner, admin)
+        consents.evm.travel(30 * 86_400)
+        consents.consortium.acceptAdmin(consents.owner, sender=admin)
+        consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
+        with consents.evm.reverts("NotDatasetOwner", 7, consents.owner, consents.owner):
+            consents.revokeFor(consents.patient, 7, sender=consents.owner)
+        receipt = consents.revokeFor(consents.patient, 7, sender=admin)
+        who = {"patient": consents.patient.address, "datasetId": 7, "by": admin.address}
+        assert receipt.named("Revoked") == [who | {"at": consents.evm.now}]
+        assert not consents.active()
 
     def test_owner_has_no_way_to_grant(self, consents):
         """Every function that opens a consent takes the patient from the sender or from a signature."""

@@ -58,7 +58,7 @@ class TestEveryKind:
             bring(consented, kind, sign(consented, kind, domain=elsewhere))
 
     def test_for_another_contract__reverts(self, consented, kind):
-        other = consented.evm.deploy("ConsentRegistry", consented.datasets())
+        other = consented.evm.deploy("ConsentRegistry", consented.CONSORTIUM(), consented.DATASETS())
         elsewhere = typed.consent_domain(CHAIN_ID, other.address)
         with consented.evm.reverts("InvalidSignature"):
             bring(consented, kind, sign(consented, kind, domain=elsewhere))

@@ -225,7 +225,7 @@ def shown(reference, dataset):
 def test_contract_and_reference_agree_over_random_histories(consents, history):
     """Step by step the same outcome, by call and by signature, and in the end the same words and answers."""
     assert steps.START == GENESIS_TIME
-    datasets = consents.evm.at("OpenNft", consents.datasets())
+    datasets = consents.evm.at("OpenNft", consents.DATASETS())
     token = consents.evm.snapshot()
     for dataset in steps.DATASETS:
         datasets.mint(consents.owner, dataset)

@@ -9,6 +9,7 @@ import pytest
 from tests.rig import roles
 
 KEY, METADATA = b"\x11" * 32, b"\x22" * 32
+RESTRICTED = ("admit", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin")
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def world(evm_module):
     _, admin, hospital, operator, other, fresh = evm.actors[:6]
     manager = evm.deploy("AccessManager", evm.actors[0])
     consortium = evm.deploy("Consortium", manager)
-    roles.open_to(manager, roles.CONSORTIUM, consortium, "admit", "suspend", "reinstate")
+    roles.open_to(manager, roles.CONSORTIUM, consortium, *RESTRICTED)
     roles.give(manager, roles.CONSORTIUM, admin)
     consortium.admit(hospital, operator, KEY, METADATA, sender=admin)
     return SimpleNamespace(

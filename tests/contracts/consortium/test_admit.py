@@ -41,6 +41,12 @@ def test_admit__an_operator_of_another_hospital__reverts(evm, world, consortium)
         consortium.admit(world.other, world.operator, KEY, METADATA, sender=world.admin)
 
 
+def test_admit__an_operator_that_is_the_hospital__reverts(evm, world, consortium):
+    """A stolen daemon key could take the hospital's tokens out."""
+    with evm.reverts("OperatorIsAdmin", world.other, world.other):
+        consortium.admit(world.other, world.other, KEY, METADATA, sender=world.admin)
+
+
 def test_admit__a_new_hospital__stores_and_tells_everything(evm, world, consortium):
     evm.travel(1000)
 

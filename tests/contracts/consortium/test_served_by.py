@@ -21,8 +21,10 @@ def take(world, consortium, step):
     calls = {
         "suspend": lambda: consortium.suspend(world.hospital, sender=world.admin),
         "reinstate": lambda: consortium.reinstate(world.hospital, sender=world.admin),
-        "rotate": lambda: consortium.rotateOperator(world.fresh, sender=world.hospital),
-        "rotate_back": lambda: consortium.rotateOperator(world.operator, sender=world.hospital),
+        "rotate": lambda: consortium.rotateOperator(world.hospital, world.fresh, sender=world.hospital),
+        "rotate_back": lambda: consortium.rotateOperator(
+            world.hospital, world.operator, sender=world.hospital
+        ),
         "admit_other": lambda: consortium.admit(
             world.other, world.fresh, b"\x33" * 32, b"\x44" * 32, sender=world.admin
         ),
@@ -34,7 +36,7 @@ def take(world, consortium, step):
 
 
 def test_served_by__after_any_history__is_what_the_records_say(world, evm_module):
-    """INV-12: for each account, the hospital whose operator it is, and whether that hospital is active."""
+    """INV-20: for each account, the hospital whose operator it is, and whether that hospital is active."""
 
     @settings(max_examples=30)
     @given(st.lists(st.sampled_from(STEPS), max_size=8))

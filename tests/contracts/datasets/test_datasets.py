@@ -27,15 +27,15 @@ def info(**changes):
 
 @pytest.fixture(scope="module")
 def world(evm_module):
-    """One hospital with its operator; `rounds` stands where the rounds contract would."""
+    """One hospital with its operator; `rounds` and `studies` stand where these contracts would."""
     evm = evm_module
-    admin, hospital, operator, other, rounds = evm.actors[:5]
+    admin, hospital, operator, other, rounds, studies = evm.actors[:6]
     manager = evm.deploy("AccessManager", admin)
     consortium = evm.deploy("Consortium", manager)
     roles.open_to(manager, roles.CONSORTIUM, consortium, "admit", "suspend", "reinstate")
     roles.give(manager, roles.CONSORTIUM, admin)
     consortium.admit(hospital, operator, b"\x11" * 32, b"\x22" * 32)
-    datasets = evm.deploy("DatasetRegistry", consortium, rounds)
+    datasets = evm.deploy("DatasetRegistry", consortium, rounds, studies)
     datasets.register(info(), sender=operator)
     return SimpleNamespace(**locals())
 
@@ -92,13 +92,27 @@ def test_what_is_retired_stays_so(evm, world):
             call()
 
 
-def test_only_the_rounds_contract_pins(evm, world):
-    for call in (
-        lambda: world.datasets.lock(1, world.hospital, sender=world.other),
-        lambda: world.datasets.unlock(1, sender=world.other),
-    ):
-        with evm.reverts("CallerNotTrusted", world.other):
-            call()
+def test_only_the_rounds_contract_pins_and_the_studies_contract_releases(evm, world):
+    for caller in (world.other, world.operator, world.hospital, world.studies):
+        with evm.reverts("CallerNotTrusted", caller):
+            world.datasets.lock(1, world.hospital, sender=caller)
+    world.datasets.lock(1, world.hospital, sender=world.rounds)
+    for caller in (world.other, world.operator, world.hospital, world.rounds):
+        with evm.reverts("CallerNotTrusted", caller):
+            world.datasets.unlock(1, sender=caller)
+
+
+def test_more_studies_than_a_byte_counts_enrol_a_dataset(evm, world):
+    """None is refused because of the others, and a release counts one less."""
+    for _ in range(257):
+        world.datasets.lock(1, world.hospital, sender=world.rounds)
+    assert world.datasets.getDataset(1).enrolments == 257
+    with evm.reverts("DatasetEnrolled", 1, 257):
+        world.datasets.transferFrom(world.hospital, world.other, 1, sender=world.hospital)
+    world.datasets.publish(1, info(records=120), sender=world.operator)
+    assert world.datasets.getDataset(1).enrolments == 257
+    world.datasets.unlock(1, sender=world.studies)
+    assert world.datasets.getDataset(1).enrolments == 256
 
 
 def test_a_pinned_dataset_cannot_change_hands(evm, world):
@@ -106,7 +120,7 @@ def test_a_pinned_dataset_cannot_change_hands(evm, world):
     assert tuple(locked.value) == (1, 100, USES, 0)
     with evm.reverts("DatasetEnrolled", 1, 1):
         world.datasets.transferFrom(world.hospital, world.other, 1, sender=world.hospital)
-    world.datasets.unlock(1, sender=world.rounds)
+    world.datasets.unlock(1, sender=world.studies)
     world.datasets.transferFrom(world.hospital, world.other, 1, sender=world.hospital)
     with evm.reverts("NotTheOwner", 1, world.hospital):
         world.datasets.lock(1, world.hospital, sender=world.rounds)

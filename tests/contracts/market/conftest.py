@@ -113,8 +113,9 @@ def play(world, weights, *, left_out=(), roots=None, **terms):
         included = [seat for seat in shown if (number, seat) not in left_out]
         weight = sum(shown[seat]["weight"] for seat in included)
         result = aggregate(included, weight, model=bytes([0xA0 + number]) * 32)
+        missing = [shown[seat] for seat in shown if seat not in included]
         for seat in list(shown)[: -(-2 * len(shown) // 3)]:
-            world.attest(study, seat, result, number)
+            world.attest(study, seat, result, number, left_out=missing)
         results.append(result)
         updates.append(shown)
     return Made(world, study, results, updates)

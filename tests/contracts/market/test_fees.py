@@ -74,6 +74,19 @@ class TestHospitals:
         with evm.reverts("NothingEarned", model.study, world.hospitals[0]):
             model.market.claimFees(model.study, 0, other)
 
+    def test_what_a_left_out_update_would_have_had_is_nobodys(self, evm, world, buyer):
+        """Two thirds do not earn in fees either what they take from whom they leave out."""
+        made = play(world, [(40, 40, 80)], left_out={(1, 2)})
+        evm.travel(DISPUTE)
+        made.register()
+        made.offer(price=1600)
+        sell(made, buyer)
+        paid = [claim(made, seat).named("FeesClaimed")[0]["amount"] for seat in (0, 1)]
+        assert paid == [400, 400]
+        with evm.reverts("NothingEarned", made.study, world.hospitals[2]):
+            claim(made, 2)
+        assert world.vault.feesHeld(made.token) == 800
+
     def test_a_purchase_costs_the_same_whatever_the_hospitals(self, evm, world, buyer):
         """O(1): nothing is paid out when a licence is bought, however many share."""
         used = []
@@ -242,10 +255,10 @@ def test_all_together_never_get_more_than_the_fees(evm, world, data):
         for seat in range(seats):
             collect(made, seat)
         collect(made, None)
-        left = world.vault.balanceOf(made.market, made.token).free
+        left = world.vault.feesHeld(made.token)
         patients = fees * parts["patientBps"] / BPS
         assert patients <= left < patients + seats + 3
-        assert sum(made.shares()) == made.market.shareOf(made.study, 0).total <= len(rounds) * SHARE
+        assert sum(made.shares()) <= made.market.shareOf(made.study, 0).total == len(rounds) * SHARE
     finally:
         evm.restore(token)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from medfed.chain.contracts.rewards import review_hash
+from medfed.chain.contracts.payouts import review_hash
 from tests.contracts.market.conftest import SHARE, play
-from tests.rig.world import DISPUTE, PHASE, aggregate, update
+from tests.rig.world import DISPUTE, PHASE, aggregate, digest, update
 
 EQUAL, REVIEWED = 1, 2
 RUNNING, ABORTED = 2, 4
@@ -17,7 +17,7 @@ class TestCredit:
         market, study = world.market, made.study
         with evm.reverts("UpdatesDiffer", 2, 1):
             market.credit(study, 9, made.results[0], [0, 1], [made.updates[0][0]])
-        with evm.reverts("NotFinal", study, 1, world.rounds.hashAggregate(study, 1, made.results[1])):
+        with evm.reverts("NotFinal", study, 1, digest(study, 1, made.results[1])):
             made.credit(1, 0, result=made.results[1])
         with evm.reverts("NothingToClaim", study, 2, 2):
             made.credit(2, 2)
@@ -43,7 +43,8 @@ class TestCredit:
         assert made.shares() == [SHARE // 4, SHARE // 4, SHARE // 2]
         made.credit(2)
         assert made.shares() == [SHARE // 4 + SHARE // 5, SHARE // 4 + 3 * SHARE // 5, SHARE // 2]
-        assert made.market.shareOf(made.study, 0).total == sum(made.shares())
+        assert sum(made.shares()) == 2 * SHARE - SHARE // 5
+        assert made.market.shareOf(made.study, 0).total == 2 * SHARE
 
     def test_equal_studies_share_equally(self, evm, world):
         made = play(world, [(80, 8, 96)], scoreMode=EQUAL)
@@ -54,54 +55,64 @@ class TestCredit:
     def test_a_reviewed_round_waits_for_its_tally(self, evm, world):
         """A round that somebody reviewed is scored by its reviews; here too few revealed, so the weights count."""
         made = play(world, [(40, 40, 80)], scoreMode=REVIEWED)
-        digest = world.rounds.hashAggregate(made.study, 1, made.results[0])
+        name = digest(made.study, 1, made.results[0])
         scores, salt = [0, 5, 7], b"\x31" * 32
         promised = review_hash((made.study, 1, 0), world.hospitals[0].address, scores, salt)
-        world.rewards.commitReview(made.study, 1, 0, digest, promised, sender=world.operators[0])
+        world.payouts.commitReview(made.study, 1, 0, name, promised, sender=world.operators[0])
         evm.travel(DISPUTE // 2)
-        world.rewards.revealReview(made.study, 1, 0, digest, scores, salt, sender=world.operators[0])
+        world.payouts.revealReview(made.study, 1, 0, name, scores, salt, sender=world.operators[0])
         evm.travel(DISPUTE // 2)
         with evm.reverts("NotTallied", made.study, 1):
             made.credit(1)
-        world.rewards.tally(made.study, 1, digest)
+        world.payouts.tally(made.study, 1, name)
         made.credit(1)
         assert made.shares() == [SHARE // 4, SHARE // 4, SHARE // 2]
 
     def test_a_refuted_round_is_not_counted(self, evm, world):
         """Its pay is void and so is its score, and a study that ended with it has no model."""
         made = play(world, [(80, 80)])
-        digest = world.rounds.hashAggregate(made.study, 1, made.results[0])
-        world.rounds.refute(made.study, 1, digest, sender=world.disputes)
+        name = digest(made.study, 1, made.results[0])
+        world.rounds.refute(made.study, 1, name, sender=world.proofs)
         evm.travel(DISPUTE)
-        with evm.reverts("PayVoid", made.study, 1, 1):
+        with evm.reverts("PayVoid", made.study, 1, 0):
             made.credit(1)
         with evm.reverts("StudyNotCompleted", made.study, ABORTED):
             world.market.register(made.study, made.results[0])
 
-    def test_an_update_that_was_proved_wrong_has_no_score(self, evm, world):
-        """The round is complete without it, or without any; what it would have had is nobody's."""
-        made = play(world, [(40, 40, 80), (40, 40, 80)])
-        world.rounds.strikeUpdate(made.study, 2, 2, 80, sender=world.disputes)
+    def test_a_seat_that_is_paid_nothing_has_no_score(self, evm, world):
+        """Seat 2 was left out of round 1 and proved wrong there: round 2 is complete without it, and nobody has its part."""
+        made = play(world, [(40, 40, 80), (40, 40, 80)], left_out={(1, 2)})
+        self.strike(made, 2, 80)
         evm.travel(DISPUTE)
-        with evm.reverts("NothingToClaim", made.study, 2, 2):
+        with evm.reverts("PayVoid", made.study, 2, 2):
             made.credit(2, 2)
         made.credit(2, 0, 1)
         made.credit(1)
         made.market.register(made.study, made.results[1])
-        assert made.shares() == [SHARE // 2, SHARE // 2, SHARE // 2]
+        assert made.shares() == [SHARE // 2, SHARE // 2, 0]
+        with evm.reverts("PayVoid", made.study, 2, 2):
+            made.credit(2, 2)
 
     def test_a_round_without_any_score_is_complete_by_an_empty_call(self, evm, world):
-        made = play(world, [(40, 40)])
+        """All whose updates are in round 2 were left out of round 1, and proved wrong there."""
+        weights = [(40, 40, 80, 80), (40, 40, None, None)]
+        made = play(world, weights, left_out={(1, 0), (1, 1)})
         for seat in (0, 1):
-            world.rounds.strikeUpdate(made.study, 1, seat, 40, sender=world.disputes)
+            self.strike(made, seat, 40)
         evm.travel(DISPUTE)
-        with evm.reverts("RoundNotCredited", made.study, 0, 1):
-            made.market.register(made.study, made.results[0])
+        made.credit(1)
+        with evm.reverts("RoundNotCredited", made.study, 1, 2):
+            made.market.register(made.study, made.results[1])
         for _ in range(2):
-            made.market.credit(made.study, 1, made.results[0], [], [])
-        made.market.register(made.study, made.results[0])
+            made.market.credit(made.study, 2, made.results[1], [], [])
+        made.market.register(made.study, made.results[1])
         made.offer()
-        assert made.shares() == [0, 0]
+        assert made.shares() == [0, 0, SHARE // 3, SHARE // 3]
+
+    def strike(self, made, seat, weight):
+        """As the proofs contract does for an update of round 1."""
+        name = digest(made.study, 1, made.results[0])
+        made.world.rounds.strike(made.study, 1, seat, weight, name, sender=made.world.proofs)
 
 
 class TestRegister:
@@ -121,7 +132,7 @@ class TestRegister:
         with evm.reverts("RoundNotCredited", made.study, 1, 2):
             world.market.register(made.study, made.results[-1])
         made.credit(2, 1)
-        wrong = world.rounds.hashAggregate(made.study, 2, made.results[0])
+        wrong = digest(made.study, 2, made.results[0])
         with evm.reverts("NotFinal", made.study, 2, wrong):
             world.market.register(made.study, made.results[0])
         world.market.register(made.study, made.results[1])
@@ -174,4 +185,5 @@ def test_the_scores_of_a_study_are_at_most_one_for_each_round(evm, world, weight
     evm.travel(DISPUTE)
     made.register()
     total = made.market.shareOf(made.study, 0).total
-    assert len(weights) * (SHARE - len(weights[0])) <= total <= len(weights) * SHARE
+    assert total == len(weights) * SHARE
+    assert total - len(weights) * len(weights[0]) <= sum(made.shares()) <= total

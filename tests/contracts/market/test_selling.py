@@ -111,7 +111,8 @@ class TestBuying:
         }
         assert [e["amount"] for e in receipt.named("Collected")] == [PRICE]
         assert (token.balanceOf(buyer), token.balanceOf(vault)) == (before - PRICE, held + PRICE)
-        assert vault.balanceOf(market, token).free == market.feesOf(model.study, token) == PRICE
+        assert vault.feesHeld(token) == market.feesOf(model.study, token) == PRICE
+        assert tuple(vault.balanceOf(market, token)) == (0, 0)
         assert (market.balanceOf(world.stranger, 1), market.balanceOf(buyer, 1)) == (1, 0)
         assert market.isLicensed(world.stranger, 1)
         assert not market.isLicensed(buyer, 1)
@@ -157,7 +158,7 @@ class TestBuying:
         fee = buy(model, buyer, version=2).named("LicenceSold")[0]["fee"]
         assert fee == PRICE - PRICE // 100
         assert model.market.feesOf(model.study, token) == fee == token.balanceOf(world.vault)
-        assert world.vault.balanceOf(model.market, token).free == fee
+        assert world.vault.feesHeld(token) == fee
 
     def test_a_token_that_calls_back_gets_no_second_licence(self, evm, world, model, buyer):
         """While the price is on its way the vault lets nobody in again, and no fee is there to be claimed yet."""

@@ -1,4 +1,4 @@
-"""The contract against its Python twin: phases second by second, commitments, aggregate hashes, attestations."""
+"""The contract against its Python twin: phases second by second, quorums, commitments."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import json
 
 import pytest
 
-from medfed.protocol import typed
-from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.commitments import Update
 from medfed.protocol.phase import Outcome, Phase, RoundFacts, phase_of, quorum_of, voidable_at
 from tests.conftest import ROOT
-from tests.rig.evm import CHAIN_ID, Revert
-from tests.rig.world import aggregate, compact, update
+from tests.rig.evm import Revert
+from tests.rig.world import SPEC, aggregate, update
 
 VECTORS = ROOT / "tests" / "vectors"
 PHASES = json.loads((VECTORS / "phases.json").read_text(encoding="utf-8"))
@@ -112,43 +111,17 @@ def raw(case, *names):
 @pytest.mark.parametrize("case", COMMITMENTS["updates"][:2], ids=lambda case: case["weight"])
 def test_the_slot_of_an_update_is_its_commitment(world, case):
     """What `submitUpdate` stores is what the twin computes."""
-    world.datasets.register((b"\1" * 32, b"\2" * 32, b"\3" * 32, 400, 1, 0, 0), sender=world.operators[0])
+    record = (b"\1" * 32, b"\2" * 32, b"\3" * 32, 400, 1, 0, 0)
+    dataset = world.datasets.register(record, sender=world.operators[0]).value
     study = world.create(cohortStep=16)
-    dataset = len(world.operators) + 1
-    world.rounds.enrol(study, dataset, sender=world.operators[0])
-    world.rounds.enrol(study, 2, sender=world.operators[1])
+    world.rounds.enrol(study, dataset, SPEC, 2**96 - 1, sender=world.operators[0])
+    world.enrol(study, 1)
     world.rounds.advance(study, sender=world.sponsor)
     fields = raw(case, "cid", "update_root", "cohort_cid", "cohort_root")
     given = (*fields, int(case["weight"]))
     world.rounds.submitUpdate(study, 1, 0, given, sender=world.operators[0])
     assert world.rounds.updateOf(study, 1, 0).hex() == case["commitment"][2:]
     assert Update(*given).commitment().hex() == case["commitment"][2:]
-
-
-@pytest.mark.parametrize("case", COMMITMENTS["aggregates"], ids=lambda case: case["study"])
-def test_the_hash_of_an_aggregate(world, case):
-    """`hashAggregate` over the whole range of every field."""
-    given = (*raw(case, "cid", "root", "model"), int(case["included"]), int(case["weight"]))
-    study, number = int(case["study"]), case["round"]
-    assert world.rounds.hashAggregate(study, number, given).hex() == case["hash"][2:]
-    assert Aggregate(*given).digest(study, number).hex() == case["hash"][2:]
-
-
-def test_an_attestation_signed_over_the_twins_digest_counts(world):
-    """For this chain, contract, study, round and aggregate, and for no other round."""
-    study = world.submitted(2)
-    result = aggregate([0, 1], 160)
-    fields = Aggregate(*(result[name] for name in ("cid", "root", "model", "included", "weight")))
-    domain = typed.rounds_domain(CHAIN_ID, world.rounds.address)
-
-    def signature(number):
-        message = typed.AttestationMessage(study, number, fields.digest(study, 1))
-        return compact(world.operators[0].sign_digest(typed.digest(domain, message)))
-
-    with world.evm.reverts("BadSignature"):
-        world.rounds.attestBySig(study, 1, result, [0], signature(2), sender=world.stranger)
-    world.rounds.attestBySig(study, 1, result, [0], signature(1), sender=world.stranger)
-    assert world.rounds.getRound(study, 1).attested == 1
 
 
 def test_the_rigs_update_is_the_twins(world):
