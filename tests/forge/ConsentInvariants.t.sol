@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
+import {Consortium} from "../../contracts/Consortium.sol";
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
 import {Purposes} from "../../contracts/libraries/Purposes.sol";
 import {OpenNft} from "../../contracts/mocks/OpenNft.sol";
@@ -292,7 +293,8 @@ contract ConsentInvariantsTest is Rig {
     function setUp() external {
         vm.warp(1_800_000_000);
         OpenNft nft = new OpenNft();
-        registry = new ConsentRegistry(address(nft));
+        Consortium consortium = new Consortium(address(this));
+        registry = new ConsentRegistry(consortium, nft);
         handler = new ConsentHandler(registry);
         for (uint256 dataset = 1; dataset <= handler.DATASETS(); ++dataset) {
             nft.mint(handler.OWNER(), dataset);
@@ -312,7 +314,7 @@ contract ConsentInvariantsTest is Rig {
         moves[7] = ConsentHandler.post.selector;
     }
 
-    /// @dev INV-9: the registry's answer for this second is the ghost's, for every patient, dataset and kind of research.
+    /// @dev INV-17: the registry's answer for this second is the ghost's, for every patient, dataset and kind of research.
     function invariant_INV9_activeOnlyIfGrantedUnexpiredUnrevoked() external view {
         for (uint256 patient = 0; patient < handler.PATIENTS(); ++patient) {
             for (uint32 dataset = 1; dataset <= handler.DATASETS(); ++dataset) {
@@ -327,7 +329,7 @@ contract ConsentInvariantsTest is Rig {
         }
     }
 
-    /// @dev INV-10: what was true when a second ended stays true, whatever was done since.
+    /// @dev INV-18: what was true when a second ended stays true, whatever was done since.
     function invariant_INV10_thePastStaysAsItWas() external view {
         for (uint256 i = 0; i < handler.sampleCount(); ++i) {
             (uint256 patient, uint32 dataset, uint32 request, uint40 t, bool active) = handler.samples(i);
@@ -344,7 +346,7 @@ contract ConsentInvariantsTest is Rig {
         }
     }
 
-    /// @dev INV-11: no signature counts twice, none undoes a later decision, no narrowing revives what ended.
+    /// @dev INV-19: no signature counts twice, none undoes a later decision, no narrowing revives what ended.
     function invariant_INV11_signaturesCountOnceAndInOrder() external view {
         vm.assertEq(handler.replayed(), 0);
         vm.assertEq(handler.undone(), 0);

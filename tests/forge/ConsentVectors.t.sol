@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
+
 import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
+import {Consortium} from "../../contracts/Consortium.sol";
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
+import {IConsortium} from "../../contracts/interfaces/IConsortium.sol";
 import {OpenNft} from "../../contracts/mocks/OpenNft.sol";
 import {DatasetId} from "../../contracts/types/DatasetId.sol";
 import {Rig, vm} from "./Rig.sol";
@@ -20,9 +24,10 @@ contract ConsentVectorsTest is Rig {
     function setUp() external {
         // The messages are made for chain and address of the first contract, so both stand before it.
         vm.chainId(31_337);
-        registry = new ConsentRegistry(_next(2));
+        registry = new ConsentRegistry(IConsortium(_next(3)), IERC721(_next(2)));
         nft = new OpenNft();
-        vm.assertEq(registry.datasets(), address(nft));
+        new Consortium(address(this));
+        vm.assertEq(address(registry.DATASETS()), address(nft));
     }
 
     /// @dev The address of this contract's deployment with this nonce, below 128.

@@ -15,6 +15,7 @@ interface Vm {
     function deal(address account, uint256 balance) external;
     /// @dev Unlike `new`, which would have the compiler go through the contract again inside of the test.
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
+    function envOr(string calldata name, string calldata otherwise) external view returns (string memory);
     function expectEmit() external;
     function expectEmit(address emitter) external;
     function expectPartialRevert(bytes4 selector) external;

@@ -2,33 +2,44 @@
 pragma solidity ^0.8.28;
 
 import {CHUNK_BYTES} from "../../contracts/libraries/ChunkTree.sol";
-import {StudyId} from "../../contracts/types/StudyId.sol";
 
-/// @dev Vectors of a header and one chunk, of which only the first eight words are not zero, and what opens them on chain.
+/// @dev Trees of chunks of which the first eight words may be other than zero, and what opens them on chain. The numbers of leaves are powers
+/// of two; those beyond the last chunk of a vector can be filled too, as a liar would.
 library Vectors {
-    /// @dev The words of both chunks, in order.
-    struct Vector {
-        bytes header;
-        bytes chunk;
+    /// @dev What stands in the leaves of a tree.
+    struct Content {
+        address rounds;
+        uint64 study;
+        uint16 round;
+        address owner; // whose vector the header says it is; zero for an aggregate
+        bytes32[] heads; // the first 32 bytes of each leaf behind the header
     }
 
-    /// @dev The vector of a hospital, or an aggregate where `hospital` is zero.
-    function make(address rounds, StudyId study, uint16 round, address hospital, bytes32 words)
-        internal
-        view
-        returns (Vector memory)
-    {
-        bytes memory fields = abi.encode(block.chainid, rounds, study, round, hospital);
-        return Vector(_padded(fields), _padded(abi.encode(words)));
+    function leaves(Content memory c) internal pure returns (uint256) {
+        return c.heads.length + 1;
     }
 
-    function root(Vector memory v) internal pure returns (bytes32) {
-        return sha256(abi.encode(sha256(v.header), sha256(v.chunk)));
+    function leaf(Content memory c, uint256 index) internal view returns (bytes memory) {
+        if (index != 0) return _padded(abi.encode(c.heads[index - 1]));
+        return _padded(abi.encode(block.chainid, c.rounds, c.study, c.round, c.owner));
     }
 
-    /// @dev One of the chunks and the other's digest.
-    function opening(Vector memory v, uint256 index) internal pure returns (bytes memory) {
-        return index == 0 ? bytes.concat(v.header, sha256(v.chunk)) : bytes.concat(v.chunk, sha256(v.header));
+    function root(Content memory c) internal view returns (bytes32) {
+        bytes32[] memory level = _digests(c);
+        while (level.length > 1) level = _above(level);
+        return level[0];
+    }
+
+    /// @dev One leaf and its proof, in words of 32 bytes.
+    function opening(Content memory c, uint256 index) internal view returns (bytes32[] memory) {
+        bytes memory opened = leaf(c, index);
+        bytes32[] memory level = _digests(c);
+        while (level.length > 1) {
+            opened = bytes.concat(opened, level[index ^ 1]);
+            level = _above(level);
+            index /= 2;
+        }
+        return split(opened);
     }
 
     /// @dev Bytes, cut into words of 32.
@@ -41,11 +52,29 @@ library Vectors {
         }
     }
 
-    /// @dev Eight words of 32 bits, each added modulo 2^32.
-    function add(bytes32 a, bytes32 b) internal pure returns (bytes32 sum) {
-        for (uint256 shift = 0; shift < 256; shift += 32) {
-            uint256 word = ((uint256(a) >> shift) + (uint256(b) >> shift)) & type(uint32).max;
-            sum |= bytes32(word << shift);
+    /// @dev Word `lane` of eight, as the signed number that it stands for.
+    function word(bytes32 head, uint256 lane) internal pure returns (int256) {
+        return int32(uint32(uint256(head) >> (224 - 32 * lane)));
+    }
+
+    /// @dev The same head with another word in one lane; the number is cut to 32 bits.
+    function put(bytes32 head, uint256 lane, int256 value) internal pure returns (bytes32) {
+        uint256 shift = 224 - 32 * lane;
+        uint256 cleared = uint256(head) & ~(uint256(type(uint32).max) << shift);
+        return bytes32(cleared | uint256(uint32(uint256(value))) << shift);
+    }
+
+    function _digests(Content memory c) private view returns (bytes32[] memory level) {
+        level = new bytes32[](leaves(c));
+        for (uint256 i = 0; i < level.length; ++i) {
+            level[i] = sha256(leaf(c, i));
+        }
+    }
+
+    function _above(bytes32[] memory level) private pure returns (bytes32[] memory above) {
+        above = new bytes32[](level.length / 2);
+        for (uint256 i = 0; i < above.length; ++i) {
+            above[i] = sha256(abi.encode(level[2 * i], level[2 * i + 1]));
         }
     }
 
