@@ -1,4 +1,4 @@
-"""The committed ABI: fresh, tested to its last error, within the size that Ethereum allows."""
+"""The committed ABI: fresh, tested to its last error, within our limits of size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deploy import compile as compiler
 from tests.meta.source import ROOT
 
 SNAPSHOT = ROOT / "tests" / "snapshots" / "size.json"
-RUNTIME_LIMIT = 24_576  # EIP-170
+RUNTIME_LIMIT = 20_000  # our own, so that there is room for what comes; EIP-170 allows 24,576
 CREATION_LIMIT = 49_152  # EIP-3860
 
 
@@ -28,6 +28,12 @@ def ours(without="mocks"):
     sources = [path for path in compiler.CONTRACTS.rglob("*.sol") if not {"mocks", without} & set(path.parts)]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     return set(re.findall(r"^\s*error\s+(\w+)\s*\(", text, re.MULTILINE))
+
+
+def errors_of_abi():
+    """The names of all errors in `abi/`, those of OpenZeppelin too."""
+    entries = [entry for record in committed().values() for entry in record["abi"]]
+    return {entry["name"] for entry in entries if entry["type"] == "error"}
 
 
 def test_abi_is_fresh():
@@ -59,8 +65,8 @@ def untested(errors):
 
 
 def test_every_error_is_tested():
-    """Each custom error that our own sources declare must happen in a test of contracts."""
-    assert untested(ours()) == []
+    """Each custom error of the ABI that our own sources declare must happen in a test of contracts."""
+    assert untested(errors_of_abi() & ours()) == []
 
 
 def test_an_error_that_is_merely_mentioned_counts_as_untested():
@@ -72,11 +78,7 @@ def test_an_error_that_is_merely_mentioned_counts_as_untested():
 
 def test_no_error_is_dead():
     """Each error that a deployable or its interface declares can be raised by a contract in `abi/`."""
-    abis = [entry for record in committed().values() for entry in record["abi"]]
-    assert (
-        sorted(ours(without="libraries") - {entry["name"] for entry in abis if entry["type"] == "error"})
-        == []
-    )
+    assert sorted(ours(without="libraries") - errors_of_abi()) == []
 
 
 def test_sizes(update_snapshots):

@@ -18,8 +18,10 @@ OURS = (
     "ConsentRegistry",
     "StakeVault",
     "FederatedRounds",
-    "Disputes",
-    "Rewards",
+    "Studies",
+    "Claims",
+    "Proofs",
+    "Payouts",
     "ModelMarket",
 )
 
@@ -65,7 +67,7 @@ def storage_rows():
 def struct_rows():
     found = {}
     for name in OURS:
-        types = compiler.storage_layout(name)["types"]
+        types = compiler.storage_layout(name)["types"] or {}
         for struct in (kept for kept in types.values() if "members" in kept):
             for member in struct["members"]:
                 word = (f"`{kind(struct['label'])}`", member["slot"])
