@@ -137,7 +137,7 @@ def _hospital(medfed, wallet, number) -> int:
         *("--encryption-key", f"hospital-{number}/encryption.json"),
     )
     medfed.ok("vault", "deposit", "1000", "--keystore", f"admin-{number}.json")
-    medfed.ok("vault", "allow", "1000", "--keystore", f"admin-{number}.json")
+    medfed.ok("vault", "allow", "2000", "--keystore", f"admin-{number}.json")
     return medfed.data("dataset", "register", f"hospital-{number}/hospital.toml", "--uses", "GRU", "--save")[
         "dataset"
     ]
@@ -185,7 +185,7 @@ def new_course(medfed, hospitals, new_study):
 @pytest.fixture
 def course(new_course):
     """One without stakes."""
-    return new_course(replace={'stake = "500"': "stake = 0"})
+    return new_course(replace={'stake = "500"': "stake = 0", "max_attempts = 4": "max_attempts = 0"})
 
 
 @pytest.fixture(scope="session")

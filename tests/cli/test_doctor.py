@@ -90,7 +90,7 @@ def test_a_stake_that_is_not_there(medfed, hospitals, new_study):
 
 def test_a_stake_that_the_daemon_may_not_lock(medfed, hospitals, new_study):
     """The tokens are there, and the admin account has not allowed enough of them."""
-    number = new_study(replace={'stake = "500"': 'stake = "50"'})
+    number = new_study(replace={'stake = "500"': 'stake = "50"', 'bond = "250"': 'bond = "25"'})
     used = medfed.data("vault", "show", "admin-1.json")["used"]
     allow = ("vault", "allow", "--keystore", "admin-1.json")
     try:
@@ -104,7 +104,7 @@ def test_a_stake_that_the_daemon_may_not_lock(medfed, hospitals, new_study):
         medfed.ok(*allow, f"{used / 10**6 + 50}")
         assert examined(medfed, "hospital-1/hospital.toml")["stake"]["ok"]
     finally:
-        medfed.ok(*allow, "1000")
+        medfed.ok(*allow, "2000")
         medfed.ok("study", "cancel", number, "--keystore", "sponsor.json")
 
 

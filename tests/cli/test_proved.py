@@ -11,7 +11,7 @@ from tests.cli.course import AGGREGATE, broken, update
 pytestmark = pytest.mark.anvil
 
 UNIT = 10**6
-STAKE = {'stake = "500"': 'stake = "100"'}
+STAKE = {'stake = "500"': 'stake = "100"', 'bond = "250"': 'bond = "50"'}
 KEY = ("--keystore", "relayer.json")
 
 
@@ -134,7 +134,7 @@ class TestLacking:
 
 def test_bonds_of_a_void_round_are_given_back_by_anyone(new_course):
     """A claim that a submitter objected to for free: nobody proved anything, nobody loses anything."""
-    course = new_course(replace={'stake = "500"': "stake = 0", 'bond = "500"': 'bond = "10"'})
+    course = new_course(replace=STAKE)
     for seat in (0, 1, 2):
         course.submit(seat)
     course.travel(1801)
@@ -149,5 +149,5 @@ def test_bonds_of_a_void_round_are_given_back_by_anyone(new_course):
     locked = course.medfed.data("vault", "show", "admin-1.json")["locked"]
     (settled,) = course.medfed.data(*settle)
     assert (settled["attempt"], settled["from_author"], settled["from_objector"]) == (0, 0, 0)
-    assert course.medfed.data("vault", "show", "admin-1.json")["locked"] == locked - 10 * UNIT
+    assert course.medfed.data("vault", "show", "admin-1.json")["locked"] == locked - 50 * UNIT
     assert "No claim of round 1" in course.medfed.ok(*settle).out

@@ -83,7 +83,7 @@ class TestPriceOfALie:
 
         def post(stake, *options):
             (medfed.folder / "priced.toml").write_text(
-                study_text.replace('stake = "500"', f'stake = "{stake}"')
+                study_text.replace('stake = "500"', f'stake = "{stake}"').replace('"250"', '"100"')
             )
             answer = medfed.ok("study", "create", "priced.toml", "--keystore", "sponsor.json", *options)
             newest = medfed.data("study", "list")[-1]["study"]

@@ -313,6 +313,25 @@ def test_one_event_told_twice_is_found(study, request):
     assert unfound <= HARMLESS_TWICE
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("study", ["contested", "undone"])
+def test_no_event_of_a_round_that_never_opened_is_taken(study, request):
+    played = request.getfixturevalue(study)
+    database, unfound = played.world.index._db, set()
+    beyond = played.world.study(played.study).rounds + 1
+    for table, found in by_kind(played, PROCEEDINGS, ()).items():
+        names = [leaf.name for leaf in table.spec.leaves]
+        if not table.spec.static or "round" not in names:
+            continue
+        row = list(found[0])
+        row[1], row[3 + names.index("round")] = row[1] + 1000, beyond
+        database.execute(table.insert, row)
+        if _judged(played):
+            unfound.add(table.spec.name)
+        database.execute(f'DELETE FROM "{table.name}" WHERE block = ? AND place = ?', row[:2])
+    assert unfound == set()
+
+
 def unfound_inventions(ended, contracts):
     """One event of each kind told again, at the end of its block: those that the audit takes."""
     database, draw, unfound = ended.world.index._db, random.Random(15), set()

@@ -84,7 +84,8 @@ _PERMIT_SECONDS = 3600
 class Offer:
     """What a sponsor offers beside the spec. Amounts in smallest units, times in seconds, shares in 1/10,000.
 
-    `bond` None is the stake. Where the spec's rule cannot be checked chunk by chunk, `max_attempts` is 0 whatever it says.
+    `bond` None is half of the stake, the most there is.
+    Where the spec's rule cannot be checked chunk by chunk, `max_attempts` is 0 whatever it says.
     `score_mode` is weight, equal or reviewed.
     """
 
@@ -419,7 +420,7 @@ def create_study(
         attester_bps=offer.attester_bps,
         claim_seconds=offer.claim_seconds,
         max_attempts=offer.max_attempts if spec.rule.per_chunk else 0,
-        bond=offer.stake if offer.bond is None else offer.bond,
+        bond=offer.stake // 2 if offer.bond is None else offer.bond,
         score_mode=_score_mode(offer.score_mode),
         patient_bps=offer.patient_bps,
         sponsor_fee_bps=offer.sponsor_fee_bps,

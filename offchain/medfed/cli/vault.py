@@ -111,6 +111,9 @@ def allow(
 
     The daemon's key lies on a machine that runs: whoever steals it can lose no more of your tokens than this. What is
     locked now counts, and comes back when a study is over; what a study slashed stays used, until you allow more.
+
+    An account that has allowed anything, if only 0, is the hospital's from then on: should its key get lost, the admin account
+    that takes over (`medfed consortium accept-admin`) can take its tokens out. One that never did answers to its own key alone.
     """
     from medfed.cli.run import open_sender
 
@@ -154,9 +157,10 @@ def _facts(place: OnChain, account: Address, coin: Coin) -> dict[str, Any]:
     """What the vault says of one account and token."""
     vault = place.contracts.vault
     held, allowed = vault.balance(account, coin.address), vault.allowance(account, coin.address)
+    speaker = place.contracts.consortium.admin_of(account) if vault.delegates(account) else account
     return {
         "account": account,
-        "admin": place.contracts.consortium.admin_of(account),
+        "admin": speaker,
         "token": coin.address,
         "free": held.free,
         "locked": held.locked,

@@ -68,6 +68,13 @@ _ONCE_A_ROUND = {
     "ReviewsTallied": (),
 }
 """What happens once: in a study, or a round; for each of the values named."""
+_OF_ROUNDS = (
+    *(*_ONCE_A_ROUND, "Attested", "Claimed", "PatientPaid", "Credited"),
+    *("AttemptMade", "Objected", "BytesLacking", "AttemptAccepted", "AttemptRefuted", "AttemptSettled"),
+    *("AggregateRefuted", "UpdateRefuted", "AbsencesRecorded", "CarelessSlashed", "StakeLost"),
+    *("Compensated", "LeftOutBurnt"),
+)
+"""What happens in a round that was opened."""
 _ENDS = {"completed": StudyState.COMPLETED, "aborted": StudyState.ABORTED}
 
 
@@ -126,6 +133,11 @@ class Evidence:
         for place, entry in enumerate(self.study.enrolments):
             self._check_seat(place, entry)
         self._check_once(_ONCE_A_STUDY)
+        for name in _OF_ROUNDS:
+            self.expect(
+                all(1 <= event["round"] <= self.study.rounds for event in self.events(name)),
+                f"{name} is told of a round that never opened",
+            )
 
     def check_dataset(self, entry: Enrolment, info: DatasetInfo) -> None:
         """An enrolled version, as long as the hospital has published no later one."""

@@ -99,6 +99,10 @@ class Vault(Contract):
         found = self._view(block, "allowanceOf", account, token)
         return Allowance(found["limit"], found["used"])
 
+    def delegates(self, account: Address, block: BlockLike = None) -> bool:
+        """Whether the account ever set an allowance: only then the vault asks the consortium who speaks for it."""
+        return bool(self._view(block, "delegates", account))
+
     def pot(self, study: StudyId, block: BlockLike = None) -> Pot:
         """What the study still has to pay out."""
         found = self._view(block, "potOf", study)
