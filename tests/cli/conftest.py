@@ -20,6 +20,8 @@ from medfed.data.patients import Entry, write_register
 from tests.rig import studies
 
 PASSWORD = "a password for tests"
+DEPOSIT = "10000"
+"""Tokens of each hospital: enough for the stakes of all studies of all tests."""
 PATIENTS = 40
 """Of each hospital, with an account of the wallet `patients.json` for each; account 100 · n + i at hospital n."""
 
@@ -105,11 +107,11 @@ def medfed(anvil, tmp_path_factory) -> Terminal:
 
 @pytest.fixture(scope="session")
 def hospitals(medfed) -> list[int]:
-    """Three admitted hospitals with a dataset and 1,000 tokens in the vault each, all of which their operators may lock;
-    returns the datasets' numbers."""
+    """Three admitted hospitals with a dataset and `DEPOSIT` tokens in the vault each, all of which their operators may
+    lock; returns the datasets' numbers."""
     medfed.ok("patient", "keygen", "patients.json", "--trial")
     wallet = load_wallet(medfed.folder / "patients.json", PASSWORD)
-    medfed.ok("dev", "mint", "1000", *(f"admin-{number}.json" for number in (1, 2, 3)))
+    medfed.ok("dev", "mint", DEPOSIT, *(f"admin-{number}.json" for number in (1, 2, 3)))
     return [_hospital(medfed, wallet, number) for number in (1, 2, 3)]
 
 
@@ -136,8 +138,8 @@ def _hospital(medfed, wallet, number) -> int:
         *(f"Hospital {number}", "--keystore", "consortium.json"),
         *("--encryption-key", f"hospital-{number}/encryption.json"),
     )
-    medfed.ok("vault", "deposit", "1000", "--keystore", f"admin-{number}.json")
-    medfed.ok("vault", "allow", "2000", "--keystore", f"admin-{number}.json")
+    medfed.ok("vault", "deposit", DEPOSIT, "--keystore", f"admin-{number}.json")
+    medfed.ok("vault", "allow", DEPOSIT, "--keystore", f"admin-{number}.json")
     return medfed.data("dataset", "register", f"hospital-{number}/hospital.toml", "--uses", "GRU", "--save")[
         "dataset"
     ]

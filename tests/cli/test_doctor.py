@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.cli.conftest import DEPOSIT
+
 CHECKS = ["chain", "contracts", "store", "data", "key", "policy", "admission", "dataset", "stake"]
 
 
@@ -104,7 +106,7 @@ def test_a_stake_that_the_daemon_may_not_lock(medfed, hospitals, new_study):
         medfed.ok(*allow, f"{used / 10**6 + 50}")
         assert examined(medfed, "hospital-1/hospital.toml")["stake"]["ok"]
     finally:
-        medfed.ok(*allow, "2000")
+        medfed.ok(*allow, DEPOSIT)
         medfed.ok("study", "cancel", number, "--keystore", "sponsor.json")
 
 

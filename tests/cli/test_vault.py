@@ -6,6 +6,7 @@ import pytest
 
 from medfed.cli.amounts import Coin
 from medfed.errors import InputError
+from tests.cli.conftest import DEPOSIT
 from tests.cli.course import on_chain
 
 COIN = Coin("0x" + "11" * 20, "MFT", 6)
@@ -89,8 +90,6 @@ class TestAllowing:
         study, key = new_study(), ("--keystore", "admin-1.json")
         used = allowed(medfed, "admin-1.json")[1]
         enrol = ("hospital", "enrol", study, "--hospital", "hospital-1/hospital.toml")
-        medfed.ok("dev", "mint", "500", "admin-1.json")
-        medfed.ok("vault", "deposit", "500", *key)
         try:
             medfed.ok("vault", "allow", f"{used / 10**6 + 499.999999:.6f}", *key)
             refused = medfed(*enrol)
@@ -103,7 +102,7 @@ class TestAllowing:
             shown = " ".join(medfed.ok("vault", "show", "admin-1.json").out.split())
             assert "0 MFT are left" in shown
         finally:
-            medfed.ok("vault", "allow", "2000", *key)
+            medfed.ok("vault", "allow", DEPOSIT, *key)
             medfed.ok("study", "cancel", study, "--keystore", "sponsor.json")
             medfed.ok("study", "release", study, "admin-1.json", "--keystore", "relayer.json")
         assert allowed(medfed, "admin-1.json")[1] == used
