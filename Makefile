@@ -1,10 +1,9 @@
 # Every target installs what it needs, and nothing twice.
 PYTHON := .venv/bin/python
-FORGE := node_modules/.bin/forge
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: setup demo test check slither fuzz bench gas abi
+.PHONY: setup demo test check fuzz bench gas abi
 .DEFAULT_GOAL := setup
 
 setup:
@@ -21,9 +20,6 @@ test: setup
 
 check: setup
 	scripts/check
-
-slither: setup
-	scripts/slither
 
 fuzz: setup
 	FOUNDRY_PROFILE=deep scripts/forge test --fuzz-seed $$(date +%s) $(ARGS)

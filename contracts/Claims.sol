@@ -31,9 +31,6 @@ contract Claims is IClaims, Guarded {
     /// @inheritdoc IClaims
     mapping(StudyId study => mapping(RoundId round => SeatSet seats)) public absencesRecorded;
 
-    /// @inheritdoc IClaims
-    mapping(StudyId study => SeatSet seats) public barred;
-
     mapping(StudyId study => mapping(RoundId round => Contest)) private _contests;
     mapping(StudyId study => mapping(RoundId round => mapping(uint16 attempt => Attempt))) private _attempts;
 
@@ -59,63 +56,60 @@ contract Claims is IClaims, Guarded {
     function submitAggregate(StudyId study, RoundId round, SeatId seat, Aggregate calldata aggregate)
         external
     {
-        IStudies.Offer memory offer = STUDIES.getOffer(study);
+        (uint96 bond, uint24 claimSeconds, uint8 maxAttempts) = STUDIES.claimTermsOf(study);
         Contest storage c = _contests[study][round];
-        IFederatedRounds.Seat memory holder = ROUNDS.getSeat(study, seat);
-        _requireOperator(study, seat, holder.hospital);
-        require(offer.maxAttempts != 0, QuorumOnly(study));
-        IFederatedRounds.Study memory s = ROUNDS.getStudy(study);
-        IFederatedRounds.Round memory r = ROUNDS.getRound(study, round);
-        _requireAggregating(study, round, s, r);
-        require(c.used < offer.maxAttempts, AttemptsExhausted(study, round, offer.maxAttempts));
+        IFederatedRounds.Claimant memory by = ROUNDS.claimantOf(study, round, seat);
+        _requireOperator(study, seat, by.hospital);
+        require(maxAttempts != 0, QuorumOnly(study));
+        _requireAggregating(study, round, by.phase);
+        require(c.used < maxAttempts, AttemptsExhausted(study, round, maxAttempts));
         _requireNonePending(study, round, c);
-        _requireAuthor(study, round, seat, s, r);
-        require(holder.barredFrom.isNone(), AuthorBarred(study, seat));
-        _requireComplete(s, r, aggregate);
+        _requireAuthor(study, round, seat, c, by);
+        _requireComplete(by, aggregate);
 
         uint16 number = c.count;
         AggregateId aggregateHash = aggregate.hash(study, round);
         c.count = number + 1;
         c.used += 1;
         c.authors = c.authors.add(seat);
-        c.heldUntil = uint32(block.timestamp + 2 * uint256(offer.claimSeconds));
-        _attempts[study][round][number] = Attempt({
-            aggregateHash: aggregateHash,
-            state: AttemptState.Pending,
-            seat: seat,
-            era: c.era,
-            madeAt: uint40(block.timestamp),
-            challenger: address(0),
-            objector: address(0)
-        });
+        c.heldUntil = uint32(block.timestamp + 2 * uint256(claimSeconds));
+        // The rest of it is zero, as every attempt has a place of its own.
+        Attempt storage a = _attempts[study][round][number];
+        a.aggregateHash = aggregateHash;
+        (a.state, a.seat, a.era) = (AttemptState.Pending, seat, c.era);
+        (a.madeAt, a.claimSeconds) = (uint40(block.timestamp), claimSeconds);
 
         emit AttemptMade(study, round, seat, number, aggregateHash, aggregate);
 
-        (address token,) = ROUNDS.stakeOf(study);
-        VAULT.lock(holder.hospital, token, offer.bond, true);
+        VAULT.lock(by.hospital, by.token, bond, true);
     }
 
     /// @inheritdoc IClaims
     function object(StudyId study, RoundId round, uint16 attempt) external {
-        (uint96 bond, uint24 claimSeconds) = STUDIES.bondOf(study);
         Contest storage c = _contests[study][round];
         (uint16 number, Attempt storage a) = _requirePending(study, round, c);
         require(number == attempt, NoAttemptPending(study, round));
-        uint256 closes = uint256(a.madeAt) + claimSeconds;
+        uint256 closes = _closesAt(a);
         require(block.timestamp < closes, ClaimWindowClosed(study, round, closes));
-        IFederatedRounds.Round memory r = ROUNDS.getRound(study, round);
-        _requireAggregating(study, round, ROUNDS.getStudy(study), r);
-        SeatSet own = _submitterOf(study, msg.sender, r);
+        // slither-disable-next-line unused-return (the rest is not asked for)
+        (IFederatedRounds.Phase now_, SeatSet submitted,,) = ROUNDS.standingOf(study, round);
+        _requireAggregating(study, round, now_);
+        SeatSet own = _seatOf(study, msg.sender) & submitted;
         bool free = !(own - c.objectors).isEmpty();
 
         a.state = AttemptState.Objected;
-        c.heldUntil = uint32(block.timestamp + claimSeconds);
+        c.heldUntil = uint32(block.timestamp + a.claimSeconds);
         c.objectors = c.objectors | own;
-        if (!free) a.objector = msg.sender;
+        if (free) {
+            emit Objected(study, round, attempt, msg.sender, 0);
+            return;
+        }
+        a.objector = msg.sender;
+        uint96 bond = STUDIES.bondOf(study);
 
-        emit Objected(study, round, attempt, msg.sender, free ? 0 : bond);
+        emit Objected(study, round, attempt, msg.sender, bond);
 
-        if (free) return;
+        // slither-disable-next-line unused-return (the rest is not asked for)
         (address token,) = ROUNDS.stakeOf(study);
         VAULT.lock(msg.sender, token, bond, false);
     }
@@ -123,12 +117,13 @@ contract Claims is IClaims, Guarded {
     /// @inheritdoc IClaims
     function lack(StudyId study, RoundId round, SeatId seat, SeatSet missing) external {
         _requireOperator(study, seat, ROUNDS.getSeat(study, seat).hospital);
-        IFederatedRounds.Round memory r = ROUNDS.getRound(study, round);
-        _requireAggregating(study, round, ROUNDS.getStudy(study), r);
-        require(r.submitted.has(seat), IFederatedRounds.NotASubmitter(study, round, seat));
+        // slither-disable-next-line unused-return (the rest is not asked for)
+        (IFederatedRounds.Phase now_, SeatSet submitted,,) = ROUNDS.standingOf(study, round);
+        _requireAggregating(study, round, now_);
+        require(submitted.has(seat), IFederatedRounds.NotASubmitter(study, round, seat));
         require(
-            !missing.isEmpty() && !missing.has(seat) && r.submitted.contains(missing),
-            LackingNotSubmitted(missing, r.submitted)
+            !missing.isEmpty() && !missing.has(seat) && submitted.contains(missing),
+            LackingNotSubmitted(missing, submitted)
         );
         Contest storage c = _contests[study][round];
         require(!c.lacking.has(seat), AlreadyLacking(study, round, seat));
@@ -141,12 +136,14 @@ contract Claims is IClaims, Guarded {
     /// @inheritdoc IClaims
     function finalise(StudyId study, RoundId round, Aggregate calldata aggregate) external {
         (uint16 number, Attempt storage a) = _requirePending(study, round, _contests[study][round]);
-        _requireAggregating(study, round, ROUNDS.getStudy(study), ROUNDS.getRound(study, round));
+        // slither-disable-next-line unused-return (the rest is not asked for)
+        (IFederatedRounds.Phase now_, SeatSet submitted, uint256 openedAt,) = ROUNDS.standingOf(study, round);
+        _requireAggregating(study, round, now_);
         AggregateId aggregateHash = aggregate.hash(study, round);
-        (, uint24 claimSeconds) = STUDIES.bondOf(study);
-        uint256 closes = uint256(a.madeAt) + claimSeconds;
+        uint256 closes = _closesAt(a);
         require(a.aggregateHash == aggregateHash, AttemptDiffers(study, round, aggregateHash));
         require(block.timestamp >= closes, ClaimWindowOpen(study, round, closes));
+        _requireHeard(study, round, submitted, openedAt);
 
         a.state = AttemptState.Accepted;
 
@@ -171,8 +168,9 @@ contract Claims is IClaims, Guarded {
             state == AttemptState.Refuted ? (true, false) : _liesOf(study, round, a, claimed, result);
 
         a.state = AttemptState.Settled;
+        // slither-disable-next-line unused-return (the rest is not asked for)
         (address token,) = ROUNDS.stakeOf(study);
-        (uint96 bond,) = STUDIES.bondOf(study);
+        uint96 bond = STUDIES.bondOf(study);
         bool stranger = a.objector != address(0);
 
         emit AttemptSettled(study, round, attempt, byAuthor ? bond : 0, byObjector && stranger ? bond : 0);
@@ -212,6 +210,7 @@ contract Claims is IClaims, Guarded {
     {
         Contest storage c = _contests[study][round];
         (uint16 count, uint8 era) = (c.count, c.era);
+        SeatSet liars;
         for (uint16 number = 0; number < count; ++number) {
             Attempt storage a = _attempts[study][round][number];
             AttemptState state = a.state;
@@ -220,23 +219,32 @@ contract Claims is IClaims, Guarded {
 
             ++refuted;
             (a.state, a.challenger) = (AttemptState.Refuted, challenger);
-            barred[study] = barred[study].add(a.seat);
             if (state == AttemptState.Pending) {
-                (, uint24 claimSeconds) = STUDIES.bondOf(study);
-                c.heldUntil = uint32(Math.min(c.heldUntil, block.timestamp + claimSeconds));
+                c.heldUntil = uint32(Math.min(c.heldUntil, block.timestamp + a.claimSeconds));
             }
+
+            liars = liars.add(a.seat);
 
             emit AttemptRefuted(study, round, number, challenger);
         }
+
+        if (refuted != 0) ROUNDS.bar(study, round, liars);
     }
 
     /// @inheritdoc IClaims
     function beginAnew(StudyId study, RoundId round) external only(msg.sender == PROOFS) {
         Contest storage c = _contests[study][round];
-        (, uint24 claimSeconds) = STUDIES.bondOf(study);
+        // slither-disable-next-line unused-return (the rest is not asked for)
+        (, uint24 claimSeconds,) = STUDIES.claimTermsOf(study);
+
+        SeatSet liars;
+        for (uint16 number = 0; number < c.count; ++number) {
+            Attempt storage a = _attempts[study][round][number];
+            if (a.challenger != address(0)) liars = liars.add(a.seat);
+        }
 
         c.era += 1;
-        (c.used, c.authors, c.objectors) = (0, NO_SEATS, NO_SEATS);
+        (c.used, c.authors, c.objectors) = (0, liars, NO_SEATS);
         c.heldUntil = uint32(Math.max(c.heldUntil, block.timestamp + claimSeconds));
     }
 
@@ -259,7 +267,9 @@ contract Claims is IClaims, Guarded {
 
     /// @inheritdoc IClaims
     function leaderOf(StudyId study, RoundId round) external view returns (SeatId seat) {
-        return _leader(study, round, ROUNDS.getRound(study, round).submitted);
+        // slither-disable-next-line unused-return (the rest is not asked for)
+        (, SeatSet submitted,,) = ROUNDS.standingOf(study, round);
+        return _leader(round, _contests[study][round], submitted);
     }
 
     // Internal: checks
@@ -270,13 +280,7 @@ contract Claims is IClaims, Guarded {
         require(active, IFederatedRounds.HospitalSuspended(study, seat));
     }
 
-    function _requireAggregating(
-        StudyId study,
-        RoundId round,
-        IFederatedRounds.Study memory s,
-        IFederatedRounds.Round memory r
-    ) private view {
-        IFederatedRounds.Phase now_ = Clock.phaseOf(r.outcome, r.openedAt, r.closedAt, s.trainingSeconds);
+    function _requireAggregating(StudyId study, RoundId round, IFederatedRounds.Phase now_) private pure {
         require(now_ == IFederatedRounds.Phase.Aggregating, IFederatedRounds.WrongPhase(study, round, now_));
     }
 
@@ -305,32 +309,46 @@ contract Claims is IClaims, Guarded {
         StudyId study,
         RoundId round,
         SeatId seat,
-        IFederatedRounds.Study memory s,
-        IFederatedRounds.Round memory r
+        Contest storage c,
+        IFederatedRounds.Claimant memory by
     ) private view {
-        require(r.submitted.has(seat), IFederatedRounds.NotASubmitter(study, round, seat));
-        require(!_contests[study][round].authors.has(seat), AlreadyAttempted(study, round, seat));
-        require(!barred[study].has(seat), AuthorBarred(study, seat));
-        uint256 openToAllAt =
-            Clock.trainingEnd(r.openedAt, r.closedAt, s.trainingSeconds) + s.aggregatingSeconds / 2;
-        SeatId leader = _leader(study, round, r.submitted);
+        require(by.submitted.has(seat), IFederatedRounds.NotASubmitter(study, round, seat));
+        require(!c.authors.has(seat), AlreadyAttempted(study, round, seat));
+        require(!by.barred, AuthorBarred(study, seat));
+        SeatId leader = _leader(round, c, by.submitted);
+        // Where a proof about an earlier round barred the leader, nobody has to wait for it.
         require(
-            seat == leader || block.timestamp >= openToAllAt, NotTheLeader(study, round, leader, openToAllAt)
+            seat == leader || block.timestamp >= by.openToAllAt
+                || !ROUNDS.getSeat(study, leader).barredFrom.isNone(),
+            NotTheLeader(study, round, leader, by.openToAllAt)
         );
     }
 
-    function _requireComplete(
-        IFederatedRounds.Study memory s,
-        IFederatedRounds.Round memory r,
-        Aggregate calldata aggregate
-    ) private pure {
-        uint256 count = r.submitted.count();
-        require(aggregate.included == r.submitted, SetIncomplete(aggregate.included, r.submitted));
-        require(count >= s.minHospitals, IFederatedRounds.TooFewIncluded(count, s.minHospitals));
+    function _requireComplete(IFederatedRounds.Claimant memory by, Aggregate calldata aggregate)
+        private
+        pure
+    {
+        SeatSet submitted = by.submitted;
+        require(aggregate.included == submitted, SetIncomplete(aggregate.included, submitted));
         require(
-            aggregate.weight == r.totalWeight,
-            IFederatedRounds.WrongTotalWeight(aggregate.weight, r.totalWeight)
+            submitted.count() >= by.minHospitals, IFederatedRounds.TooFewSubmitted(submitted, by.minHospitals)
         );
+        require(
+            aggregate.weight == by.totalWeight,
+            IFederatedRounds.WrongTotalWeight(aggregate.weight, by.totalWeight)
+        );
+    }
+
+    /// @dev Silence is no consent of those that cannot speak: two thirds of the submitters are not suspended.
+    function _requireHeard(StudyId study, RoundId round, SeatSet submitted, uint256 openedAt) private view {
+        // All could act when they submitted, so the usual case reads nothing more.
+        if (CONSORTIUM.lastSuspendedAt() < openedAt) return;
+        address[] memory hospitals = ROUNDS.hospitalsOf(study, submitted);
+        uint256 active;
+        for (uint256 i = 0; i < hospitals.length; ++i) {
+            if (CONSORTIUM.isActive(hospitals[i])) ++active;
+        }
+        require(active * 3 >= hospitals.length * 2, TooFewHeard(study, round, active, hospitals.length));
     }
 
     // Internal: bonds
@@ -380,7 +398,7 @@ contract Claims is IClaims, Guarded {
 
     // Internal: absences
 
-    /// @dev Who neither submitted nor abstained; nobody where nobody submitted.
+    /// @dev Who neither submitted nor abstained, and was not barred before; nobody where nobody submitted.
     function _silent(
         StudyId study,
         RoundId round,
@@ -390,7 +408,13 @@ contract Claims is IClaims, Guarded {
         IFederatedRounds.Absence memory absence = ROUNDS.getAbsence(study, round);
         SeatSet submitted = r.submitted | absence.struck;
         if (submitted.isEmpty()) return NO_SEATS;
-        return firstSeats(s.members) - (submitted | absence.abstained);
+        SeatSet rest = firstSeats(s.members) - (submitted | absence.abstained);
+        SeatId[] memory list = rest.toArray();
+        for (uint256 i = 0; i < list.length; ++i) {
+            RoundId from = ROUNDS.getSeat(study, list[i]).barredFrom;
+            if (!from.isNone() && from < round) rest = rest - setOf(list[i]);
+        }
+        return rest;
     }
 
     /// @dev Which submitters did nothing for a round that ended void although enough had submitted.
@@ -406,14 +430,15 @@ contract Claims is IClaims, Guarded {
         return r.submitted - (r.attested | c.authors | c.objectors | c.lacking);
     }
 
-    /// @dev Of some seats those that are not excused: not suspended in the round, and able to submit.
+    /// @dev Of some seats those that have something to lose, and were not suspended in the round.
     function _unexcused(StudyId study, RoundId round, IFederatedRounds.Round memory r, SeatSet seats)
         private
         view
         returns (SeatSet found)
     {
         seats = seats - STUDIES.stakesLost(study);
-        uint256 end = ROUNDS.endOf(study, round);
+        // slither-disable-next-line unused-return (the rest is not asked for)
+        (,,, uint256 end) = ROUNDS.standingOf(study, round);
         // slither-disable-next-line incorrect-equality (zero is no end)
         if (end == 0) end = block.timestamp;
         SeatId[] memory list = seats.toArray();
@@ -425,27 +450,26 @@ contract Claims is IClaims, Guarded {
 
     // Internal: facts
 
-    /// @dev The seat of a submitter that the account acts for, while its hospital is active; none for everybody else.
-    function _submitterOf(StudyId study, address account, IFederatedRounds.Round memory r)
-        private
-        view
-        returns (SeatSet)
-    {
+    /// @dev The seat that the account acts for, while its hospital is active; none for everybody else.
+    function _seatOf(StudyId study, address account) private view returns (SeatSet) {
         (address hospital, bool active) = CONSORTIUM.servedBy(account);
         if (!active) return NO_SEATS;
         (bool enrolled, SeatId seat) = ROUNDS.seatOf(study, hospital);
-        return enrolled ? setOf(seat) & r.submitted : NO_SEATS;
+        return enrolled ? setOf(seat) : NO_SEATS;
     }
 
     /// @dev 64 when nobody may.
-    function _leader(StudyId study, RoundId round, SeatSet submitted) private view returns (SeatId) {
-        Contest storage c = _contests[study][round];
-        SeatSet authors = submitted - (c.authors | barred[study]);
+    function _leader(RoundId round, Contest storage c, SeatSet submitted) private view returns (SeatId) {
+        SeatSet authors = submitted - c.authors;
         uint256 count = authors.count();
         // slither-disable-next-line incorrect-equality (a number of seats)
         if (count == 0) return SeatId.wrap(uint8(SEAT_LIMIT));
         // slither-disable-next-line weak-prng (whose turn it is; nothing is drawn)
         return authors.at((uint256(RoundId.unwrap(round)) + c.used) % count);
+    }
+
+    function _closesAt(Attempt storage a) private view returns (uint256) {
+        return uint256(a.madeAt) + a.claimSeconds;
     }
 
     /// @dev Whether Training ran to its end. In the last round of a study that was aborted by a proof it may not have.

@@ -32,6 +32,9 @@ contract Consortium is IConsortium, AccessManaged {
     // slither-disable-next-line uninitialized-state (written by the library, through a reference)
     mapping(address hospital => Checkpoints.Trace208) private _changes;
 
+    /// @inheritdoc IConsortium
+    uint40 public lastSuspendedAt;
+
     // Constructor
 
     constructor(address authority) AccessManaged(authority) {}
@@ -61,6 +64,7 @@ contract Consortium is IConsortium, AccessManaged {
 
         found.status = Status.Suspended;
         _services[found.operator].active = false;
+        lastSuspendedAt = uint40(block.timestamp);
         _countChange(hospital);
 
         emit HospitalSuspended(hospital);
@@ -191,6 +195,12 @@ contract Consortium is IConsortium, AccessManaged {
         Hospital storage found = _hospitals[hospital];
         // slither-disable-next-line incorrect-equality (addresses and states, no amounts)
         return (found.operator == account && account != address(0), found.status == Status.Active);
+    }
+
+    /// @inheritdoc IConsortium
+    function isActive(address hospital) external view returns (bool) {
+        // slither-disable-next-line incorrect-equality (states, no amounts)
+        return _hospitals[hospital].status == Status.Active;
     }
 
     /// @inheritdoc IConsortium

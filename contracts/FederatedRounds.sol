@@ -17,7 +17,7 @@ import {Clock} from "./types/Clock.sol";
 import {DatasetId} from "./types/DatasetId.sol";
 import {RoundId} from "./types/RoundId.sol";
 import {SeatId} from "./types/SeatId.sol";
-import {NO_SEATS, SeatSet, setOf} from "./types/SeatSet.sol";
+import {NO_SEATS, SeatSet, firstSeats, setOf} from "./types/SeatSet.sol";
 import {StudyId} from "./types/StudyId.sol";
 import {Update} from "./types/Update.sol";
 
@@ -74,11 +74,16 @@ contract FederatedRounds is IFederatedRounds, Guarded {
     // Enrolling
 
     /// @inheritdoc IFederatedRounds
-    function open(StudyId study, Study calldata terms, Enrolment calldata enrolment)
+    function open(StudyId study, RoundTerms calldata terms, Enrolment calldata enrolment)
         external
         only(msg.sender == address(STUDIES))
     {
-        _studies[study] = terms;
+        Study storage s = _studies[study];
+        (s.state, s.minHospitals, s.rounds) = (State.Enrolling, terms.minHospitals, terms.rounds);
+        (s.maxVoids, s.cohortStep, s.maxWeight) = (terms.maxVoids, terms.cohortStep, terms.maxWeight);
+        s.trainingSeconds = terms.trainingSeconds;
+        s.aggregatingSeconds = terms.aggregatingSeconds;
+        s.disputeSeconds = terms.disputeSeconds;
         _enrolments[study] = enrolment;
     }
 
@@ -185,11 +190,6 @@ contract FederatedRounds is IFederatedRounds, Guarded {
 
     /// @inheritdoc IFederatedRounds
     function attestHash(StudyId study, RoundId round, SeatId seat, AggregateId aggregateHash) external {
-        require(
-            !_ballots[study][round][aggregateHash].included.isEmpty(),
-            AggregateUnknown(study, round, aggregateHash)
-        );
-
         _attestAs(study, round, seat, aggregateHash);
     }
 
@@ -220,7 +220,7 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         }
         require(!attesters.isEmpty(), NoSignatureCounts(study, round));
 
-        _attest(study, round, aggregateHash, attesters, false);
+        _attest(study, round, r, aggregateHash, attesters, false);
     }
 
     // Moving on
@@ -250,7 +250,9 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         only(msg.sender == address(CLAIMS))
     {
         // The claim was over all submitters, and lapses when one leaves.
-        _attest(study, round, _propose(study, round, aggregate, 0), setOf(seat), true);
+        AggregateId aggregateHash = _propose(study, round, aggregate, 0);
+
+        _attest(study, round, _rounds[study][round], aggregateHash, setOf(seat), true);
     }
 
     /// @inheritdoc IFederatedRounds
@@ -276,6 +278,11 @@ contract FederatedRounds is IFederatedRounds, Guarded {
     }
 
     /// @inheritdoc IFederatedRounds
+    function bar(StudyId study, RoundId round, SeatSet seats) external only(msg.sender == address(CLAIMS)) {
+        _bar(study, round, seats);
+    }
+
+    /// @inheritdoc IFederatedRounds
     function refute(StudyId study, RoundId round, AggregateId result)
         external
         only(msg.sender == PROOFS)
@@ -292,6 +299,26 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         emit RoundRefuted(study, round, result, attesters);
 
         _undo(study, round, s, attesters);
+    }
+
+    // Functions of the payouts contract
+
+    /// @inheritdoc IFederatedRounds
+    function pay(StudyId study, RoundId round, SeatId seat, AggregateId result)
+        external
+        only(msg.sender == PAYOUTS)
+        returns (Earning memory e)
+    {
+        e = earningOf(study, round, seat, result);
+        // Words that earning has read, and that are never zero where there is something to pay.
+        // slither-disable-next-line incorrect-equality (states, no amounts)
+        if (e.outcome == Outcome.Void) {
+            Absence storage absence = _absences[study][round];
+            absence.paid = _paid(study, round, seat, absence.paid);
+        } else {
+            Ballot storage ballot = _ballots[study][round][result];
+            ballot.paid = _paid(study, round, seat, ballot.paid);
+        }
     }
 
     // Views
@@ -386,18 +413,31 @@ contract FederatedRounds is IFederatedRounds, Guarded {
     }
 
     /// @inheritdoc IFederatedRounds
-    function phase(StudyId study, RoundId round) external view returns (Phase) {
-        return _phase(_studies[study], _rounds[study][round]);
+    function standingOf(StudyId study, RoundId round)
+        external
+        view
+        returns (Phase phase, SeatSet submitted, uint256 openedAt, uint256 endedAt)
+    {
+        (Study storage s, Round storage r) = (_studies[study], _rounds[study][round]);
+        return (_phase(s, r), r.submitted, r.openedAt, _endOf(study, round, s));
     }
 
     /// @inheritdoc IFederatedRounds
-    function endOf(StudyId study, RoundId round) external view returns (uint256) {
-        return _endOf(study, round, _studies[study]);
+    function claimantOf(StudyId study, RoundId round, SeatId seat) external view returns (Claimant memory c) {
+        Study storage s = _studies[study];
+        Round storage r = _rounds[study][round];
+        Seat storage holder = _seats[study][seat];
+        (c.hospital, c.barred) = (holder.hospital, !holder.barredFrom.isNone());
+        c.token = _enrolments[study].token;
+        c.phase = _phase(s, r);
+        c.openToAllAt =
+            Clock.trainingEnd(r.openedAt, r.closedAt, s.trainingSeconds) + s.aggregatingSeconds / 2;
+        (c.submitted, c.totalWeight, c.minHospitals) = (r.submitted, r.totalWeight, s.minHospitals);
     }
 
     /// @inheritdoc IFederatedRounds
     function earningOf(StudyId study, RoundId round, SeatId seat, AggregateId result)
-        external
+        public
         view
         returns (Earning memory e)
     {
@@ -405,6 +445,7 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         Round storage r = _rounds[study][round];
         Seat storage holder = _seats[study][seat];
         (e.outcome, e.submitted, e.totalWeight) = (r.outcome, r.submitted, r.totalWeight);
+        (e.absent, e.due) = (firstSeats(s.members) - e.submitted, e.submitted.count());
         uint256 endedAt;
         if (e.outcome == Outcome.Void) {
             endedAt = _endOf(study, round, s);
@@ -412,7 +453,7 @@ contract FederatedRounds is IFederatedRounds, Guarded {
             Ballot storage ballot = _requireResult(study, round, result);
             endedAt = ballot.finalAt;
             (e.included, e.weight) = (ballot.included, ballot.weight);
-            e.attesters = ballot.attesters & e.submitted;
+            e.attested = ballot.attesters.has(seat) && e.submitted.has(seat);
         }
         e.unlockedAt = Clock.unlockedAt(endedAt, s.disputeSeconds);
         e.cohortStep = s.cohortStep;
@@ -464,16 +505,21 @@ contract FederatedRounds is IFederatedRounds, Guarded {
     function _requireAttestable(
         StudyId study,
         RoundId round,
+        AggregateId aggregateHash,
         Study storage s,
         Round storage r,
-        Ballot storage ballot
-    ) private view {
+        Ballot storage ballot,
+        SeatSet submitted
+    ) private view returns (bool open_) {
         Phase now_ = _phase(s, r);
         if (now_ == Phase.Aggregating) {
-            // A ballot with an update that has left the set counts no more.
-            (SeatSet included, SeatSet submitted) = (ballot.included, r.submitted);
+            // A ballot with an update that has left the set counts no more, and a set that became too small ends no round.
+            SeatSet included = ballot.included;
+            require(!included.isEmpty(), AggregateUnknown(study, round, aggregateHash));
             require(submitted.contains(included), IncludedNotSubmitted(included, submitted));
-            return;
+            uint256 least = s.minHospitals;
+            require(submitted.count() >= least, TooFewSubmitted(submitted, least));
+            return true;
         }
         uint256 finalAt = ballot.finalAt;
         require(now_ == Phase.Final && finalAt != 0, WrongPhase(study, round, now_));
@@ -570,9 +616,10 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         if (!ballot.included.isEmpty()) return aggregateHash;
         Round storage r = _rounds[study][round];
         (SeatSet included, SeatSet submitted) = (aggregate.included, r.submitted);
-        uint256 least = _studies[study].minHospitals;
+        (uint256 count, uint256 all) = (included.count(), submitted.count());
         require(submitted.contains(included), IncludedNotSubmitted(included, submitted));
-        require(included.count() >= least, TooFewIncluded(included.count(), least));
+        // What is kept back by some may be left out, or they could have all others work for nothing.
+        require(count * 3 >= all * 2, TooFewIncluded(count, all));
         uint256 weight = r.totalWeight - leftOutWeight;
         require(aggregate.weight == weight, WrongTotalWeight(aggregate.weight, weight));
 
@@ -604,19 +651,25 @@ contract FederatedRounds is IFederatedRounds, Guarded {
 
     function _attestAs(StudyId study, RoundId round, SeatId seat, AggregateId aggregateHash) private {
         _requireOperator(study, seat, _seats[study][seat].hospital);
-        _requireAttester(study, round, seat, _rounds[study][round]);
+        Round storage r = _rounds[study][round];
+        _requireAttester(study, round, seat, r);
 
-        _attest(study, round, aggregateHash, setOf(seat), false);
+        _attest(study, round, r, aggregateHash, setOf(seat), false);
     }
 
     /// @param byTime Whether these attestations decide, however many there are.
-    function _attest(StudyId study, RoundId round, AggregateId aggregateHash, SeatSet seats, bool byTime)
-        private
-    {
+    function _attest(
+        StudyId study,
+        RoundId round,
+        Round storage r,
+        AggregateId aggregateHash,
+        SeatSet seats,
+        bool byTime
+    ) private {
         Study storage s = _studies[study];
-        Round storage r = _rounds[study][round];
         Ballot storage ballot = _ballots[study][round][aggregateHash];
-        _requireAttestable(study, round, s, r, ballot);
+        SeatSet submitted = r.submitted;
+        bool open_ = _requireAttestable(study, round, aggregateHash, s, r, ballot, submitted);
 
         r.attested = r.attested | seats;
         SeatSet attesters = ballot.attesters | seats;
@@ -624,19 +677,20 @@ contract FederatedRounds is IFederatedRounds, Guarded {
 
         emit Attested(study, round, aggregateHash, seats);
 
-        if (r.outcome != Outcome.Open) return;
-        SeatSet submitted = r.submitted;
+        if (!open_) return;
         if (byTime || (attesters & submitted).count() * 3 >= submitted.count() * 2) {
             ballot.finalAt = uint32(block.timestamp);
-            _finalise(study, round, aggregateHash, ballot);
+            _finalise(study, round, aggregateHash, s, r);
         }
     }
 
-    function _finalise(StudyId study, RoundId round, AggregateId aggregateHash, Ballot storage ballot)
-        private
-    {
-        Study storage s = _studies[study];
-        Round storage r = _rounds[study][round];
+    function _finalise(
+        StudyId study,
+        RoundId round,
+        AggregateId aggregateHash,
+        Study storage s,
+        Round storage r
+    ) private {
         r.outcome = Outcome.Final;
         uint16 finals = s.finals + 1;
         s.finals = finals;
@@ -645,13 +699,6 @@ contract FederatedRounds is IFederatedRounds, Guarded {
 
         if (finals == s.rounds) _end(study, s, State.Completed);
         else _open(study, s, round.next());
-
-        (SeatSet included, SeatSet submitted) = (ballot.included, r.submitted);
-        if (included != submitted) {
-            STUDIES.burnLeftOut(
-                study, round, included.count(), ballot.weight, submitted.count(), r.totalWeight
-            );
-        }
     }
 
     // Internal: what follows from proofs
@@ -710,6 +757,11 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         }
     }
 
+    function _paid(StudyId study, RoundId round, SeatId seat, SeatSet paid) private pure returns (SeatSet) {
+        require(!paid.has(seat), AlreadyPaid(study, round, seat));
+        return paid.add(seat);
+    }
+
     // Internal: pure facts
 
     function _hasAbstained(StudyId study, RoundId round, SeatId seat, Round storage r)
@@ -738,6 +790,7 @@ contract FederatedRounds is IFederatedRounds, Guarded {
 
     /// @dev A round ends when the next one opens, or the study ends.
     function _endOf(StudyId study, RoundId round, Study storage s) private view returns (uint256) {
+        // slither-disable-next-line incorrect-equality (states, no amounts)
         if (_rounds[study][round].outcome == Outcome.Open) return 0;
         uint256 openedNext = _rounds[study][round.next()].openedAt;
         return openedNext != 0 ? openedNext : s.endedAt;

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IFederatedRounds} from "./interfaces/IFederatedRounds.sol";
@@ -16,8 +17,6 @@ import {NO_SEATS, SeatSet} from "./types/SeatSet.sol";
 import {StudyId} from "./types/StudyId.sol";
 import {Update} from "./types/Update.sol";
 
-/// @dev Nobody's pay goes back to the sponsor sooner after a study.
-uint256 constant SWEEP_DELAY_LEAST = 180 days;
 /// @dev Added to a score, so that scores compare as unsigned numbers.
 int256 constant BIAS = 1 << 15;
 
@@ -29,16 +28,8 @@ contract Payouts is IPayouts {
     IFederatedRounds public immutable ROUNDS;
     IStudies public immutable STUDIES;
     IStakeVault public immutable VAULT;
-    /// @notice Seconds between the end of a study's last claims and its sweep.
-    uint256 public immutable SWEEP_DELAY;
 
     // Storage
-
-    /// @inheritdoc IPayouts
-    mapping(StudyId study => mapping(RoundId round => SeatSet)) public claimedBy;
-
-    /// @inheritdoc IPayouts
-    mapping(StudyId study => uint256 amount) public compensationsPaid;
 
     mapping(StudyId study => mapping(RoundId round => Review)) private _reviews;
     mapping(StudyId study => mapping(RoundId round => mapping(SeatId seat => bytes32 hash))) private
@@ -50,19 +41,11 @@ contract Payouts is IPayouts {
 
     // Constructor
 
-    constructor(
-        IConsortium consortium,
-        IFederatedRounds rounds,
-        IStudies studies,
-        IStakeVault vault,
-        uint256 sweepDelay
-    ) {
-        require(sweepDelay >= SWEEP_DELAY_LEAST, SweepDelayOutOfRange(sweepDelay, SWEEP_DELAY_LEAST));
+    constructor(IConsortium consortium, IFederatedRounds rounds, IStudies studies, IStakeVault vault) {
         CONSORTIUM = consortium;
         ROUNDS = rounds;
         STUDIES = studies;
         VAULT = vault;
-        SWEEP_DELAY = sweepDelay;
     }
 
     // Hospitals
@@ -180,29 +163,6 @@ contract Payouts is IPayouts {
         VAULT.pay(study, msg.sender, amount);
     }
 
-    // What nobody claims
-
-    /// @inheritdoc IPayouts
-    function sweep(StudyId study) external {
-        IFederatedRounds.Study memory s = ROUNDS.getStudy(study);
-        uint256 settled = Clock.settledAt(s.endedAt, s.round, s.disputeSeconds);
-        require(settled != 0, NotEnded(study));
-        uint256 until = settled + SWEEP_DELAY;
-        require(block.timestamp >= until, SweepLocked(study, until));
-        uint256 pot = VAULT.potOf(study).amount;
-        require(pot != 0, NothingToSweep(study));
-        // Nobody's stake ever reaches the sponsor.
-        uint256 unclaimed = STUDIES.compensationsOf(study) - compensationsPaid[study];
-        address sponsor = ROUNDS.sponsorOf(study);
-
-        compensationsPaid[study] += unclaimed;
-
-        emit Swept(study, sponsor, pot - unclaimed, unclaimed);
-
-        if (unclaimed != 0) VAULT.burn(study, unclaimed);
-        if (pot != unclaimed) VAULT.pay(study, sponsor, pot - unclaimed);
-    }
-
     // Views
 
     /// @inheritdoc IPayouts
@@ -224,14 +184,7 @@ contract Payouts is IPayouts {
     ) external view returns (uint256 score, uint256 total) {
         IFederatedRounds.Earning memory e = _requireIncluded(study, round, seat, aggregate, update);
         require(!e.barred, PayVoid(study, round, seat));
-        IStudies.ScoreMode mode = STUDIES.poolsOf(study).scoreMode;
-        if (mode == IStudies.ScoreMode.Equal) return (1, e.submitted.count());
-        if (mode == IStudies.ScoreMode.Reviewed) {
-            (score, total,) = _scoresOf(study, round, seat);
-            // What the left-out updates weigh is nobody's, whatever the reviews say.
-            if (total != 0) return (score * e.weight, total * e.totalWeight);
-        }
-        return (update.weight, e.totalWeight);
+        (score, total,) = _partOf(study, round, seat, e, update.weight, STUDIES.poolsOf(study).scoreMode);
     }
 
     /// @inheritdoc IPayouts
@@ -260,14 +213,12 @@ contract Payouts is IPayouts {
     {
         RoundId round = earned.round;
         IFederatedRounds.Earning memory e =
-            ROUNDS.earningOf(study, round, seat, earned.aggregate.hash(study, round));
+            ROUNDS.pay(study, round, seat, earned.aggregate.hash(study, round));
+        _addKeptAway(study, round, e);
         require(block.timestamp >= e.unlockedAt, ClaimLocked(study, round, e.unlockedAt));
-        SeatSet claimed = claimedBy[study][round];
-        require(!claimed.has(seat), AlreadyClaimed(study, round, seat));
         _requireOwnUpdate(study, round, seat, e, earned.update);
         require(!e.barred, PayVoid(study, round, seat));
 
-        claimedBy[study][round] = claimed.add(seat);
         amount = e.outcome == IFederatedRounds.Outcome.Void
             ? _compensationOf(study, round, seat, e, earned.update.weight)
             : _payOf(study, round, seat, e, earned.update.weight);
@@ -287,20 +238,52 @@ contract Payouts is IPayouts {
         uint256 weight
     ) private view returns (uint256) {
         IStudies.Pools memory pools = STUDIES.poolsOf(study);
-        (uint256 score, uint256 total) = (e.included.has(seat) ? weight : 0, e.totalWeight);
-        SeatSet sharers = e.attesters;
-        if (pools.scoreMode == IStudies.ScoreMode.Equal) {
-            (score, total) = (e.included.has(seat) ? 1 : 0, e.submitted.count());
-        } else if (pools.scoreMode == IStudies.ScoreMode.Reviewed) {
-            (uint256 own, uint256 all, SeatSet revealers) = _scoresOf(study, round, seat);
-            if (!revealers.isEmpty()) sharers = revealers;
-            // What the left-out updates weigh is burnt, whatever the reviews say.
-            if (all != 0) (score, total) = (own * e.weight, all * total);
-        }
-        uint256 among = sharers.count();
+        (uint256 score, uint256 total, SeatSet revealers) =
+            _partOf(study, round, seat, e, weight, pools.scoreMode);
+        if (!e.included.has(seat)) score = 0;
+        bool shares = revealers.isEmpty() ? e.attested : revealers.has(seat);
         // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays with the updates' share)
-        uint256 share = sharers.has(seat) ? pools.attesters * total : 0;
-        return (pools.updates * score * among + share) / (total * among);
+        uint256 share = shares ? pools.attesters * total : 0;
+        return (pools.updates * score * e.due + share) / (total * e.due);
+    }
+
+    /// @dev A submitter's part of what is for the updates, were its own in the result, and who revealed reviews that count.
+    function _partOf(
+        StudyId study,
+        RoundId round,
+        SeatId seat,
+        IFederatedRounds.Earning memory e,
+        uint256 weight,
+        IStudies.ScoreMode mode
+    ) private view returns (uint256 score, uint256 total, SeatSet revealers) {
+        if (mode == IStudies.ScoreMode.Equal) return (1, e.due, NO_SEATS);
+        (score, total) = (weight, e.totalWeight);
+        if (mode != IStudies.ScoreMode.Reviewed) return (score, total, NO_SEATS);
+        uint256 own;
+        uint256 all;
+        (own, all, revealers) = _scoresOf(study, round, seat);
+        // What the left-out updates weigh is nobody's, whatever the reviews say.
+        if (all != 0) (score, total) = (own * e.weight, all * total);
+    }
+
+    /// @dev Hospitals that were suspended while the round trained count as if they had submitted all they could: nobody has more because
+    /// somebody was kept away.
+    function _addKeptAway(StudyId study, RoundId round, IFederatedRounds.Earning memory e) private view {
+        if (e.absent.isEmpty()) return;
+        IFederatedRounds.Study memory s = ROUNDS.getStudy(study);
+        IFederatedRounds.Round memory r = ROUNDS.getRound(study, round);
+        uint256 trained = Clock.trainingEnd(r.openedAt, r.closedAt, s.trainingSeconds);
+        // A proof may have ended the study before.
+        uint256 until = Math.min(trained, e.unlockedAt - s.disputeSeconds);
+        SeatId[] memory list = e.absent.toArray();
+        for (uint256 i = 0; i < list.length; ++i) {
+            IFederatedRounds.Seat memory holder = ROUNDS.getSeat(study, list[i]);
+            if (!CONSORTIUM.wasSuspended(holder.hospital, r.openedAt, until)) continue;
+            uint256 most = Math.min(holder.records, s.maxWeight);
+            ++e.due;
+            // The cast is safe: all weights together are below 2^31.
+            e.totalWeight += uint32(most - most % s.cohortStep);
+        }
     }
 
     /// @dev `cohort` is how many leaves the cohort has at most: fewer than its weight and one step, so that all of them together never
@@ -331,14 +314,12 @@ contract Payouts is IPayouts {
         SeatId seat,
         IFederatedRounds.Earning memory e,
         uint256 weight
-    ) private returns (uint256 amount) {
+    ) private view returns (uint256) {
         uint256 pool = STUDIES.compensationOf(study, round);
         if (pool == 0 || !e.submitted.has(seat)) return 0;
-        amount = STUDIES.poolsOf(study).scoreMode == IStudies.ScoreMode.Equal
-            ? pool / e.submitted.count()
+        return STUDIES.poolsOf(study).scoreMode == IStudies.ScoreMode.Equal
+            ? pool / e.due
             : pool * weight / e.totalWeight;
-
-        compensationsPaid[study] += amount;
     }
 
     // Internal: checks
@@ -354,6 +335,7 @@ contract Payouts is IPayouts {
         returns (IFederatedRounds.Earning memory e)
     {
         e = ROUNDS.earningOf(study, round, seat, result);
+        _addKeptAway(study, round, e);
         require(e.outcome != IFederatedRounds.Outcome.Void, IFederatedRounds.NotFinal(study, round, result));
     }
 

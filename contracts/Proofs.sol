@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IAggregationRule} from "./interfaces/IAggregationRule.sol";
 import {IClaims} from "./interfaces/IClaims.sol";
 import {IFederatedRounds} from "./interfaces/IFederatedRounds.sol";
 import {IProofs} from "./interfaces/IProofs.sol";
@@ -109,8 +108,7 @@ contract Proofs is IProofs {
             chunks[i] = _proved(openings[0], index, opening);
             openings = openings[COMMITMENT_LENGTH + size:];
         }
-        IAggregationRule rule = STUDIES.getOffer(study).rule;
-        return rule.checkChunk(chunks, _proved(aggregate.root, index, openings));
+        return STUDIES.ruleOf(study).checkChunk(chunks, _proved(aggregate.root, index, openings));
     }
 
     /// @dev Whether what stands before and behind the words of an aggregate is right: its header, and zeros.
@@ -207,13 +205,8 @@ contract Proofs is IProofs {
 
     // Internal: facts
 
-    /// @dev Before a first round was final, an update is what the study's statistics say, if it has any.
-    function _vectorsOf(StudyId study, RoundId round) private view returns (Vector[] memory vectors) {
+    function _vectorsOf(StudyId study, RoundId round) private view returns (Vector[] memory) {
         // slither-disable-next-line incorrect-equality (a number of rounds)
-        if (ROUNDS.getRound(study, round).finalsBefore == 0) {
-            vectors = STUDIES.vectorsOf(study, true);
-            if (vectors.length != 0) return vectors;
-        }
-        return STUDIES.vectorsOf(study, false);
+        return STUDIES.vectorsOf(study, ROUNDS.getRound(study, round).finalsBefore == 0);
     }
 }

@@ -7,6 +7,7 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IConsortium} from "./interfaces/IConsortium.sol";
@@ -157,8 +158,6 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
         external
         only(msg.sender == ROUNDS || msg.sender == CLAIMS)
     {
-        // Stakes are locked by enrolling alone; a bond belongs to a study that is running.
-        if (msg.sender == ROUNDS) _requireNotPaused();
         Balance memory balance = _balances[account][token];
         require(balance.free >= amount, FreeBalanceTooSmall(account, token, balance.free, amount));
 
@@ -205,8 +204,9 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
             emit Slashed(study, token, accounts[i], amounts[i]);
         }
         uint256 reward = challenger == address(0) ? 0 : rest * CHALLENGER_BPS / BPS;
+        // Both could be friends of whoever is slashed: half is gone for good.
+        reward = Math.min(reward, rest / 2 - kept);
         rest -= kept;
-        if (reward > rest) reward = rest;
 
         if (kept != 0) _keep(study, token, kept);
         if (reward != 0) {
@@ -244,14 +244,6 @@ contract StakeVault is IStakeVault, AccessManaged, Pausable, ReentrancyGuard, Gu
         _balances[account][token].free += amount.toUint128();
 
         emit Paid(study, account, amount);
-    }
-
-    /// @inheritdoc IStakeVault
-    function burn(StudyId study, uint256 amount)
-        external
-        only(msg.sender == STUDIES || msg.sender == PAYOUTS)
-    {
-        _burn(study, _takeFromPot(study, amount), amount);
     }
 
     /// @inheritdoc IStakeVault

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+import {IAggregationRule} from "./interfaces/IAggregationRule.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IFederatedRounds} from "./interfaces/IFederatedRounds.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
@@ -49,7 +52,8 @@ contract Studies is IStudies, Guarded {
     uint64 public studyCount;
 
     mapping(StudyId study => Offer) private _offers;
-    mapping(StudyId study => mapping(bool statistics => VectorList)) private _vectors;
+    mapping(StudyId study => VectorList) private _training;
+    mapping(StudyId study => VectorList) private _statistics;
     mapping(StudyId study => mapping(SeatId seat => Taken)) private _taken;
 
     /// @inheritdoc IStudies
@@ -57,9 +61,6 @@ contract Studies is IStudies, Guarded {
 
     /// @inheritdoc IStudies
     mapping(StudyId study => mapping(RoundId round => uint96 amount)) public compensationOf;
-
-    /// @inheritdoc IStudies
-    mapping(StudyId study => uint96 amount) public compensationsOf;
 
     // Constructor
 
@@ -102,7 +103,7 @@ contract Studies is IStudies, Guarded {
 
         emit StudyCreated(study, msg.sender, terms);
 
-        ROUNDS.open(study, _studyOf(terms), _enrolmentOf(terms));
+        ROUNDS.open(study, _roundTermsOf(terms), _enrolmentOf(terms));
         VAULT.fund(study, terms.token, uint256(terms.rewardPerRound) * terms.rounds, msg.sender);
     }
 
@@ -140,27 +141,6 @@ contract Studies is IStudies, Guarded {
         emit Refunded(study, sponsor, amount);
 
         VAULT.pay(study, sponsor, amount);
-    }
-
-    // Functions of the rounds contract
-
-    /// @inheritdoc IStudies
-    function burnLeftOut(
-        StudyId study,
-        RoundId round,
-        uint256 kept,
-        uint256 keptWeight,
-        uint256 submitted,
-        uint256 totalWeight
-    ) external only(msg.sender == address(ROUNDS)) {
-        Pools memory pools = _poolsOf(study);
-        uint256 amount = pools.scoreMode == ScoreMode.Equal
-            ? pools.updates * (submitted - kept) / submitted
-            : pools.updates * (totalWeight - keptWeight) / totalWeight;
-
-        emit LeftOutBurnt(study, round, amount);
-
-        VAULT.burn(study, amount);
     }
 
     // Functions of the proofs and the claims contract
@@ -210,8 +190,9 @@ contract Studies is IStudies, Guarded {
     }
 
     /// @inheritdoc IStudies
-    function vectorsOf(StudyId study, bool statistics) external view returns (Vector[] memory) {
-        return _vectors[study][statistics].read();
+    function vectorsOf(StudyId study, bool statistics) external view returns (Vector[] memory vectors) {
+        if (statistics) vectors = _statistics[study].read();
+        if (vectors.length == 0) vectors = _training[study].read();
     }
 
     /// @inheritdoc IStudies
@@ -220,13 +201,28 @@ contract Studies is IStudies, Guarded {
     }
 
     /// @inheritdoc IStudies
-    function bondOf(StudyId study) external view returns (uint96 bond, uint24 claimSeconds) {
+    function claimTermsOf(StudyId study)
+        external
+        view
+        returns (uint96 bond, uint24 claimSeconds, uint8 maxAttempts)
+    {
         Offer storage offer = _offers[study];
-        return (offer.bond, offer.claimSeconds);
+        return (offer.bond, offer.claimSeconds, offer.maxAttempts);
+    }
+
+    /// @inheritdoc IStudies
+    function bondOf(StudyId study) external view returns (uint96) {
+        return _offers[study].bond;
+    }
+
+    /// @inheritdoc IStudies
+    function ruleOf(StudyId study) external view returns (IAggregationRule) {
+        return _offers[study].rule;
     }
 
     /// @inheritdoc IStudies
     function takenOf(StudyId study, SeatId seat) external view returns (uint96 amount) {
+        // slither-disable-next-line unused-return (the rest is not asked for)
         (, uint96 stake) = ROUNDS.stakeOf(study);
         return _takenOf(study, seat, stake);
     }
@@ -336,20 +332,23 @@ contract Studies is IStudies, Guarded {
         offer.rule = t.rule;
         offer.maxAttempts = t.maxAttempts;
         offer.sponsorFeeBps = t.sponsorFeeBps;
-        _vectors[study][false].write(t.training);
-        _vectors[study][true].write(t.statistics);
+        _training[study].write(t.training);
+        _statistics[study].write(t.statistics);
     }
 
-    function _studyOf(StudyTerms calldata t) private pure returns (IFederatedRounds.Study memory s) {
-        s.state = IFederatedRounds.State.Enrolling;
-        s.minHospitals = t.minHospitals;
-        s.rounds = t.rounds;
-        s.maxVoids = t.maxVoids;
-        s.cohortStep = t.cohortStep;
-        s.trainingSeconds = t.trainingSeconds;
-        s.aggregatingSeconds = t.aggregatingSeconds;
-        s.disputeSeconds = t.disputeSeconds;
-        s.maxWeight = t.maxWeight;
+    function _roundTermsOf(StudyTerms calldata t)
+        private
+        pure
+        returns (IFederatedRounds.RoundTerms memory r)
+    {
+        r.minHospitals = t.minHospitals;
+        r.rounds = t.rounds;
+        r.maxVoids = t.maxVoids;
+        r.cohortStep = t.cohortStep;
+        r.trainingSeconds = t.trainingSeconds;
+        r.aggregatingSeconds = t.aggregatingSeconds;
+        r.disputeSeconds = t.disputeSeconds;
+        r.maxWeight = t.maxWeight;
     }
 
     function _enrolmentOf(StudyTerms calldata t) private view returns (IFederatedRounds.Enrolment memory e) {
@@ -398,17 +397,17 @@ contract Studies is IStudies, Guarded {
         VAULT.slash(study, token, ROUNDS.hospitalsOf(study, seats), amounts, 0, address(0));
     }
 
-    /// @dev What is left of a stake is for those that remain in the round, up to its reward.
+    /// @dev Half of what is left of a stake is for those that remain in the round, up to its reward: a friend among them saves no more.
     function _compensate(StudyId study, RoundId round, SeatId seat) private returns (uint256 kept) {
+        // slither-disable-next-line unused-return (the rest is not asked for)
         (, uint96 stake) = ROUNDS.stakeOf(study);
         uint96 left = stake - _takenOf(study, seat, stake);
         uint96 reward = _offers[study].rewardPerRound;
-        kept = left < reward ? left : reward;
+        kept = Math.min(left / 2, reward);
         if (kept == 0) return 0;
 
-        // The casts are safe: both are uint96.
+        // The cast is safe: both are uint96.
         compensationOf[study][round] += uint96(kept);
-        compensationsOf[study] += uint96(kept);
 
         emit Compensated(study, round, kept);
     }

@@ -29,6 +29,7 @@ interface IClaims {
         SeatId seat; // its author
         uint8 era; // how many updates had left the round's set before; it has lapsed when more have now
         uint40 madeAt; // Unix seconds
+        uint24 claimSeconds; // its window
         address challenger; // who proved it wrong
         address objector; // third word: a stranger whose bond is locked; zero for a submitter's free objection
     }
@@ -65,7 +66,7 @@ interface IClaims {
     /// @notice The window closed without objection: the attempt is the round's result.
     event AttemptAccepted(StudyId indexed study, RoundId indexed round, uint16 attempt);
 
-    /// @notice The attempt was proved wrong: its bond is lost, and its author makes no further attempt in the study.
+    /// @notice The attempt was proved wrong: its bond is lost, and its author is barred from this round on.
     event AttemptRefuted(StudyId indexed study, RoundId indexed round, uint16 attempt, address challenger);
 
     /// @notice The attempt is over: what was slashed of its author's and of its objector's bond. The rest is free again.
@@ -91,6 +92,8 @@ interface IClaims {
     error ClaimWindowOpen(StudyId study, RoundId round, uint256 until);
     error ClaimWindowClosed(StudyId study, RoundId round, uint256 closedAt);
     error BondLocked(StudyId study, RoundId round, uint256 until);
+    /// @notice Silence does not end a round of which fewer than two thirds of the submitters may speak: `active` of `submitters`.
+    error TooFewHeard(StudyId study, RoundId round, uint256 active, uint256 submitters);
     error AlreadyLacking(StudyId study, RoundId round, SeatId seat);
     /// @notice A seat lacks the bytes of others that submitted.
     error LackingNotSubmitted(SeatSet missing, SeatSet submitted);
@@ -149,13 +152,10 @@ interface IClaims {
     /// @notice One attempt; `AttemptState.None` when there is none of this number.
     function getAttempt(StudyId study, RoundId round, uint16 attempt) external view returns (Attempt memory);
 
-    /// @notice The seats that make no attempt any more in this study, as a claim of theirs was proved wrong.
-    function barred(StudyId study) external view returns (SeatSet seats);
-
     /// @notice Until when the round is not void although Aggregating is over; 0 when nothing holds it.
     /// @dev Each attempt holds it for at most twice `claimSeconds`, and each update that leaves the set for `claimSeconds`.
     function heldUntil(StudyId study, RoundId round) external view returns (uint256);
 
-    /// @notice The seat that may make the next attempt before all may; 64 when nobody may.
+    /// @notice The seat whose turn it is to make the next attempt, before all may; 64 when nobody may. Where it is barred, nobody waits for it.
     function leaderOf(StudyId study, RoundId round) external view returns (SeatId seat);
 }

@@ -154,6 +154,12 @@ interface IConsortium {
     /// @notice Whether `account` is the hospital's operator, and whether the hospital is active. One storage read.
     function isOperator(address hospital, address account) external view returns (bool operator, bool active);
 
+    /// @notice Whether the hospital may act.
+    function isActive(address hospital) external view returns (bool);
+
+    /// @notice When a hospital was suspended last, whichever; Unix seconds, 0 for never.
+    function lastSuspendedAt() external view returns (uint40);
+
     /// @notice Whether the hospital was suspended at any moment of the seconds `from` to `until`, these two included; not for what was
     /// never admitted. For seconds to come it tells what holds if nothing changes. One storage read if it never was suspended.
     function wasSuspended(address hospital, uint256 from, uint256 until) external view returns (bool);

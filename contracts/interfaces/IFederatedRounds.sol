@@ -77,6 +77,18 @@ interface IFederatedRounds {
         uint32 endedAt; // Unix seconds, written once: when the study completed or aborted
     }
 
+    /// @notice What a study says about its rounds.
+    struct RoundTerms {
+        uint8 minHospitals;
+        uint16 rounds;
+        uint8 maxVoids;
+        uint16 cohortStep;
+        uint24 trainingSeconds;
+        uint24 aggregatingSeconds;
+        uint24 disputeSeconds;
+        uint32 maxWeight;
+    }
+
     /// @notice What enrolling needs of a study. Three words.
     struct Enrolment {
         address token;
@@ -95,8 +107,8 @@ interface IFederatedRounds {
         DatasetId dataset;
         uint16 version; // pinned version of the dataset
         uint32 records; // pinned record count
-        RoundId barredFrom; // an update of this round, or a result that it attested to, was proved wrong: the seat submits no more, and this
-        // round and later ones pay it nothing; 0 for none
+        RoundId barredFrom; // in this round its update, its claim or a result that it attested to was proved wrong: the seat submits no
+        // more, and this round and later ones pay it nothing; 0 for none
     }
 
     /// @notice One word.
@@ -117,12 +129,14 @@ interface IFederatedRounds {
         SeatSet included;
         uint32 finalAt; // Unix seconds; 0 unless this aggregate became the round's result
         uint32 weight; // of the updates it includes
+        SeatSet paid; // the seats that were paid for the round, if this became its result
     }
 
     /// @notice One word, only for rounds in which somebody abstained or an update was proved wrong.
     struct Absence {
         SeatSet abstained;
         SeatSet struck; // whose update was proved wrong; it earns nothing
+        SeatSet paid; // the seats that had their part of a stake that such an update left, if the round is void
     }
 
     /// @notice What the pay of one seat for one round depends on.
@@ -131,13 +145,27 @@ interface IFederatedRounds {
         address hospital;
         bool barred; // an update or an attestation of it was proved wrong, in this round or before
         uint256 unlockedAt; // Unix seconds: no proof can change any more what follows
-        SeatSet attesters; // of the result, as far as their updates stayed in the set
+        bool attested; // to the result, with an update that stayed in the set
         SeatSet included; // in the result, and not proved wrong
         SeatSet submitted;
+        SeatSet absent; // all other seats
+        uint256 due; // how many submitted; `IPayouts` adds those that were kept from it, and their weight
         uint32 weight; // of the updates in the result
         uint32 totalWeight; // of the submitted ones
         uint16 cohortStep;
         bytes32 commitment; // to the seat's update
+    }
+
+    /// @notice What a claim of one seat to end a round by time depends on.
+    struct Claimant {
+        address hospital;
+        bool barred;
+        address token; // of the study's stakes
+        Phase phase;
+        uint256 openToAllAt; // Unix seconds; before, claiming is the leader's
+        SeatSet submitted;
+        uint32 totalWeight; // of the submitted updates
+        uint8 minHospitals;
     }
 
     event Enrolled(
@@ -193,7 +221,9 @@ interface IFederatedRounds {
     error AlreadyAttested(StudyId study, RoundId round, SeatId seat);
     error AggregateUnknown(StudyId study, RoundId round, AggregateId aggregateHash);
     error IncludedNotSubmitted(SeatSet included, SeatSet submitted);
-    error TooFewIncluded(uint256 included, uint256 least);
+    /// @notice A result is over two thirds of the submitters at least.
+    error TooFewIncluded(uint256 included, uint256 submitters);
+    error TooFewSubmitted(SeatSet submitted, uint256 least);
     /// @notice The updates that are left out are to be shown, in the order of their seats.
     error LeftOutCount(uint256 shown, uint256 expected);
     error UpdateMismatch(StudyId study, RoundId round, SeatId seat);
@@ -205,11 +235,12 @@ interface IFederatedRounds {
     error NothingToAdvance(StudyId study, uint256 until);
     error NotFinal(StudyId study, RoundId round, AggregateId aggregateHash);
     error DisputeClosed(StudyId study, RoundId round, uint256 closedAt);
+    error AlreadyPaid(StudyId study, RoundId round, SeatId seat);
     error AlreadyStruck(StudyId study, RoundId round, SeatId seat);
     error AlreadyRefuted(StudyId study, RoundId round, AggregateId aggregateHash);
 
     /// @notice Called by the studies contract: a study whose terms it has checked takes enrolments.
-    function open(StudyId study, Study calldata terms, Enrolment calldata enrolment) external;
+    function open(StudyId study, RoundTerms calldata terms, Enrolment calldata enrolment) external;
 
     /// @notice Takes a seat for the hospital that the caller operates, with one dataset and the stake from its free balance, as far as
     /// the hospital's allowance in the vault goes.
@@ -276,10 +307,18 @@ interface IFederatedRounds {
         external
         returns (bool open_, bool short, SeatSet attesters);
 
+    /// @notice Called by the claims contract: claims of these seats were proved wrong. They are barred from this round on.
+    function bar(StudyId study, RoundId round, SeatSet seats) external;
+
     /// @notice Called by the proofs contract: the result of a round was proved wrong, before the round's claims unlocked. It is undone, who
     /// attested to it is barred from this round on, and the study aborts, whether it was running, completed or aborted.
     /// @return attesters Who attested to it.
     function refute(StudyId study, RoundId round, AggregateId result) external returns (SeatSet attesters);
+
+    /// @notice Called by the payouts contract: a seat is paid for a round, once. Answers and reverts as `earningOf`.
+    function pay(StudyId study, RoundId round, SeatId seat, AggregateId result)
+        external
+        returns (Earning memory);
 
     /// @notice The rest of the deployment.
     function deployment() external view returns (Deployment memory);
@@ -326,11 +365,15 @@ interface IFederatedRounds {
         view
         returns (bytes32[] memory commitments);
 
-    /// @notice The phase of a round now.
-    function phase(StudyId study, RoundId round) external view returns (Phase);
+    /// @notice How a round stands now: its phase, whose updates may be included, when it was opened, and when it ended (0 while it is
+    /// open), Unix seconds.
+    function standingOf(StudyId study, RoundId round)
+        external
+        view
+        returns (Phase phase, SeatSet submitted, uint256 openedAt, uint256 endedAt);
 
-    /// @notice When a round ended, Unix seconds; 0 while it is open.
-    function endOf(StudyId study, RoundId round) external view returns (uint256);
+    /// @notice What a claim of a seat depends on.
+    function claimantOf(StudyId study, RoundId round, SeatId seat) external view returns (Claimant memory);
 
     /// @notice What a seat's pay for a round depends on. Reverts unless the aggregate became the round's result, or the round is void.
     /// @param result The hash of the round's result; not read where the round is void.

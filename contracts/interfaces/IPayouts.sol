@@ -9,10 +9,11 @@ import {SeatSet} from "../types/SeatSet.sol";
 import {StudyId} from "../types/StudyId.sol";
 import {Update} from "../types/Update.sol";
 
-/// @title Pay: hospitals' and patients' claims, reviews of updates, and what nobody claims
+/// @title Pay: hospitals' and patients' claims, and reviews of updates
 /// @notice Hospitals are paid for final rounds when these can no longer be disputed. In `Reviewed` studies the submitters of a final round score
 /// each other's updates from data of their own: they commit to their scores, then reveal them; the medians decide how the round's
-/// reward is shared. In any study the patients in a round's cohorts may claim the share that is set aside for them.
+/// reward is shared. In any study the patients in a round's cohorts may claim the share that is set aside for them. What is earned stays
+/// until it is claimed, and what nobody earns stays in the vault: it is no use to anybody to keep others from their pay.
 /// @dev Facts come from `IFederatedRounds` and `IStudies`, value moves through `IStakeVault`. Holds no funds.
 interface IPayouts {
     /// @notice One round that a seat claims for.
@@ -48,12 +49,8 @@ interface IPayouts {
     event PatientPaid(
         StudyId indexed study, RoundId indexed round, SeatId indexed seat, address patient, uint256 amount
     );
-    /// @notice The sponsor had what nobody claimed of the rewards; what nobody claimed of compensations is burnt.
-    event Swept(StudyId indexed study, address indexed sponsor, uint256 amount, uint256 burnt);
 
-    error SweepDelayOutOfRange(uint256 delay, uint256 least);
     error ClaimLocked(StudyId study, RoundId round, uint256 until);
-    error AlreadyClaimed(StudyId study, RoundId round, SeatId seat);
     error NothingToClaim(StudyId study, RoundId round, SeatId seat);
     /// @notice The seat is paid nothing for this round: an update or an attestation of it was proved wrong.
     error PayVoid(StudyId study, RoundId round, SeatId seat);
@@ -70,14 +67,12 @@ interface IPayouts {
     error LeafClaimed(StudyId study, RoundId round, bytes32 leaf);
     /// @notice The cohort has had what its weight allows: it lists more leaves than it should.
     error CohortSpent(StudyId study, RoundId round, SeatId seat);
-    error NotEnded(StudyId study);
-    error SweepLocked(StudyId study, uint256 until);
-    error NothingToSweep(StudyId study);
 
     /// @notice Pays one seat for rounds whose disputes are over, into its hospital's free balance. Anyone may call.
-    /// @dev Of a final round's reward, `attesterBps` go to the attesters in equal parts (where reviews count, to those that revealed
-    /// theirs), `patientBps` to the patients in the cohorts, and the rest to the updates by the study's score mode. A void round pays what a struck
-    /// stake left for those that stayed in its set, by weight (or equally, in that mode).
+    /// @dev Of a final round's reward, `attesterBps` are for the submitters in equal parts, each for attesting (where reviews count, for
+    /// revealing its own), `patientBps` for the patients in the cohorts, and the rest for the updates by the study's score mode. A hospital that was
+    /// suspended while the round trained counts as a submitter of all it could: its part, and that of a left-out update or a missing attestation, is
+    /// nobody's. A void round pays what a struck stake left for those that stayed in its set, by weight (or equally, in that mode).
     function claim(StudyId study, SeatId seat, Earned[] calldata earned) external;
 
     /// @notice A submitter's operator commits to its scores, in the first half of the dispute window.
@@ -109,9 +104,6 @@ interface IPayouts {
         PatientLeaf calldata leaf
     ) external;
 
-    /// @notice Gives the sponsor what nobody claimed, `SWEEP_DELAY` after the study's last claims have unlocked. Anyone may call.
-    function sweep(StudyId study) external;
-
     /// @notice A seat's score and the sum of all, and who revealed; all zero where reviews do not count.
     function scoresOf(StudyId study, RoundId round, SeatId seat)
         external
@@ -140,10 +132,4 @@ interface IPayouts {
 
     /// @notice The reviews of a round.
     function getReview(StudyId study, RoundId round) external view returns (Review memory);
-
-    /// @notice The seats that were paid for a round.
-    function claimedBy(StudyId study, RoundId round) external view returns (SeatSet);
-
-    /// @notice What was paid of a study's compensations.
-    function compensationsPaid(StudyId study) external view returns (uint256 amount);
 }

@@ -115,8 +115,8 @@ interface IStakeVault {
     /// @notice Allows a token for deposits and studies, or no longer. Only for the consortium role. What is inside can always leave.
     function allowToken(address token, bool allowed) external;
 
-    /// @notice Stops what brings tokens in: deposits, the funding of studies, licence fees; and enrolments. Only for the pauser role. Never
-    /// stops a withdrawal, or what is done for running studies.
+    /// @notice Stops what brings tokens in: deposits, the funding of studies, licence fees. Only for the pauser role. Never stops a
+    /// withdrawal, or what is done with tokens that are in.
     function pause() external;
 
     /// @notice Takes deposits again. Only for the pauser role.
@@ -148,7 +148,7 @@ interface IStakeVault {
     /// speaks for it.
     function setAllowance(address account, address token, uint128 limit) external;
 
-    /// @notice Called by the rounds contract for a stake, while not paused, or the claims contract for a bond: free to locked.
+    /// @notice Called by the rounds contract for a stake, or the claims contract for a bond: free to locked.
     /// @param delegated Whether somebody else than the account does it, so that its allowance counts.
     function lock(address account, address token, uint256 amount, bool delegated) external;
 
@@ -173,9 +173,6 @@ interface IStakeVault {
 
     /// @notice Called by the studies or the payouts contract: from the study's pot into an account's free balance.
     function pay(StudyId study, address account, uint256 amount) external;
-
-    /// @notice Called by the studies or the payouts contract: what is burnt of a study's pot is nobody's for good.
-    function burn(StudyId study, uint256 amount) external;
 
     /// @notice Called by the model market: draws licence fees from a buyer, who has approved the vault for them, and holds them for the
     /// market to share out.

@@ -89,8 +89,6 @@ interface IStudies {
     event StakeLost(StudyId indexed study, RoundId indexed round, SeatSet seats);
     /// @notice A struck update left too few: `amount` of its author's stake is for those that remain.
     event Compensated(StudyId indexed study, RoundId indexed round, uint256 amount);
-    /// @notice What left-out updates would have had is nobody's.
-    event LeftOutBurnt(StudyId indexed study, RoundId indexed round, uint256 amount);
     event StakeReleased(StudyId indexed study, SeatId indexed seat, uint256 amount);
     event Refunded(StudyId indexed study, address indexed sponsor, uint256 amount);
 
@@ -128,21 +126,11 @@ interface IStudies {
     /// @notice Gives the sponsor the rewards of the rounds that never became final, when stakes may be released. Anyone may call.
     function refund(StudyId study) external;
 
-    /// @notice Called by the rounds contract when a result leaves submitters out: what they would have had is burnt.
-    function burnLeftOut(
-        StudyId study,
-        RoundId round,
-        uint256 kept,
-        uint256 keptWeight,
-        uint256 submitted,
-        uint256 totalWeight
-    ) external;
-
     /// @notice Called by the proofs contract: seats that attested to a wrong result lose what is left of their stake.
     function slashLiars(StudyId study, RoundId round, SeatSet seats, address challenger) external;
 
     /// @notice Called by the proofs contract: the author of a wrong update loses what is left of its stake.
-    /// @param short Whether the round is left with too few: those that remain are paid from it first, up to the round's reward.
+    /// @param short Whether the round is left with too few: half of it is for those that remain, up to the round's reward.
     function slashAuthor(StudyId study, RoundId round, SeatId seat, bool short, address challenger) external;
 
     /// @notice Called by the proofs contract: seats that attested to a result with a wrong update in it lose `SLASH_BPS` of their stake. No
@@ -160,14 +148,23 @@ interface IStudies {
     function getOffer(StudyId study) external view returns (Offer memory);
 
     /// @notice What an update of a round consists of.
-    /// @param statistics Whether the round is one before the first final one.
+    /// @param statistics Whether the round is one before the first final one: its updates are the study's statistics, if it has any.
     function vectorsOf(StudyId study, bool statistics) external view returns (Vector[] memory);
 
     /// @notice A round's reward, shared out. Rounded down but for the updates' part.
     function poolsOf(StudyId study) external view returns (Pools memory);
 
-    /// @notice The bond of a claim, and its window.
-    function bondOf(StudyId study) external view returns (uint96 bond, uint24 claimSeconds);
+    /// @notice The bond of a claim, its window, and how many there may be in a round.
+    function claimTermsOf(StudyId study)
+        external
+        view
+        returns (uint96 bond, uint24 claimSeconds, uint8 maxAttempts);
+
+    /// @notice The bond of a claim.
+    function bondOf(StudyId study) external view returns (uint96);
+
+    /// @notice How updates become an aggregate.
+    function ruleOf(StudyId study) external view returns (IAggregationRule);
 
     /// @notice What a study took from a seat's stake, smallest units. No more than the stake is ever taken, and the rest is released.
     function takenOf(StudyId study, SeatId seat) external view returns (uint96 amount);
@@ -180,7 +177,4 @@ interface IStudies {
 
     /// @notice What a void round pays to those that stayed in its set, from the stake of one that left.
     function compensationOf(StudyId study, RoundId round) external view returns (uint96 amount);
-
-    /// @notice The same for all rounds of a study together.
-    function compensationsOf(StudyId study) external view returns (uint96 amount);
 }

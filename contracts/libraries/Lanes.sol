@@ -30,6 +30,13 @@ library Lanes {
         }
     }
 
+    /// @notice Whether two chunks are the same.
+    function same(uint256[16] memory a, uint256[16] memory b) internal pure returns (bool equal) {
+        assembly ("memory-safe") {
+            equal := eq(keccak256(a, CHUNK_BYTES), keccak256(b, CHUNK_BYTES))
+        }
+    }
+
     /// @notice The sum modulo 2^32.
     function add(uint256 a, uint256 b) internal pure returns (uint256) {
         unchecked {

@@ -19,7 +19,7 @@ contract SumRule is IAggregationRule {
         for (uint256 i = 0; i < chunks.length; ++i) {
             Lanes.addTo(sums, Lanes.read(chunks[i]));
         }
-        return keccak256(abi.encode(sums)) == keccak256(abi.encode(claimed));
+        return Lanes.same(sums, claimed);
     }
 
     /// @inheritdoc IAggregationRule

@@ -38,7 +38,7 @@ contract TrimmedMeanRule is IAggregationRule {
         for (uint256 i = trim; i < rows.length - trim; ++i) {
             Lanes.addTo(sums, rows[i]);
         }
-        return keccak256(abi.encode(sums)) == keccak256(abi.encode(claimed));
+        return Lanes.same(sums, claimed);
     }
 
     /// @inheritdoc IAggregationRule

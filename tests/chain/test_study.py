@@ -12,7 +12,7 @@ from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.consents import SignedMessage
 from medfed.chain.contracts.consortium import HospitalStatus
 from medfed.chain.contracts.payouts import Earned
-from medfed.chain.contracts.rounds import EnrolmentTerms, StudyState
+from medfed.chain.contracts.rounds import EnrolmentTerms, Standing, StudyState
 from medfed.chain.contracts.studies import Offer, ScoreMode
 from medfed.chain.keys import patient_account
 from medfed.chain.sender import Sender
@@ -41,7 +41,7 @@ def test_study_from_enrolment_to_pay(world):
             hospital.as_operator.send(
                 at.rounds.submit_update(study, number, hospital.seat, update_of(hospital, number))
             )
-        assert at.rounds.phase(study, number) is Phase.AGGREGATING
+        assert at.rounds.standing(study, number).phase is Phase.AGGREGATING
         first, second, third = world.hospitals
         result = aggregate_of(number)
         first.as_operator.send(at.rounds.attest(study, number, first.seat, result))
@@ -84,13 +84,15 @@ def check_history(world, study):
         stored = at.rounds.round(study, number)
         assert told.updates == {h.seat: update_of(h, number) for h in hospitals}
         assert (told.opened_at, told.closed_at) == (stored.opened_at, stored.closed_at)
+        standing = Standing(Phase.FINAL, told.submitted, told.opened_at, told.ended_at)
+        assert at.rounds.standing(study, number) == standing
         assert (told.outcome, told.finals_before) == (stored.outcome, stored.finals_before)
-        assert told.ended_at == told.final_at == at.rounds.end(study, number)
+        assert told.ended_at == told.final_at == at.rounds.standing(study, number).ended_at
         result = aggregate_of(number)
         key = result.digest(study, number)
         assert (told.final_hash, told.result) == (key, result)
         assert told.attesters == {key: at.rounds.ballot(study, number, key).attesters} == {key: 0b111}
-        assert at.payouts.claimed_by(study, number) == 0b111
+        assert at.rounds.ballot(study, number, key).paid == 0b111
     for hospital in hospitals:
         commitment = at.rounds.commitment(study, 1, hospital.seat)
         assert commitment == update_of(hospital, 1).commitment()
@@ -123,7 +125,11 @@ def test_what_a_study_offers_and_asks_for(world):
         released=0,
     )
     assert at.studies.vectors(study) == terms.vectors(statistics=False)
-    assert at.studies.vectors(study, statistics=True) == terms.vectors(statistics=True)
+    assert at.studies.vectors(study, statistics=True) == terms.vectors(statistics=True) == terms.statistics
+    plain = world.study()
+    assert (
+        at.studies.vectors(plain, statistics=True) == world.terms().vectors(statistics=True) == terms.training
+    )
     assert at.studies.pools(study) == terms.pools()
     asked = at.rounds.enrolment(study)
     assert asked == EnrolmentTerms(
@@ -246,12 +252,14 @@ def test_a_round_that_ends_by_time(world):
     world.client.travel(60)
     world.owner.send(at.claims.settle(study, 1, 0, wrong, result))
     world.owner.send(at.claims.settle(study, 1, 1, result, result))
-    assert at.claims.barred(study) == 0
+    assert at.claims.attempt(study, 1, 1).claim_seconds == 60
     assert at.vault.burnt(world.token.address) == STAKE // 10
     place, work = (study, 1, first.seat), (result, update_of(first, 1))
     assert at.payouts.share(place, work) == (update_of(first, 1).weight, 192)
     earning = at.rounds.earning(study, 1, first.seat, result.digest(study, 1))
-    assert (earning.outcome, earning.attesters, earning.barred) == (Outcome.FINAL, 0b010, False)
+    assert (earning.outcome, earning.attested, earning.barred) == (Outcome.FINAL, False, False)
+    assert (earning.submitted, earning.absent, earning.due) == (0b111, 0, 3)
+    assert at.rounds.earning(study, 1, second.seat, result.digest(study, 1)).attested
     assert at.rounds.hospitals_of(study, 0b101) == [first.id, third.id]
 
 

@@ -31,18 +31,18 @@ class TestStruckUpdate:
         course.medfed.ok("study", "advance", course.study, *KEY)
         return course
 
-    def test_its_stake_is_for_those_that_remain(self, short):
+    def test_half_of_its_stake_is_for_those_that_remain(self, short):
         facts = short.facts()
         first = facts["rounds"][0]
         assert (first["phase"], first["struck"]) == ("void", ["Hospital 3"])
-        assert (first["compensation"], first["compensated"]) == (100 * UNIT, ["Hospital 1", "Hospital 2"])
+        assert (first["compensation"], first["compensated"]) == (50 * UNIT, ["Hospital 1", "Hospital 2"])
         assert [each["stake"] for each in facts["hospitals"]] == ["locked", "locked", "lost"]
         assert [each["barred_from"] for each in facts["hospitals"]] == [0, 0, 1]
-        taken = {"slashed": 100 * UNIT, "challengers": 0, "compensations": 100 * UNIT, "burnt": 0}
+        taken = {"slashed": 100 * UNIT, "challengers": 0, "compensations": 50 * UNIT, "burnt": 50 * UNIT}
         assert facts["money"] == taken
         told = short.shown()
         assert "Round 1: proved wrong was the update of Hospital 3." in told
-        assert "Round 1: 100 MFT of a lost stake are for Hospital 1, Hospital 2." in told
+        assert "Round 1: 50 MFT of a lost stake are for Hospital 1, Hospital 2." in told
 
     def test_they_claim_it_and_scores_say_by_what(self, short):
         (told,) = short.medfed.data("study", "scores", short.study)
@@ -51,7 +51,7 @@ class TestStruckUpdate:
         early = short.medfed.ok("study", "claim", short.study, "admin-1.json", *KEY).out
         assert "the pay of round 1 unlocks at" in " ".join(early.split())
         short.travel(601)
-        assert claimed(short, 1) == {"1": 50 * UNIT}
+        assert claimed(short, 1) == {"1": 25 * UNIT}
         assert claimed(short, 3) == {}
 
 
@@ -95,9 +95,31 @@ class TestRefutedResult:
         assert (lost["amount"], kept["amount"]) == (0, 100 * UNIT)
 
 
-def test_what_a_left_out_update_would_have_had_is_burnt(new_course):
-    """And costs its hospital no stake."""
-    course = new_course(replace=STAKE | {"min_hospitals = 3": "min_hospitals = 2"})
+def test_a_claim_that_was_proved_wrong_bars_its_author(new_course):
+    """The study says so, and its round pays the others."""
+    course = new_course(replace=STAKE)
+    for seat in (0, 1, 2):
+        course.submit(seat)
+    course.travel(1801)
+    wrong = replace(AGGREGATE, root=broken()[0])
+    claim = course.at.claims.submit_aggregate(course.study, 1, 0, wrong)
+    course.sender("operator-1").send(claim)
+    course.refute(wrong)
+    for seat in (0, 1):
+        course.attest(seat)
+    facts = course.facts()
+    assert facts["rounds"][0]["refuted_claims"] == ["Hospital 1"]
+    assert [each["barred_from"] for each in facts["hospitals"]] == [1, 0, 0]
+    told = "Round 1: proved wrong was a claim of Hospital 1, paid nothing from this round on."
+    assert told in course.shown()
+    course.travel(601)
+    assert claimed(course, 1) == {}
+    assert claimed(course, 2).keys() == {"1"}
+
+
+def test_what_a_left_out_update_would_have_had_is_nobodys(new_course):
+    """And costs its hospital no stake; two thirds of those that submitted suffice, though three had to."""
+    course = new_course(replace=STAKE)
     for seat in (0, 1, 2):
         course.submit(seat)
     without = replace(AGGREGATE, included=0b011, weight=32)
@@ -105,11 +127,10 @@ def test_what_a_left_out_update_would_have_had_is_burnt(new_course):
         course.attest(seat, without, left_out=[update(2)])
     facts = course.facts()
     assert facts["rounds"][0]["left_out"] == ["Hospital 3"]
-    assert facts["rounds"][0]["left_out_burnt"] == facts["money"]["burnt"] == 30 * UNIT
-    assert (facts["money"]["slashed"], facts["state"]) == (0, "completed")
-    assert (
-        "left out was the update of Hospital 3; burnt is what that would have had, 30 MFT" in course.shown()
-    )
+    assert set(facts["money"].values()) == {0}
+    assert facts["state"] == "completed"
+    told = "left out was the update of Hospital 3; what that would have had is nobody's."
+    assert told in course.shown()
 
 
 class TestLacking:

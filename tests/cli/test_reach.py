@@ -23,8 +23,8 @@ CONTRACTS = {
 }
 BY_CONTRACTS = {
     "DatasetRegistry": {"lock", "unlock"},
-    "FederatedRounds": {"open", "finaliseByTime", "refute", "strike"},
-    "Studies": {"burnLeftOut", "slashLiars", "slashAuthor", "slashCareless", "slashAbsent"},
+    "FederatedRounds": {"open", "finaliseByTime", "bar", "pay", "refute", "strike"},
+    "Studies": {"slashLiars", "slashAuthor", "slashCareless", "slashAbsent"},
     "Claims": {"beginAnew", "refute"},
     "StakeVault": {"lock", "unlock", "slash", "fund", "pay", "burn", "collect", "disburse"},
 }

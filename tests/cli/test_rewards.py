@@ -1,4 +1,4 @@
-"""What hospitals are paid by, patients' claims and the sweep, typed at a terminal; daemons played the study before."""
+"""What hospitals are paid by, and patients' claims, typed at a terminal; daemons played the study before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cli.conftest import PASSWORD, Terminal
 from tests.nodes.federation import DISPUTE, ETHER, PATIENTS, REWARD, deploy
 
 POOL = REWARD * 2000 // 10_000
-HALF_YEAR = 180 * 86_400
+YEAR = 365 * 86_400
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,23 @@ class TestScores:
         assert facts["by"] == mode
         assert [seat["share"] for seat in facts["seats"].values()] == pytest.approx([1 / 3] * 3)
 
+    def test_the_part_of_one_that_was_suspended_is_nobodys(self, world, three, terminal):
+        """The others have a third each, and the study says who could not submit."""
+        study = world.opened(*three, rounds=1, score_mode="equal")
+        world.send(world.consortium, world.contracts.consortium.suspend(world.members[2].id))
+        world.run(*three, cycles=4)
+        (round_,) = terminal.data("study", "scores", study)
+        assert [round(seat["share"], 4) for seat in round_["seats"].values()] == [0.3333, 0.3333]
+        facts = terminal.data("study", "show", study)
+        assert len(facts["rounds"][0]["kept_away"]) == 1
+        (said,) = facts["remarks"]
+        assert "could not submit, being suspended; what that would have had is nobody's." in said
+        world.client.travel(DISPUTE + 1)
+        world.run(*three, cycles=2)
+        paid = [event["amount"] for event in world.index.events("Claimed", study=study)]
+        assert len(paid) == 2
+        assert sum(paid) <= REWARD * 2 // 3
+
     def test_a_study_without_a_final_round_says_so(self, world, terminal):
         study = world.post()
         assert terminal.data("study", "scores", study) == []
@@ -173,23 +190,20 @@ class TestPatients:
         assert "nothing of yours" in terminal.ok(*withdraw).out
 
 
-class TestSweep:
-    def test_what_nobody_claimed_goes_back_after_half_a_year(self, world, three, terminal):
-        """Not a second earlier, to the sponsor, whoever calls; hospitals that claimed keep their pay."""
+class TestUnclaimed:
+    def test_what_is_earned_is_there_for_whoever_comes_late(self, world, three, terminal):
+        """Years later, and though the sponsor has had its refund: hospitals and patients are paid all the same."""
         study = final(world, *three, patient_bps=2000)
-        sweep = ("study", "sweep", study, "--keystore", "anyone.json")
-        assert terminal(*sweep).code == 7
-        world.client.travel(DISPUTE + 1)
-        world.run(*three, cycles=2)
+        world.client.travel(5 * YEAR)
         world.send(world.sponsor, world.contracts.studies.refund(study))
-        claimed = sum(event["amount"] for event in world.index.events("Claimed", study=study))
-        early = terminal(*sweep)
-        assert (early.code, "Swept" in early.out) == (7, False)
-        delay = world.contracts.payouts.sweep_delay()
-        assert delay >= HALF_YEAR
-        world.client.travel(delay)
-        answer = terminal.data(*sweep)
-        assert answer["sponsor"] == world.sponsor.address
-        assert answer["amount"] == REWARD - claimed >= POOL
-        assert answer["burnt"] == 0
-        assert terminal(*sweep).code == 7
+        assert world.contracts.vault.pot(study).amount == REWARD
+        wallet = wallet_file(world, terminal)
+        claim = ("patient", "claim", world.members[0].dataset, "--keystore", wallet, "--yes", "--account")
+        shares = [share for n in range(PATIENTS) for share in terminal.data(*claim, n)["shares"]]
+        for member in world.members:
+            call = ("study", "claim", study, member.id, "--keystore", "anyone.json")
+            assert terminal.data(*call)["paid"].keys() == {"1"}
+        world.index.sync()
+        paid = sum(event["amount"] for event in world.index.events("Claimed", study=study))
+        paid += sum(share["amount"] for share in shares)
+        assert world.contracts.vault.pot(study).amount == REWARD - paid

@@ -11,7 +11,7 @@ from tests.rig.world import SEATS, deploy_world
 
 @pytest.fixture(scope="module")
 def deployed(evm_module):
-    return deploy_world(evm_module, SEATS + 1)
+    return deploy_world(evm_module, SEATS + 2)
 
 
 @pytest.fixture

@@ -59,7 +59,6 @@ def _of_round(world, study, number):
         | attempts
         | {
             f"recorded{number}": world.claims.absencesRecorded(study, number),
-            f"claimed{number}": world.payouts.claimedBy(study, number),
             f"compensation{number}": world.studies.compensationOf(study, number),
         }
     )
@@ -71,9 +70,6 @@ def _of_study(world, study):
         "lost": world.studies.stakesLost(study),
         "released": world.studies.getOffer(study).released,
         "refunded": world.studies.getOffer(study).refunded,
-        "compensations": world.studies.compensationsOf(study),
-        "compensations.paid": world.payouts.compensationsPaid(study),
-        "barred": world.claims.barred(study),
     }
 
 

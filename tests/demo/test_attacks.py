@@ -17,6 +17,7 @@ from tests.rig.anvil import anvil_program
 
 BOND, STAKE, REWARD = 250 * 10**6, 500 * 10**6, 100 * 10**6
 REFUSED = ("left out, openly", "wrong weight")
+HONEST = ["hospital-1", "hospital-2"]
 
 
 def attacked(folder, attack, rounds, *arguments) -> dict:
@@ -41,9 +42,9 @@ def slashed(result) -> dict:
 
 @pytest.fixture(scope="module")
 def aggregator(tmp_path_factory):
-    """Five lies about the aggregate, in as many rounds, and two that the contract does not take."""
+    """Five lies about the aggregate, two of them in the last of four rounds, and two that the contract does not take."""
     folder = tmp_path_factory.mktemp("aggregator")
-    return attacked(folder, "aggregator", 5, "--report", folder / "report"), folder
+    return attacked(folder, "aggregator", 4, "--report", folder / "report"), folder
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ class TestAggregator:
         assert row["by"] in ("hospital-1", "hospital-2")
 
     @pytest.mark.parametrize(
-        ("lie", "error"), zip(REFUSED, ("SetIncomplete", "WrongTotalWeight"), strict=True)
+        ("lie", "error"), list(zip(REFUSED, ("SetIncomplete", "WrongTotalWeight"), strict=True))
     )
     def test_what_the_contract_sees_through_it_refuses(self, aggregator, lie, error):
         row = by_lie(aggregator[0])[lie]
@@ -139,13 +140,17 @@ class TestAggregator:
         assert gains(aggregator[0])["watchtower"]["won"] == 2 * BOND // 2
         assert gains(aggregator[0])["burnt"]["net"] == 3 * BOND
 
-    def test_the_hospitals_are_paid_what_the_sponsor_put_in(self, aggregator):
-        assert 0 <= 5 * REWARD - sum(aggregator[0]["payouts"].values()) < 100
+    def test_who_did_not_lie_is_paid_what_it_would_have_been(self, aggregator):
+        """To the unit; liars, who attest to nothing, have nothing of the round in which they were proved wrong."""
+        rows = gains(aggregator[0])
+        assert all(row["paid"] == row["honest"] for name, row in rows.items() if name in HONEST)
+        for liar in ("hospital-3", "hospital-4"):
+            assert 0 < rows[liar]["paid"] < rows[liar]["honest"] * 3 / 4
 
     def test_the_final_model_is_that_of_the_study_without_liars(self, aggregator):
         result = aggregator[0]
-        assert [entry["round"] for entry in result["rounds"]] == [1, 2, 3, 4, 5]
-        assert result["attack"]["completed_by"] == ["hospital-1", "hospital-2"]
+        assert [entry["round"] for entry in result["rounds"]] == [1, 2, 3, 4]
+        assert result["attack"]["completed_by"] == HONEST
         assert result["attack"]["same_model"] is True
         assert result["attack"]["model_cid_without"] == result["model_cid"]
 
@@ -259,7 +264,7 @@ def test_an_update_out_of_range_is_an_attack_too():
         ("hospital:charm", "", (4, 5), "There is no attack 'charm'"),
         ("", "mode", (4, 5), "--rule is one of"),
         ("quorum", "", (3, 5), "--hospitals 4 or more"),
-        ("aggregator", "", (4, 4), "--rounds 5 or more"),
+        ("aggregator", "", (4, 3), "--rounds 4 or more"),
         ("quorum", "", (4, 1), "--rounds 2 or more"),
         ("hospital:outofrange", "", (4, 1), "--rounds 2 or more"),
         ("quorum", "multi-krum", (4, 5), "needs --rule sum"),

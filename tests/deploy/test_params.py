@@ -18,9 +18,6 @@ challenger_bps = 5000
 min_phase_seconds = 10
 min_dispute_seconds = 7776000
 slash_bps = 10000
-
-[payouts]
-sweep_delay_seconds = 15552000
 """
 
 
@@ -51,7 +48,6 @@ def test_a_file_of_ones_own(tmp_path):
         ("slash_bps = 10000", "slash_bps = 10001", "studies.slash_bps"),
         ("slash_bps = 10000", "", "studies.slash_bps"),
         ("slash_bps", "slash", "studies.slash"),
-        ("sweep_delay_seconds = 15552000", "sweep_delay_seconds = 15551999", "payouts.sweep_delay_seconds"),
         ("1BeAed", "1BeAEd", "is not an address"),
         ("[vault]", "[vault", "not TOML"),
     ],

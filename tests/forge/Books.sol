@@ -26,6 +26,10 @@ abstract contract Books is Stage {
         uint256 used;
     }
 
+    uint32 internal constant STEP = 10;
+    /// @dev No multiple of the step, so that roundings show.
+    uint32 internal constant MOST = 95;
+
     struct StudyBook {
         uint256 kind;
         address sponsor;
@@ -52,9 +56,7 @@ abstract contract Books is Stage {
         uint256 endedAt;
         uint256 undoneFrom;
         uint64 released;
-        uint64 claimsBarred; // authors of refuted attempts
         bool refunded;
-        bool swept;
         bool watched; // lies in its results are proved before their windows close
         // Its money
         uint256 pot;
@@ -62,7 +64,6 @@ abstract contract Books is Stage {
         uint256 kept; // compensations
         uint256 keptPaid;
         uint256 paid; // to hospitals and patients, of rewards
-        uint256 burnt; // of rewards
         uint256 sponsorHad;
     }
 
@@ -87,7 +88,7 @@ abstract contract Books is Stage {
         uint64 struck;
         uint64 attested;
         uint64 attesters; // of the result
-        uint64 authors;
+        uint64 authors; // in this era, and whoever was proved wrong before
         uint64 objectors;
         uint64 lacking;
         uint64 recorded;
@@ -100,7 +101,6 @@ abstract contract Books is Stage {
         uint256 heldUntil; // surely not void before
         uint256 kept;
         uint256 paid;
-        uint256 burnt;
         // Reviews
         uint64 committed;
         uint64 revealed;
@@ -180,11 +180,11 @@ abstract contract Books is Stage {
         if (delegated) p.used -= amount;
     }
 
-    /// @dev What was taken from culprits: `kept` of it for the pot, the challenger's share of all as far as the rest goes, and
+    /// @dev What was taken from culprits: `kept` of it for the pot, the challenger's share of all as far as half of all goes, and
     /// what is left burns.
     function _shareOut(FeeToken token, uint256 amount, uint256 kept, address challenger) internal {
         uint256 won = challenger == address(0) ? 0 : amount * CHALLENGER_BPS / BPS;
-        if (won > amount - kept) won = amount - kept;
+        if (won > amount / 2 - kept) won = amount / 2 - kept;
         _purses[challenger][token].free += won;
         burnt[token] += amount - kept - won;
         slashedInAll[token] += amount;
@@ -260,13 +260,17 @@ abstract contract Books is Stage {
         if (p.barredFrom == 0 || round < p.barredFrom) p.barredFrom = round;
     }
 
-    /// @dev An update leaves the set of an open round: what was attested, claimed and objected counts no more.
+    /// @dev An update leaves the set of an open round: what was attested, claimed and objected counts no more, but for what was proved.
     function _leaveSet(uint256 study, uint256 round, uint256 seat) internal {
         RoundBook storage r = _rounds[study][round];
         r.submitted &= ~_bit(seat);
         r.weight -= _works[study][round][seat].update.weight;
         ++r.era;
         (r.attested, r.authors, r.objectors, r.used) = (0, 0, 0, 0);
+        AttemptBook[] storage list = _attempts[study][round];
+        for (uint256 i = 0; i < list.length; ++i) {
+            if (list[i].challenger != address(0)) r.authors |= _bit(list[i].seat);
+        }
         _hold(study, round, CLAIM);
     }
 
@@ -291,10 +295,18 @@ abstract contract Books is Stage {
         return _isOpen(study, round) && _now < _trainingEnd(study, round);
     }
 
+    /// @dev Open, and Training over.
+    function _hasClosed(uint256 study, uint256 round) internal view returns (bool) {
+        return _isOpen(study, round) && _now >= _trainingEnd(study, round);
+    }
+
     /// @dev Open, Training over, and enough submitted.
     function _inAggregating(uint256 study, uint256 round) internal view returns (bool) {
-        return _isOpen(study, round) && _now >= _trainingEnd(study, round)
-            && _count(_rounds[study][round].submitted) >= _studies[study].least;
+        return _hasClosed(study, round) && _count(_rounds[study][round].submitted) >= _studies[study].least;
+    }
+
+    function _isTwoThirds(uint256 part, uint256 whole) internal pure returns (bool) {
+        return 3 * part >= 2 * whole;
     }
 
     function _hadResult(uint256 study, uint256 round) internal view returns (bool) {
@@ -337,6 +349,25 @@ abstract contract Books is Stage {
         u = s.reward - a - q;
     }
 
+    /// @dev Who kept from training by a suspension counts in pay as if it had submitted all it could.
+    function _keptAway(uint256 study, uint256 round) internal view returns (uint64 seats) {
+        RoundBook storage r = _rounds[study][round];
+        uint256 until = _trainingEnd(study, round);
+        if (r.endedAt != 0 && r.endedAt < until) until = r.endedAt;
+        for (uint256 seat = 0; seat < _studies[study].members; ++seat) {
+            if (_has(r.submitted, seat)) continue;
+            if (_wasSuspended(_seats[study][seat].who, r.openedAt, until)) seats |= _bit(seat);
+        }
+    }
+
+    /// @dev Among how many a round's pay is shared, and what all they have weighs.
+    function _sharers(uint256 study, uint256 round) internal view returns (uint256 count, uint256 weight) {
+        RoundBook storage r = _rounds[study][round];
+        uint256 away = _count(_keptAway(study, round));
+        uint256 most = RECORDS < MOST ? RECORDS : MOST;
+        return (_count(r.submitted) + away, r.weight + away * (most / STEP * STEP));
+    }
+
     /// @dev A seat's part of a round's updates: s / S. Zero where it earns nothing with its update.
     function _scoreOf(uint256 study, uint256 round, uint256 seat)
         internal
@@ -347,13 +378,13 @@ abstract contract Books is Stage {
         RoundBook storage r = _rounds[study][round];
         Aggregate storage result = _candidates[r.result - 1].aggregate;
         bool earns = _has(SeatSet.unwrap(result.included), seat) && !_has(r.struck, seat);
-        uint256 weight = _works[study][round][seat].update.weight;
+        (uint256 count, uint256 weight) = _sharers(study, round);
         if (r.counted) {
-            (score, total) = (r.scores[seat] * result.weight, r.total * r.weight);
+            (score, total) = (r.scores[seat] * result.weight, r.total * weight);
         } else if (s.mode == IStudies.ScoreMode.Equal) {
-            (score, total) = (1, _count(r.submitted));
+            (score, total) = (1, count);
         } else {
-            (score, total) = (weight, r.weight);
+            (score, total) = (_works[study][round][seat].update.weight, weight);
         }
         if (!earns) score = 0;
     }
@@ -363,24 +394,30 @@ abstract contract Books is Stage {
         return from != 0 && from <= round;
     }
 
-    /// @dev What a seat is to be paid for a round; one unit more is a rounding.
-    function _payOf(uint256 study, uint256 round, uint256 seat) internal view returns (uint256 amount) {
-        RoundBook storage r = _rounds[study][round];
+    /// @dev What a seat is to be paid for a round, rounded down once.
+    function _payOf(uint256 study, uint256 round, uint256 seat) internal view returns (uint256) {
         if (_isBarred(study, round, seat)) return 0;
         if (!_hadResult(study, round)) return _compensationOf(study, round, seat);
         (uint256 a,, uint256 u) = _pools(study);
         (uint256 score, uint256 total) = _scoreOf(study, round, seat);
-        amount = total == 0 ? 0 : u * score / total;
-        uint64 sharing = (r.enough ? r.revealed : r.attesters) & r.submitted;
-        if (_has(sharing, seat)) amount += a / _count(sharing);
+        (uint256 count,) = _sharers(study, round);
+        bool shares = _has(_sharing(study, round), seat);
+        return (u * score * count + (shares ? a * total : 0)) / (total * count);
+    }
+
+    /// @dev Who has a part of what is for attesting: the attesters, or the revealers where reviews count.
+    function _sharing(uint256 study, uint256 round) internal view returns (uint64) {
+        RoundBook storage r = _rounds[study][round];
+        return (r.enough ? r.revealed : r.attesters) & r.submitted;
     }
 
     /// @dev A void round with a compensation pays those that stayed in its set.
     function _compensationOf(uint256 study, uint256 round, uint256 seat) internal view returns (uint256) {
         RoundBook storage r = _rounds[study][round];
         if (r.kept == 0 || !_has(r.submitted, seat)) return 0;
-        if (_studies[study].mode == IStudies.ScoreMode.Equal) return r.kept / _count(r.submitted);
-        return r.kept * _works[study][round][seat].update.weight / r.weight;
+        (uint256 count, uint256 weight) = _sharers(study, round);
+        if (_studies[study].mode == IStudies.ScoreMode.Equal) return r.kept / count;
+        return r.kept * _works[study][round][seat].update.weight / weight;
     }
 
     // Kinds of studies

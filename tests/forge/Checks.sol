@@ -46,6 +46,7 @@ abstract contract Checks is PayMoves {
             slashedInAll[token] * CHALLENGER_BPS,
             "INV-10: challengers have no more than their share"
         );
+        vm.assertGe(2 * burnt[token], slashedInAll[token], "INV-10: half of what was slashed is nobody's");
     }
 
     function _checkAccount(address who, FeeToken token) private view returns (uint256 has) {
@@ -95,13 +96,11 @@ abstract contract Checks is PayMoves {
         vm.assertEq(pot, s.pot, "INV-4: a pot has what came less what went");
         vm.assertEq(
             s.funded + s.kept,
-            s.pot + s.paid + s.keptPaid + s.burnt + s.sponsorHad,
+            s.pot + s.paid + s.keptPaid + s.sponsorHad,
             "INV-4: what came to a pot went for what is told"
         );
-        vm.assertLe(
-            s.sponsorHad + s.paid + s.burnt, s.funded, "INV-10: the sponsor has nothing that was slashed"
-        );
-        if (!s.swept) vm.assertGe(pot, _owed(study), "INV-4: a pot covers what is owed");
+        vm.assertLe(s.sponsorHad + s.paid, s.funded, "INV-10: the sponsor has nothing that was slashed");
+        vm.assertGe(pot, _owed(study), "INV-4: a pot covers what is owed");
     }
 
     /// @dev What is earned and not claimed, and what the sponsor or rounds to come will have.
@@ -132,8 +131,9 @@ abstract contract Checks is PayMoves {
         IFederatedRounds.Round memory has = rounds.getRound(_s(study), _r(round));
         vm.assertTrue(has.outcome == r.outcome, "INV-16: a round ended as its moves ended it");
         vm.assertEq(SeatSet.unwrap(has.submitted), r.submitted, "INV-16: whose updates are in the set");
-        uint256 most = _hadResult(study, round) ? _studies[study].reward - r.burnt : r.kept;
+        uint256 most = _hadResult(study, round) ? _studies[study].reward : r.kept;
         vm.assertLe(r.paid, most, "INV-8: a round pays no more than its reward");
         vm.assertLe(r.kept, _studies[study].reward, "INV-8: nor than a compensation");
+        vm.assertLe(2 * r.kept, _studies[study].stake, "INV-8: which is no more than half of a stake");
     }
 }

@@ -29,7 +29,7 @@ abstract contract ClaimMoves is RoundMoves {
         Purse storage p = _purse(hospital(_seats[c.study][seat].who), s.token);
         (bool pending,) = _lastAttempt(c.study, c.round);
         if (!_inAggregating(c.study, c.round) || pending || r.used >= s.maxAttempts) return Says.No;
-        if (!_has(r.submitted & ~r.authors & ~s.claimsBarred, seat)) return Says.No;
+        if (!_has(r.submitted & ~r.authors, seat)) return Says.No;
         if (!_isActive(_seats[c.study][seat].who)) return Says.No;
         if (SeatSet.unwrap(c.aggregate.included) != r.submitted) return Says.No;
         if (p.free < s.bond || p.used + s.bond > p.limit) return Says.No;
@@ -37,8 +37,9 @@ abstract contract ClaimMoves is RoundMoves {
         uint256 closed = _trainingEnd(c.study, c.round);
         if (_now >= closed + PHASE) return Says.Either;
         if (_now >= closed + PHASE / 2) return Says.Yes;
-        // Who leads is read: any order will do for what is checked here.
-        return _says(SeatId.unwrap(claims.leaderOf(_s(c.study), _r(c.round))) == seat);
+        // Who leads is read: any order will do for what is checked here. Nobody waits for one that is barred.
+        uint256 leader = SeatId.unwrap(claims.leaderOf(_s(c.study), _r(c.round)));
+        return _says(leader == seat || (leader < s.members && _seats[c.study][leader].barredFrom != 0));
     }
 
     function _claimByTime(uint256 candidate, uint256 seat) internal {
@@ -98,7 +99,7 @@ abstract contract ClaimMoves is RoundMoves {
     function _lack(uint256 study, uint256 round, uint256 seat, uint64 missing) internal {
         RoundBook storage r = _rounds[study][round];
         uint256 who = _seats[study][seat].who;
-        bool may = _inAggregating(study, round) && _isActive(who) && _has(r.submitted & ~r.lacking, seat)
+        bool may = _hasClosed(study, round) && _isActive(who) && _has(r.submitted & ~r.lacking, seat)
             && missing & ~r.submitted == 0;
         Says says = may && (missing == 0 || _has(missing, seat)) ? Says.Either : _says(may);
         bytes memory data =
@@ -112,15 +113,23 @@ abstract contract ClaimMoves is RoundMoves {
         AttemptBook storage a = _attempts[study][round][number];
         Candidate storage c = _candidates[a.candidate];
         bytes memory data = abi.encodeCall(claims.finalise, (_s(study), _r(round), c.aggregate));
-        Says says = _says(pending && _now >= a.madeAt + CLAIM);
-        uint256 burntBefore = vault.burntOf(address(tokens[0]));
+        Says says = _says(pending && _now >= a.madeAt + CLAIM && _isHeard(study, round));
         if (!_try(STRANGER, address(claims), data, says, "finalise")) return;
         a.state = IClaims.AttemptState.Accepted;
         RoundBook storage r = _rounds[study][round];
         r.attested |= _bit(a.seat);
         c.known = true;
         _makeFinal(study, round, a.candidate, _ballots[a.candidate] | _bit(a.seat));
-        _burnLeftOutEntry(study, round, burntBefore);
+    }
+
+    /// @dev Two thirds of the submitters can speak. Each could when it submitted.
+    function _isHeard(uint256 study, uint256 round) private view returns (bool) {
+        uint64 submitted = _rounds[study][round].submitted;
+        uint256 active;
+        for (uint256 seat = 0; seat < _studies[study].members; ++seat) {
+            if (_has(submitted, seat) && _isActive(_seats[study][seat].who)) ++active;
+        }
+        return _isTwoThirds(active, _count(submitted));
     }
 
     // Bonds
@@ -177,7 +186,7 @@ abstract contract ClaimMoves is RoundMoves {
 
     // Absences
 
-    /// @dev Who was surely absent, and who may be taken for it: seats that are barred, and hospitals suspended later in the round.
+    /// @dev Who was surely absent, and who may be taken for it: seats without a stake, and hospitals suspended later in the round.
     function _absent(uint256 study, uint256 round) private view returns (uint64 surely, uint64 maybe) {
         StudyBook storage s = _studies[study];
         RoundBook storage r = _rounds[study][round];
@@ -193,7 +202,9 @@ abstract contract ClaimMoves is RoundMoves {
             if (!(silent || useless) || _has(r.recorded, seat)) continue;
             if (_wasSuspended(who, r.openedAt, silent ? closed : r.endedAt)) continue;
             uint256 until = r.endedAt == 0 ? _now : r.endedAt;
-            bool unsure = _seats[study][seat].barredFrom != 0 || _wasSuspended(who, r.openedAt, until);
+            uint256 barredFrom = _seats[study][seat].barredFrom;
+            if (silent && barredFrom != 0 && barredFrom < round) continue;
+            bool unsure = barredFrom != 0 || _wasSuspended(who, r.openedAt, until);
             if (unsure || r.submitted == 0) maybe |= _bit(seat);
             else surely |= _bit(seat);
         }

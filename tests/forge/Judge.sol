@@ -14,9 +14,6 @@ abstract contract Judge is Books {
     using Vectors for Vectors.Content;
     using Vectors for bytes32;
 
-    uint32 internal constant STEP = 10;
-    uint32 internal constant MOST = 90;
-
     /// @dev What is wrong with a vector. Where there is no padding leaf, a padding word takes its place.
     enum Flaw {
         None,

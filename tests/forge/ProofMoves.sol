@@ -67,7 +67,7 @@ abstract contract ProofMoves is ClaimMoves {
             _leaveSet(study, round, seat);
         }
         uint256 taken = _takeStake(study, seat, s.stake);
-        uint256 kept = !short ? 0 : taken < s.reward ? taken : s.reward;
+        uint256 kept = !short ? 0 : taken / 2 < s.reward ? taken / 2 : s.reward;
         (s.pot, s.kept, r.kept) = (s.pot + kept, s.kept + kept, r.kept + kept);
         _shareOut(s.token, taken, kept, CHALLENGER);
         if (r.outcome != IFederatedRounds.Outcome.Final) return;
@@ -147,7 +147,7 @@ abstract contract ProofMoves is ClaimMoves {
                 if (left > _now) _hold(c.study, c.round, left - _now < CLAIM ? left - _now : CLAIM);
             }
             (list[i].state, list[i].challenger) = (IClaims.AttemptState.Refuted, CHALLENGER);
-            s.claimsBarred |= _bit(list[i].seat);
+            _bar(c.study, list[i].seat, c.round);
         }
         if (!asResult) return;
         _undo(c.study, c.round, IFederatedRounds.Outcome.Refuted);

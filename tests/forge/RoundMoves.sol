@@ -157,7 +157,7 @@ abstract contract RoundMoves is Judge {
         if (_isOpen(c.study, c.round)) {
             if (!_inAggregating(c.study, c.round) || included & ~r.submitted != 0) return Says.No;
             if (c.aggregate.weight != _weightOf(c.study, c.round, included)) return Says.No;
-            return _says(_count(included) >= _studies[c.study].least);
+            return _says(_isTwoThirds(_count(included), _count(r.submitted)));
         }
         if (r.outcome != IFederatedRounds.Outcome.Final || r.result != candidate + 1) return Says.No;
         if (_now >= r.endedAt + DISPUTE / 2) return Says.No;
@@ -177,10 +177,9 @@ abstract contract RoundMoves is Judge {
             );
         Says says = _attestSays(candidate, seat);
         if (byHash && !c.known) says = Says.No;
-        uint256 burntBefore = vault.burntOf(address(tokens[0]));
         address from = operator(_seats[c.study][seat].who);
         if (!_try(from, address(rounds), data, says, "attest")) return;
-        _attestEntry(candidate, seat, burntBefore);
+        _attestEntry(candidate, seat);
     }
 
     /// @dev A batch with seats that may not attest, and one signature that is of nobody. It counts whatever counts.
@@ -201,11 +200,10 @@ abstract contract RoundMoves is Judge {
             rounds.attestBySig,
             (_s(c.study), _r(c.round), c.aggregate, _updatesOf(c.study, c.round, leftOut), list, signatures)
         );
-        uint256 burntBefore = vault.burntOf(address(tokens[0]));
         if (!_try(CHALLENGER, address(rounds), data, says, "attestBySig")) return;
         for (uint256 i = 0; i < seats.length; ++i) {
             if (i == spoilt || _attestSays(candidate, seats[i]) != Says.Yes) continue;
-            _attestEntry(candidate, seats[i], burntBefore);
+            _attestEntry(candidate, seats[i]);
         }
     }
 
@@ -222,7 +220,7 @@ abstract contract RoundMoves is Judge {
         return [r, bytes32(uint256(s) | (v == 28 ? 1 << 255 : 0))];
     }
 
-    function _attestEntry(uint256 candidate, uint256 seat, uint256 burntBefore) private {
+    function _attestEntry(uint256 candidate, uint256 seat) private {
         Candidate storage c = _candidates[candidate];
         RoundBook storage r = _rounds[c.study][c.round];
         r.attested |= _bit(seat);
@@ -233,26 +231,8 @@ abstract contract RoundMoves is Judge {
         }
         _ballots[candidate] |= _bit(seat);
         uint64 attesters = _ballots[candidate];
-        if (3 * _count(attesters & r.submitted) < 2 * _count(r.submitted)) return;
+        if (!_isTwoThirds(_count(attesters & r.submitted), _count(r.submitted))) return;
         _makeFinal(c.study, c.round, candidate, attesters);
-        _burnLeftOutEntry(c.study, c.round, burntBefore);
-    }
-
-    /// @dev What left-out updates would have had is nobody's: exactly that, but for less than one unit.
-    function _burnLeftOutEntry(uint256 study, uint256 round, uint256 burntBefore) internal {
-        StudyBook storage s = _studies[study];
-        RoundBook storage r = _rounds[study][round];
-        uint64 included = SeatSet.unwrap(_candidates[r.result - 1].aggregate.included);
-        (,, uint256 u) = _pools(study);
-        bool equal = s.mode == IStudies.ScoreMode.Equal;
-        uint256 whole = equal ? _count(r.submitted) : r.weight;
-        uint256 kept = equal ? _count(included) : _weightOf(study, round, included);
-        r.burnt = vault.burntOf(address(s.token)) - burntBefore;
-        vm.assertLe(r.burnt, (u * (whole - kept) + whole - 1) / whole, "INV-9: too much was burnt");
-        vm.assertGe(r.burnt, u * (whole - kept) / whole, "INV-9: too little was burnt");
-        burnt[s.token] += r.burnt;
-        s.pot -= r.burnt;
-        s.burnt += r.burnt;
     }
 
     // What time allows

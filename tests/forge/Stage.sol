@@ -20,8 +20,10 @@ abstract contract Stage {
     /// @dev The hospital that never lies and is always there.
     uint256 internal constant HONEST = 0;
     uint256 internal constant PATIENTS = 2;
+    uint32 internal constant RECORDS = 100;
     uint256 internal constant OPERATOR_KEY = 0xB000;
-    uint256 public constant SWEEP_DELAY = 180 days;
+    /// @dev Longer than anything but what is for ever.
+    uint256 internal constant LONG = 400 days;
     uint256 internal constant SLASH_BPS = 3000;
     uint256 internal constant CHALLENGER_BPS = 2000;
     uint256 internal constant BPS = 10_000;
@@ -77,7 +79,7 @@ abstract contract Stage {
         for (uint256 i = 0; i < HOSPITALS; ++i) {
             consortium.admit(hospital(i), operator(i), "key", "about");
             vm.prank(operator(i));
-            datasets.register(IDatasetRegistry.DatasetInfo("r", "s", "q", 100, 1, 0, 0));
+            datasets.register(IDatasetRegistry.DatasetInfo("r", "s", "q", RECORDS, 1, 0, 0));
         }
     }
 
@@ -94,20 +96,17 @@ abstract contract Stage {
         given = abi.encode(at[0], at[3], at[4], at[6], at[2]);
         claims = IClaims(_code("Claims", given));
         proofs = IProofs(_code("Proofs", abi.encode(at[3], at[4], at[5])));
-        given = abi.encode(at[0], at[3], at[4], at[2], SWEEP_DELAY);
+        given = abi.encode(at[0], at[3], at[4], at[2]);
         payouts = IPayouts(_code("Payouts", given));
         given = abi.encode(manager, at[3], at[4], at[7], at[2]);
         market = IModelMarket(_code("ModelMarket", given));
         require(address(market) == at[8], "not where the others look");
     }
 
-    /// @dev Deploys a contract as forge compiled it, or as the folder `CONTRACTS` holds it: what runs the mutants compiles those by itself.
+    /// @dev Deploys a contract as it is in `abi/`, or in the folder that `CONTRACTS` names: there lie those of the mutants.
     function _code(string memory name, bytes memory given) internal returns (address) {
-        string memory folder = vm.envOr("CONTRACTS", string(""));
-        string memory place = bytes(folder).length == 0
-            ? string.concat(name, ".sol:", name)
-            : string.concat(folder, "/", name, ".json");
-        return vm.deployCode(place, given);
+        string memory folder = vm.envOr("CONTRACTS", string("abi"));
+        return vm.deployCode(string.concat(folder, "/", name, ".json"), given);
     }
 
     function _provide(address who) private {

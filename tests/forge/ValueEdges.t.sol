@@ -68,19 +68,17 @@ contract VaultEntriesTest is Stage, Rig {
 
         vm.expectPartialRevert(IStakeVault.PotTooSmall.selector);
         _vault.pay(STUDY, OWNER, put + excess);
-        vm.expectPartialRevert(IStakeVault.PotTooSmall.selector);
-        _vault.burn(STUDY, put + excess);
         vm.expectRevert();
         _vault.disburse(address(_token), OWNER, put + excess);
 
         _requireBalance(0, 0);
     }
 
-    /// @dev Of what is slashed, every unit is the challenger's, the pot's, or burnt.
+    /// @dev Of what is slashed, every unit is the challenger's, the pot's, or burnt, and that is half at least.
     function testFuzz_aSlashIsSharedOutInFull(uint256 put, uint256 part, uint256 kept) external {
         put = bound(put, 1, 1000);
         part = bound(part, 1, put);
-        kept = bound(kept, 0, part);
+        kept = bound(kept, 0, part / 2);
         _vault.fund(STUDY, address(_token), 1, address(this));
         _vault.deposit(address(_token), put, OWNER);
         _vault.lock(OWNER, address(_token), put, false);
@@ -89,8 +87,21 @@ contract VaultEntriesTest is Stage, Rig {
 
         uint256 won = _vault.balanceOf(CHALLENGER, address(_token)).free;
         vm.assertLe(won, part * 2000 / 10_000, "a challenger has too much");
+        vm.assertGe(2 * _vault.burntOf(address(_token)), part, "less than half is burnt");
         vm.assertEq(won + (_vault.potOf(STUDY).amount - 1) + _vault.burntOf(address(_token)), part);
         _requireBalance(0, put - part);
+    }
+
+    function testFuzz_noMoreThanHalfOfASlashIsKept(uint256 part, uint256 excess) external {
+        (part, excess) = (bound(part, 2, 1000), bound(excess, 1, 1000));
+        _vault.fund(STUDY, address(_token), 1, address(this));
+        _vault.deposit(address(_token), part, OWNER);
+        _vault.lock(OWNER, address(_token), part, false);
+
+        vm.expectRevert();
+        _slash(part, part / 2 + excess);
+
+        _requireBalance(0, part);
     }
 
     function _expectRefusedSlash(uint256 amount) private {

@@ -29,19 +29,11 @@ contract ValueHandler is Checks {
 
     function wait(uint256 kind) external {
         uint256[5] memory steps = [uint256(1), CLAIM, DISPUTE / 2, DISPUTE, PHASE / 2];
-        _pass(kind % 16 == 15 ? SWEEP_DELAY : steps[kind % 16 % 5]);
+        _pass(kind % 16 == 15 ? LONG : steps[kind % 16 % 5]);
     }
 
     function roster(uint256 who) external {
-        who %= HOSPITALS;
-        if (_isActive(who)) {
-            consortium.suspend(hospital(who));
-            _suspensions[who].push([_now, 0]);
-        } else {
-            consortium.reinstate(hospital(who));
-            _suspensions[who][_suspensions[who].length - 1][1] = _now;
-        }
-        _dutiesOfAll();
+        _turn(who % HOSPITALS);
     }
 
     // The vault
@@ -79,8 +71,10 @@ contract ValueHandler is Checks {
         _try(from, address(vault), data, Says.No, "lock");
         data = abi.encodeCall(vault.unlock, (hospital(0), token, 1, false));
         _try(from, address(vault), data, Says.No, "unlock");
-        data = abi.encodeCall(vault.burn, (_s(1), 1));
-        _try(from, address(vault), data, Says.No, "burn");
+        data = abi.encodeCall(rounds.pay, (_s(1), _r(1), _p(0), _resultOf(1, 1)));
+        _try(from, address(rounds), data, Says.No, "pay a seat");
+        data = abi.encodeCall(rounds.bar, (_s(1), _r(1), SeatSet.wrap(1)));
+        _try(from, address(rounds), data, Says.No, "bar");
         data = abi.encodeCall(studies.slashLiars, (_s(1), _r(1), SeatSet.wrap(1), from));
         _try(from, address(studies), data, Says.No, "slash liars");
         data = abi.encodeCall(rounds.refute, (_s(1), _r(1), _resultOf(1, 1)));
@@ -138,6 +132,7 @@ contract ValueHandler is Checks {
         _train(study, seed);
         _toAggregating(study);
         if (seed >> 128 & 3 == 0) _prove(study, _studies[study].round, seed >> 130);
+        if (seed >> 128 & 7 == 1) _expose(study);
         if (seed >> 192 & 3 == 0) _contest(study, seed >> 194);
         _decide(study, seed >> 160);
     }
@@ -241,10 +236,6 @@ contract ValueHandler is Checks {
         else _release(_pick(which), seat % (HOSPITALS + 1));
     }
 
-    function sweep(uint256 which) external {
-        _sweep(_pick(which));
-    }
-
     /// @dev Whatever has happened, a study comes to its end, all are paid, and what stays behind is told.
     function finish(uint256 which, uint256 seed) external {
         uint256 study = _pick(which);
@@ -323,6 +314,18 @@ contract ValueHandler is Checks {
         return newest == 0 ? 0 : newest - back % newest;
     }
 
+    /// @dev Suspends a hospital, or reinstates it.
+    function _turn(uint256 who) private {
+        if (_isActive(who)) {
+            consortium.suspend(hospital(who));
+            _suspensions[who].push([_now, 0]);
+        } else {
+            consortium.reinstate(hospital(who));
+            _suspensions[who][_suspensions[who].length - 1][1] = _now;
+        }
+        _dutiesOfAll();
+    }
+
     function _isHonest(uint256 study, uint256 seat) internal view returns (bool) {
         return _seats[study][seat].who == HONEST;
     }
@@ -382,7 +385,9 @@ contract ValueHandler is Checks {
         uint256 mode = seed % 10;
         if (mode == 4 || mode == 5) included &= ~_wrongSeats(study, round);
         if (mode == 8) included &= ~_bit((seed >> 8) % _studies[study].members);
-        if (_count(included) < _studies[study].least) included = r.submitted;
+        // What is over fewer than two thirds is refused, and seldom worth a try.
+        bool enough = _isTwoThirds(_count(included), _count(r.submitted));
+        if (!enough && seed >> 12 & 3 != 0) included = r.submitted;
         Flaw flaw = mode == 6 || mode == 7 ? Flaw(1 + (seed >> 8) % 4) : Flaw.None;
         return _candidateIn(study, round, included, flaw, mode == 9 ? 1 : 0);
     }
@@ -439,6 +444,18 @@ contract ValueHandler is Checks {
         }
     }
 
+    /// @dev Strikes each update of an open round that is wrong, so that too few may remain.
+    function _expose(uint256 study) private {
+        uint256 round = _studies[study].round;
+        for (uint256 seat = 0; seat < _studies[study].members; ++seat) {
+            for (uint256 index = 0; index < _leavesOf(study, round); ++index) {
+                bool may = _isOpen(study, round) && _has(_rounds[study][round].submitted, seat);
+                if (!may || !_isUpdateWrong(study, round, seat, index)) continue;
+                _proveUpdate(study, round, seat, index, _resultOf(study, round));
+            }
+        }
+    }
+
     /// @dev One claim after another, objected to or not, by whoever the seed names.
     function _contest(uint256 study, uint256 seed) internal {
         uint256 round = _studies[study].round;
@@ -450,12 +467,19 @@ contract ValueHandler is Checks {
             if (part >> 16 & 3 == 0) _object(study, round, STRANGER, part >> 20 & 7 == 7);
             if (part >> 16 & 3 == 1) _object(study, round, operator(part >> 18 & 3), part >> 20 & 7 == 7);
             if (part >> 24 & 3 == 0) _prove(study, round, part >> 26);
+            if (part >> 46 & 7 == 0) {
+                _turn(part >> 49 & 3);
+                _turn(part >> 51 & 3);
+            }
             if (part >> 32 & 1 == 0) _pass(CLAIM);
             if (part >> 33 & 1 == 0) _finalise(study, round);
             if (part >> 34 & 3 == 0) {
                 _lack(study, round, (part >> 36) % _studies[study].members, uint64(part >> 40 & 15));
             }
             if (part >> 44 & 3 == 0) _settleAll(study, round);
+        }
+        for (uint256 who = 0; who < HOSPITALS && seed >> 8 & 1 == 0; ++who) {
+            if (!_isActive(who)) _turn(who);
         }
         _dutiesOfAll();
     }
@@ -523,30 +547,45 @@ contract ValueHandler is Checks {
         }
     }
 
-    /// @dev When everybody has had what was theirs, nothing is left but roundings, patients' parts, and what was forfeited.
+    /// @dev When everybody has had what was theirs, what is left is what nobody earned, patients' parts and roundings. Of a round's reward
+    /// nobody earns what is for updates that are left out or struck, for attestations that are missing, and for seats that are barred or were
+    /// kept away.
     function _checkRest(uint256 study) private view {
         StudyBook storage s = _studies[study];
-        if (s.swept) return;
         uint256 most;
         for (uint256 round = 1; round <= s.round; ++round) {
-            RoundBook storage r = _rounds[study][round];
-            most += HOSPITALS + 2;
-            if (!_hadResult(study, round)) {
-                most += r.kept; // of seats that are barred
-                continue;
-            }
-            (, uint256 q,) = _pools(study);
-            most += q;
+            most += _hadResult(study, round) ? _restOf(study, round) : _restOfKept(study, round);
             for (uint256 seat = 0; seat < s.members; ++seat) {
-                bool forfeits = _isBarred(study, round, seat) || _has(r.struck, seat);
-                if (forfeits) most += s.reward;
                 vm.assertTrue(
-                    forfeits || _payOf(study, round, seat) == 0 || _has(r.claimed, seat),
+                    _payOf(study, round, seat) == 0 || _has(_rounds[study][round].claimed, seat),
                     "INV-11: one that earned was not paid"
                 );
             }
         }
-        vm.assertLe(s.pot, most, "INV-15: more stays behind than roundings and what was forfeited");
+        vm.assertLe(s.pot, most, "INV-15: more stays behind than roundings and what nobody earned");
+    }
+
+    function _restOf(uint256 study, uint256 round) private view returns (uint256) {
+        (uint256 a, uint256 q, uint256 u) = _pools(study);
+        (uint256 count,) = _sharers(study, round);
+        uint256 shares;
+        uint256 earned;
+        uint256 total;
+        for (uint256 seat = 0; seat < _studies[study].members; ++seat) {
+            uint256 score;
+            (score, total) = _scoreOf(study, round, seat);
+            if (_isBarred(study, round, seat)) continue;
+            earned += score;
+            if (_has(_sharing(study, round), seat)) ++shares;
+        }
+        return q + u * (total - earned) / total + a * (count - shares) / count + HOSPITALS + 2;
+    }
+
+    function _restOfKept(uint256 study, uint256 round) private view returns (uint256 rest) {
+        rest = _rounds[study][round].kept;
+        for (uint256 seat = 0; seat < _studies[study].members; ++seat) {
+            if (!_isBarred(study, round, seat)) rest -= _compensationOf(study, round, seat);
+        }
     }
 
     // The honest
@@ -571,7 +610,7 @@ contract ValueHandler is Checks {
         if (!_inAggregating(study, round) || !_has(r.submitted, seat) || _has(r.attested, seat)) return;
         uint64 wrong = _wrongSeats(study, round);
         uint64 right = r.submitted & ~wrong;
-        if (_count(right) >= _studies[study].least) {
+        if (_isTwoThirds(_count(right), _count(r.submitted))) {
             _attest(_candidateIn(study, round, right, Flaw.None, 0), seat, false);
         } else if (!_has(r.lacking, seat)) {
             _lack(study, round, seat, wrong);

@@ -13,7 +13,7 @@ import {ValueHandler} from "./ValueHandler.sol";
 
 /// @dev No token is lost, made or moved against the rules, whatever anybody does. The numbers are those of docs/protocol.md.
 contract ValueInvariantsTest is Rig {
-    uint256 private constant MOVES = 28;
+    uint256 private constant MOVES = 27;
     ValueHandler internal handler;
 
     function setUp() external {
@@ -44,9 +44,11 @@ contract ValueInvariantsTest is Rig {
             handler.check();
             missing = _strikeOff(wanted, vm.getRecordedLogs());
         }
+        string memory names;
         for (uint256 i = 0; i < wanted.length; ++i) {
-            vm.assertEq(wanted[i], bytes32(0), string.concat("never met: event ", vm.toString(i)));
+            if (wanted[i] != 0) names = string.concat(names, " ", vm.toString(i));
         }
+        vm.assertEq(missing, 0, string.concat("never met: events", names));
     }
 
     function _strikeOff(bytes32[] memory wanted, Vm.Log[] memory logs)
@@ -62,7 +64,11 @@ contract ValueInvariantsTest is Rig {
         }
     }
 
+    /// @dev Some begin with a study that is played through, or a model would be sold too seldom.
     function _walk(uint256 number) internal {
+        for (uint256 i = 0; i < 6 && number % 2 == 0; ++i) {
+            _send(abi.encodeCall(handler.play, (0, uint256(keccak256(abi.encode("play", number, i))))));
+        }
         for (uint256 i = 0; i < 30; ++i) {
             uint256 seed = uint256(keccak256(abi.encode(number, i)));
             uint256[4] memory drawn;
@@ -74,11 +80,9 @@ contract ValueInvariantsTest is Rig {
         }
         for (uint256 which = 0; which < 3; ++which) {
             _send(abi.encodeCall(handler.finish, (which, number)));
-            _send(abi.encodeCall(handler.sell, (which, number, 1000, number)));
-        }
-        _send(abi.encodeCall(handler.wait, (15)));
-        for (uint256 which = 0; which < 3; ++which) {
-            _send(abi.encodeCall(handler.sweep, (which)));
+            for (uint256 i = 0; i < 2; ++i) {
+                _send(abi.encodeCall(handler.sell, (which, number, 1000, number + 1000 * i)));
+            }
         }
     }
 
@@ -118,20 +122,18 @@ contract ValueInvariantsTest is Rig {
         if (kind == 21) return abi.encodeCall(h.claim, (x[0], x[1], x[2]));
         if (kind == 22) return abi.encodeCall(h.claimPatient, (x[0], x[1], x[2], x[3]));
         if (kind == 23) return abi.encodeCall(h.leave, (x[0], x[1]));
-        if (kind == 24) return abi.encodeCall(h.sweep, (x[0]));
-        if (kind == 25) return abi.encodeCall(h.finish, (x[0], x[1]));
-        if (kind == 26) return abi.encodeCall(h.conspire, (x[0], x[1]));
+        if (kind == 24) return abi.encodeCall(h.finish, (x[0], x[1]));
+        if (kind == 25) return abi.encodeCall(h.conspire, (x[0], x[1]));
         return abi.encodeCall(h.sell, (x[0], x[1], uint96(x[2]), x[3]));
     }
 
-    /// @dev All but those of a compensation, which a walk meets too seldom; tests/contracts/proofs plays it.
     function _events() private pure returns (bytes32[] memory list) {
         list = new bytes32[](36);
         (list[0], list[1]) = (IStakeVault.Slashed.selector, IStakeVault.ChallengerPaid.selector);
         (list[2], list[3]) = (IStakeVault.Burnt.selector, IStakeVault.Withdrawn.selector);
         (list[4], list[5]) = (IStakeVault.Disbursed.selector, IStudies.AbsencesRecorded.selector);
         (list[6], list[7]) = (IStudies.CarelessSlashed.selector, IStudies.StakeLost.selector);
-        (list[8], list[9]) = (IStudies.LeftOutBurnt.selector, IStudies.StakeReleased.selector);
+        (list[8], list[9]) = (IStudies.Compensated.selector, IStudies.StakeReleased.selector);
         (list[10], list[11]) = (IStudies.Refunded.selector, IFederatedRounds.Abstained.selector);
         (list[12], list[13]) = (IFederatedRounds.Attested.selector, IFederatedRounds.RoundFinal.selector);
         (list[14], list[15]) = (IFederatedRounds.RoundVoid.selector, IFederatedRounds.UpdateStruck.selector);
@@ -144,7 +146,7 @@ contract ValueInvariantsTest is Rig {
         (list[24], list[25]) = (IClaims.AttemptSettled.selector, IClaims.BytesLacking.selector);
         (list[26], list[27]) = (IProofs.AggregateRefuted.selector, IProofs.UpdateRefuted.selector);
         (list[28], list[29]) = (IPayouts.Claimed.selector, IPayouts.ReviewsTallied.selector);
-        (list[30], list[31]) = (IPayouts.PatientPaid.selector, IPayouts.Swept.selector);
+        (list[30], list[31]) = (IPayouts.PatientPaid.selector, IStakeVault.Kept.selector);
         (list[32], list[33]) = (IModelMarket.Credited.selector, IModelMarket.ModelRegistered.selector);
         (list[34], list[35]) = (IModelMarket.LicenceSold.selector, IModelMarket.FeesClaimed.selector);
     }

@@ -27,26 +27,26 @@ LIMITS = {
     "revoke_all": 47_500,
     "is_active": 8_850,  # asked by a contract, with nothing touched before
     "create_study": 300_000,
-    "enrol": 121_500,
+    "enrol": 119_000,
     "submit_update": 74_100,
     "attest_first": 75_700,
-    "attest": 48_900,
+    "attest": 48_400,
     "attest_last": 82_000,  # opens the next round
     "attest_sigs43": 578_000,  # of 64 hospitals, in one transaction; opens the next round
-    "submit_aggregate": 160_500,
-    "object": 66_000,
-    "finalise": 124_500,  # opens the next round
+    "submit_aggregate": 147_000,
+    "object": 60_000,
+    "finalise": 123_000,  # opens the next round
     "settle": 112_000,
-    "record_absences64": 2_900_000,
+    "record_absences64": 2_800_000,
     "refute64": 2_000_000,  # by the header of a result that 64 attested to
-    "claim_first": 97_000,  # of a round
-    "claim": 79_500,
+    "claim_first": 90_000,  # of a round
+    "claim": 78_000,
     "patient_claim": 150_000,  # of a cohort of 1,024
     "release": 82_000,
     "refund": 78_000,
     "buy": 250_000,  # a model's first licence
     # One chunk of vectors of ten million words; what its bytes cost alone (EIP-7623) is 248,740, 785,530 and 2,932,540.
-    "challenge_sum4": 292_000,
+    "challenge_sum4": 264_000,
     "challenge_sum16": 817_000,
     "challenge_sum64": 3_050_000,
     "challenge_median16": 963_000,

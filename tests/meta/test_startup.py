@@ -53,9 +53,15 @@ def test_help_of_groups_loads_nothing_heavy():
 
 
 def test_help_answers_at_once():
-    """`medfed --help` takes under 0.3 s of processor time; the best of five, as machines are shared."""
-    best = min(processor_seconds([str(Path(sys.executable).with_name("medfed")), "--help"]) for _ in range(5))
-    assert best < 0.3
+    """`medfed --help` takes less than four times the processor time of four modules of the standard library: 0.3 s where these take
+    0.07 s. Machines are shared, so both are measured in turn, and the best of five counts."""
+    help_ = [str(Path(sys.executable).with_name("medfed")), "--help"]
+    modules = [sys.executable, "-c", "import asyncio, email, http.client, sqlite3"]
+    best = [
+        min(times)
+        for times in zip(*(map(processor_seconds, (help_, modules)) for _ in range(5)), strict=True)
+    ]
+    assert best[0] < 4 * best[1]
 
 
 def processor_seconds(command):

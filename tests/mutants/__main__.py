@@ -139,18 +139,24 @@ def _judge(name: str, artifacts: Path, environment: dict[str, str]) -> Verdict:
     done = subprocess.run(
         ["scripts/forge", "test", "--match-contract", TESTS, "--fail-fast"],
         cwd=ROOT,
-        env=environment | {"CONTRACTS": str(artifacts.relative_to(ROOT))},
+        env=environment
+        | {
+            "CONTRACTS": str(artifacts.relative_to(ROOT)),
+            # Or forge would begin with the moves at which the mutant before failed.
+            "FOUNDRY_INVARIANT_FAILURE_PERSIST_DIR": str(artifacts.with_name("failures")),
+        },
         capture_output=True,
         text=True,
         check=False,
     )
     seconds = time.monotonic() - began
-    if done.returncode == 0:
-        return Verdict(name, "", "", seconds)
+    # With `--fail-fast` forge may say 0 of a test that failed, so that its report is what counts.
     found = FAILED.search(done.stdout)
-    if found is None:
+    if found is not None:
+        return Verdict(name, found["test"], " ".join(found["why"].split()), seconds)
+    if done.returncode or "Suite result: ok" not in done.stdout:
         raise RuntimeError(f"forge did not get to the tests of {name}:\n{done.stdout}\n{done.stderr}")
-    return Verdict(name, found["test"], " ".join(found["why"].split()), seconds)
+    return Verdict(name, "", "", seconds)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from medfed.chain.contracts.claims import AttemptState
 from medfed.nodes.lookout import Lookout
 from medfed.protocol.cid import cid_from_digest
 from medfed.rounds.audit import audit_study
-from medfed.rounds.contests import barred_seats, pending, read_contest
+from medfed.rounds.contests import pending, read_contest
 from medfed.rounds.proofs import challenge
 from medfed.types import Seat
 from tests.nodes import liars
@@ -100,6 +100,41 @@ class TestClaiming:
         world.client.travel(CLAIM)
         world.run(three[0], cycles=2)
         assert world.round(closed, 1).final_at
+
+    def test_nothing_is_final_by_time_while_most_are_suspended(self, world, three, closed):
+        """They could not object; the daemon waits, says so once, and goes on when enough may speak again."""
+        world.client.travel(PHASE // 2 + 1)
+        world.run(three[LEADER], cycles=2)
+        for member in (world.members[0], world.members[2]):
+            world.send(world.consortium, world.contracts.consortium.suspend(member.id))
+        world.client.travel(CLAIM + 1)
+        world.run(three[LEADER], cycles=3)
+        assert state(world, closed) is AttemptState.PENDING
+        told = (world.members[LEADER].home / "audit.jsonl").read_text()
+        assert told.count("Only 1 of the 3 submitters") == 1
+        world.send(world.consortium, world.contracts.consortium.reinstate(world.members[0].id))
+        world.run(three[LEADER], cycles=2)
+        assert state(world, closed) is AttemptState.ACCEPTED
+        assert audit_study(world.federation(), closed).ok
+
+    def test_who_was_proved_wrong_claims_no_more_and_submits_no_more(self, world, three):
+        """The next one's turn comes at once; in the next round the others abstain for it."""
+        study = liars.submitted(world, three, claim_seconds=CLAIM, rounds=2)
+        liars.publish(world, study)
+        liars.claim(world, study, liars.forged_aggregate(world, study, "first"))
+        strike(world, study)
+        assert dict(world.study(study).barred) == {LEADER: 1}
+        world.client.travel(PHASE // 2 + PHASE // 8 + 1)
+        world.run(three[LEADER], cycles=2)
+        assert contest(world, study).count == 1
+        world.run(three[2], cycles=2)
+        assert world.contracts.claims.attempt(study, 1, 1).seat == 2
+        world.client.travel(CLAIM + 1)
+        world.run(three[0], three[2], cycles=4)
+        assert world.round(study, 1).stands
+        world.run(three[0], three[2], cycles=4)
+        assert world.round(study, 2).abstained == {LEADER}
+        assert world.study(study).ended == "completed"
 
     @pytest.mark.parametrize("policy", [{"largest_bond": 0}, {"largest_bond": BOND - 1}])
     def test_a_policy_may_forbid_it(self, world, closed, policy):
@@ -238,7 +273,7 @@ class TestAfterAStrike:
         world.client.travel(DISPUTE + 1)
         world.run(three[0], cycles=3)
         (paid,) = world.index.events("Claimed", study=study)
-        assert (paid["round"], paid["seat"], paid["amount"]) == (1, 0, STAKE)
+        assert (paid["round"], paid["seat"], paid["amount"]) == (1, 0, STAKE // 2)
 
     def test_a_barred_hospital_claims_and_releases_and_nothing_else(self, world, three):
         """It was honest in round 1 and lied in round 2; in round 3 the others abstain for it."""
@@ -293,4 +328,3 @@ class TestTheIndexKnowsTheContest:
             book.lacking,
         )
         assert told == tuple(asdict(kept).values())
-        assert barred_seats(world.index, study) == world.contracts.claims.barred(closed)

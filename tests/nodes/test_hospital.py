@@ -119,6 +119,23 @@ class TestTheStake:
         (told,) = [each for each in reasons(member, "refused") if f"in study {study} " in each]
         assert "`medfed vault deposit`" in told
 
+    def test_is_not_put_up_while_the_vault_is_paused(self, world):
+        """Unless a person says so; it says why once, and goes on when the pause is lifted."""
+        vault, member = world.contracts.vault, world.members[0]
+        first, second = world.post(), world.post()
+        hospital = world.hospital(member)
+        world.send(world.consortium, vault.pause())
+        world.run(hospital, cycles=3)
+        assert not world.study(first).enrolments
+        assert reasons(member, "paused") == [
+            "The vault is paused, so this hospital takes no seat in a study by itself."
+        ]
+        hospital._enrolling.by_hand(world.study(second), world.client.head())
+        assert [entry.hospital for entry in world.study(second).enrolments] == [member.id]
+        world.send(world.consortium, vault.unpause())
+        world.run(hospital, cycles=2)
+        assert [entry.hospital for entry in world.study(first).enrolments] == [member.id]
+
     def test_is_named_with_the_spec_that_was_looked_at(self, world, monkeypatch):
         """No other terms than those the policy was asked about can bind the hospital."""
         study, member, sent = world.post(), world.members[0], []
@@ -226,9 +243,8 @@ class TestBytes:
         assert seats(found.result.included) == [0, 1]
         assert "left out" in audit(world.members[0], "left out")[0]["reason"]
 
-    def test_who_cannot_attest_says_whose_bytes_it_lacks(self, world, tmp_path):
-        """All are needed, and two are not served the third's: they say so in the last quarter, and are not absent from the
-        void round."""
+    def test_who_publishes_nothing_keeps_no_round_from_its_end(self, world, tmp_path):
+        """Though the study asks for three hospitals, and there are no more: two thirds of those that submitted do."""
         store = HidingStore(tmp_path / "store")
         for member in world.members[:2]:
             member.store = store
@@ -236,6 +252,25 @@ class TestBytes:
         study = world.opened(*three, rounds=1, min_hospitals=3, max_attempts=0)
         world.run(*three)
         store.hidden = {cid_from_digest(world.round(study, 1).updates[2].cid)}
+        world.run(*three[:2], cycles=2)
+        assert not world.round(study, 1).attesters
+        world.client.travel(PHASE // 2 + 1)
+        world.run(*three[:2], cycles=2)
+        assert seats(world.round(study, 1).result.included) == [0, 1]
+        assert not world.index.events("BytesLacking", study=study)
+
+    def test_who_cannot_attest_says_whose_bytes_it_lacks(self, world, tmp_path):
+        """Two are served nobody's but their own, which is less than two thirds: they say so in the last quarter, and are not
+        absent from the void round."""
+        stores = [HidingStore(tmp_path / "store") for _ in range(2)]
+        for member, store in zip(world.members, stores, strict=False):
+            member.store = store
+        three = [world.hospital(member) for member in world.members]
+        study = world.opened(*three, rounds=1, max_attempts=0)
+        world.run(*three)
+        cids = {seat: cid_from_digest(each.cid) for seat, each in world.round(study, 1).updates.items()}
+        for own, store in enumerate(stores):
+            store.hidden = {cid for seat, cid in cids.items() if seat != own}
         world.client.travel(PHASE // 2 + 1)
         world.run(*three, cycles=2)
         assert not world.index.events("BytesLacking", study=study)
@@ -243,7 +278,7 @@ class TestBytes:
         world.run(*three, cycles=3)
         world.index.sync()
         said = world.index.events("BytesLacking", study=study)
-        assert [(event["seat"], event["missing"]) for event in said] == [(0, 0b100), (1, 0b100)]
+        assert [(event["seat"], event["missing"]) for event in said] == [(0, 0b110), (1, 0b101)]
         world.client.travel(PHASE)
         world.run(*three, cycles=3)
         assert world.round(study, 1).void

@@ -14,7 +14,7 @@ from tests.rig import roles
 from tests.rig.evm import CHAIN_ID
 
 STAKE, REWARD, STEP = 100, 900, 8
-DISPUTE, PHASE, CLAIM, SWEEP = 100, 1000, 50, 180 * 86_400
+DISPUTE, PHASE, CLAIM = 100, 1000, 50
 BOND, ATTEMPTS, WORDS, STEPS = 50, 3, 300, 1000
 SLASH_BPS, CHALLENGER_BPS = 2000, 4000
 SPEC = b"\x51" * 32
@@ -248,7 +248,7 @@ def deploy_contracts(evm):
         ),
         "claims": ("Claims", *_of(place, "consortium", "rounds", "studies", "proofs", "vault")),
         "proofs": ("Proofs", *_of(place, "rounds", "studies", "claims")),
-        "payouts": ("Payouts", *_of(place, "consortium", "rounds", "studies", "vault"), SWEEP),
+        "payouts": ("Payouts", *_of(place, "consortium", "rounds", "studies", "vault")),
         "market": ("ModelMarket", *_of(place, "manager", "rounds", "studies", "payouts", "vault")),
         "token": ("DevelopmentToken",),
         "rule": ("SumRule",),

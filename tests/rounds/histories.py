@@ -73,13 +73,13 @@ def open_round(weights: Mapping[int, int], **changes) -> RoundHistory:
         "ended_at": 0,
         "answerable": 0,
         "compensation": 0,
-        "burnt": 0,
+        "kept_away": {},
     }
     return RoundHistory(**(values | changes))
 
 
-def void_round(weights: Mapping[int, int], compensation: int = 0) -> RoundHistory:
-    return open_round(weights, outcome=Outcome.VOID, ended_at=3, compensation=compensation)
+def void_round(weights: Mapping[int, int], compensation: int = 0, **changes) -> RoundHistory:
+    return open_round(weights, outcome=Outcome.VOID, ended_at=3, compensation=compensation, **changes)
 
 
 def final_round(

@@ -19,6 +19,7 @@ from medfed.rounds.contests import due_absences, read_contest, settle_call
 from medfed.rounds.disclose import disclosure
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import read_study
+from medfed.rounds.settle import pay_of
 from medfed.storage.local import LocalStore
 from medfed.types import StudyId
 from tests.nodes.federation import DISPUTE, PATIENTS, PHASE, REWARD, STAKE
@@ -127,6 +128,24 @@ class TestAbsence:
         assert sum(e["amount"] for e in world.index.events("Claimed", study=study)) == 2 * REWARD
         assert world.study(study).ended == "completed"
         assert audit_study(world.federation(), study).ok
+
+    def test_a_hospital_that_was_suspended_leaves_its_part_to_nobody(self, world, three):
+        """Each of the others is paid as if it had submitted; whoever hides that it was suspended is found out."""
+        study, vault = world.opened(*three, rounds=1), world.contracts.vault
+        world.send(world.consortium, world.contracts.consortium.suspend(world.members[2].id))
+        world.run(*three, cycles=4)
+        world.client.travel(DISPUTE + 1)
+        world.run(*three, cycles=2)
+        history = world.round(study, 1)
+        assert set(history.kept_away) == {2}
+        paid = {e["seat"]: e["amount"] for e in world.index.events("Claimed", study=study)}
+        assert paid == {seat: pay_of(world.study(study).terms, history, seat) for seat in (0, 1)}
+        assert vault.pot(study).amount == REWARD - sum(paid.values()) > REWARD // 4
+        assert audit_study(world.federation(), study).ok
+        (table,) = (each for each in world.index._tables.values() if each.spec.name == "HospitalSuspended")
+        world.index._db.execute(f'DELETE FROM "{table.name}"')
+        report = audit_study(world.federation(), study)
+        assert "whether seat 2 was suspended while the round trained" in report.difference
 
     def test_a_void_round_is_nobodys_pay(self, world, three):
         """Nobody submitted, so nobody is absent; the next round pays what every round pays."""
@@ -422,17 +441,18 @@ class TestDisclosures:
 
 class TestAContestedStudy:
     def test_is_right(self, contested):
-        """A refuted claim, an objection that was lost, a strike, a claim final by time, reviews, patients, licences."""
+        """An objection that was lost, a strike, a refuted claim, a claim final by time, reviews, patients, licences."""
         report = audit_study(contested.federation, contested.study)
         assert report.difference == report.missing == ""
         claims = [[(c.attempt, c.state, c.verdict) for c in entry.claims] for entry in report.rounds]
-        assert claims == [[(0, "refuted", "wrong"), (1, "settled", "right")], [(0, "settled", "right")]]
+        assert claims == [[(0, "settled", "right")], [(0, "refuted", "wrong"), (1, "settled", "right")]]
+        assert dict(contested.world.study(contested.study).barred) == {0: 2, 2: 2}
 
 
 class TestAnUndoneStudy:
     def test_is_right(self, undone):
         """One left out, a void round with objections and one who did nothing, a lost stake shared out, a result that was
-        tainted and then refuted; claims of several rounds, refund and sweep."""
+        tainted and then refuted; claims of several rounds, and the refund."""
         report = audit_study(undone.federation, undone.study)
         assert report.difference == report.missing == ""
         assert [entry.state for entry in report.rounds] == ["final", "void", "void", "refuted", "void"]
@@ -440,7 +460,7 @@ class TestAnUndoneStudy:
     def test_has_every_kind_of_slash(self, undone):
         """Else the tests below would show nothing."""
         index, study = undone.world.index, undone.study
-        for kind in ("LeftOutBurnt", "Compensated", "Kept", "CarelessSlashed", "ChallengerPaid", "Swept"):
+        for kind in ("Compensated", "Kept", "CarelessSlashed", "ChallengerPaid"):
             assert index.events(kind, study=study)
         lost = [event["seats"] for event in index.events("StakeLost", study=study)]
         assert lost == [0b0100, 0b1000, 0b0011]
@@ -452,21 +472,18 @@ class TestAnUndoneStudy:
         assert settled == [(0, BOND), (0, 0)]
 
     def test_burns_what_nobody_may_have(self, undone):
-        """The sponsor has its refund and what nobody claimed, never a part of a stake: all of these but the challenger's
-        share and what was paid to those that remained is burnt."""
+        """The sponsor has its refund, never a part of a stake: all of these but the challenger's share and what is for those
+        that remained is burnt, half of each at least. What nobody earned or claimed is in the pot."""
         world, study = undone.world, undone.study
 
         def total(name):
             return sum(event["amount"] for event in world.index.events(name, study=study))
 
-        paid = {e["seat"]: e["amount"] for e in world.index.events("Claimed", study=study, round=3)}
-        (swept,) = world.index.events("Swept", study=study)
-        (compensated,) = world.index.events("Compensated", study=study)
-        assert swept["burnt"] == compensated["amount"] - sum(paid.values()) > 0
-        assert total("Slashed") == total("ChallengerPaid") + total("Kept") + total("Burnt") - (
-            total("LeftOutBurnt") + swept["burnt"]
-        )
-        assert world.contracts.vault.pot(study).amount == 0
+        assert total("Slashed") == total("ChallengerPaid") + total("Kept") + total("Burnt")
+        assert total("Burnt") >= total("Slashed") / 2
+        assert total("Kept") == total("Compensated") == 180
+        pot = total("Funded") + total("Kept") - total("Claimed") - total("Refunded")
+        assert world.contracts.vault.pot(study).amount == pot > 0
 
     def test_pays_several_rounds_at_one_go(self, undone):
         world, study = undone.world, undone.study
@@ -592,8 +609,8 @@ class TestLies:
         (careless,) = world.index.events("CarelessSlashed", study=trial.study)
         assert careless["seats"] == 0b011, "the author lost everything before"
 
-    def test_a_lost_stake_may_be_shared_out_to_the_last_unit(self, world, three):
-        """Where a round pays more than a stake: nothing is left for a challenger, or to be burnt."""
+    def test_half_of_a_lost_stake_may_be_shared_out(self, world, three):
+        """Where a round pays more than that: nothing is left for a challenger, and the other half is burnt."""
         trial = Trial(world, world.opened(*three, rounds=1, min_hospitals=3, max_voids=0), three)
         trial.submit_wrong(1, 2)
         trial.train(1, 0, 1)
@@ -606,9 +623,10 @@ class TestLies:
         report = audit_study(world.federation(), trial.study)
         assert (report.difference, report.missing) == ("", "")
         index, study = world.index, trial.study
-        assert [event["amount"] for event in index.events("Kept", study=study)] == [STAKE]
-        assert [event["amount"] for event in index.events("Claimed", study=study)] == [STAKE // 2] * 2
-        assert not index.events("ChallengerPaid", study=study) + index.events("Burnt", study=study)
+        assert [event["amount"] for event in index.events("Kept", study=study)] == [STAKE // 2]
+        assert [event["amount"] for event in index.events("Claimed", study=study)] == [STAKE // 4] * 2
+        assert [event["amount"] for event in index.events("Burnt", study=study)] == [STAKE // 2]
+        assert not index.events("ChallengerPaid", study=study)
 
     def test_who_leaves_before_bytes_are_due_owes_nobody(self, world, three):
         """Struck while others still train, though too few had submitted then: nobody had shown a vector."""

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from medfed.chain.client import connect
 from medfed.chain.contracts.claims import AttemptState
+from medfed.chain.contracts.consortium import HospitalStatus
+from medfed.chain.history import is_active, was_suspended
 from medfed.errors import ContractRevert, ProtocolError
-from medfed.rounds.contests import due_absences, pending, read_contest, settle_call, was_suspended
+from medfed.rounds.contests import due_absences, pending, read_contest, settle_call
 from medfed.rounds.history import read_round, read_study
 from tests.chain.conftest import funded
 from tests.chain.world import World, aggregate_of, update_of
@@ -188,6 +190,9 @@ def test_suspensions_are_those_that_the_contract_knows(world, pauses):
         if seconds:
             world.client.travel(seconds)
         world.owner.send(consortium.reinstate(hospital) if number % 2 else consortium.suspend(hospital))
+        world.index.sync()
+        active = consortium.hospital(hospital).status is HospitalStatus.ACTIVE
+        assert is_active(world.index, hospital, (world.client.head().number + 1, 0)) == active
     if len(pauses) % 2:
         world.owner.send(consortium.reinstate(hospital))
     world.client.travel(5)

@@ -15,9 +15,11 @@ from medfed.protocol.chunks import ChunkHasher
 from medfed.protocol.commitments import NO_AGGREGATE, Aggregate, Update, seats_in
 from medfed.protocol.header import Header
 from medfed.protocol.openings import Opening, chunk_openings
-from medfed.protocol.phase import Outcome, phase_of
+from medfed.protocol.phase import Outcome, Phase, phase_of
 from medfed.protocol.vector import vector_bytes
+from medfed.rounds.contests import read_contest
 from medfed.rounds.history import read_round, read_study
+from medfed.rounds.settle import pay_of, unpaid_rounds
 from tests.chain.world import REWARD, STAKE, World
 
 WORDS = 300
@@ -78,14 +80,21 @@ class Play:
         shown = (update, 1, opening(data, 1))
         self.world.owner.send(self.world.at.proofs.challenge_update(self.study, number, seat, shown, result))
 
-    def refute(self, number, aggregate, updates, *, word):
+    def refute(self, number, aggregate, updates, *, word, wrong=()):
         shown = [
-            (updates[seat], opening(self.file(number, seat), 1)) for seat in seats_in(aggregate.included)
+            (updates[seat], opening(self.file(number, seat, word=2**31 - 1 if seat in wrong else 1), 1))
+            for seat in seats_in(aggregate.included)
         ]
         openings = chunk_openings(shown, opening(self.file(number, word=word), 1))
         self.world.owner.send(
             self.world.at.proofs.challenge_chunk(self.study, number, aggregate, 1, openings)
         )
+
+    def paid(self, seat, number, update, result):
+        """What a claim for a round pays."""
+        call = self.world.at.payouts.claim(self.study, seat, [Earned(number, update, result)])
+        receipt = self.world.owner.send(call)
+        return [event["amount"] for event in self.world.at.payouts.events(receipt)]
 
     def told(self, number):
         """The round as events tell it, once it is found to be what the contracts keep."""
@@ -106,10 +115,10 @@ class Play:
         absence = at.rounds.absence(self.study, number)
         assert seats_in(absence.struck) == sorted(told.struck)
         assert seats_in(absence.abstained) == sorted(told.abstained)
-        assert told.ended_at == at.rounds.end(self.study, number)
+        assert told.ended_at == at.rounds.standing(self.study, number).ended_at
         assert told.compensation == at.studies.compensation(self.study, number)
         facts, now = told.facts(self.known().terms), self.world.client.head().timestamp
-        assert phase_of(facts, now) == at.rounds.phase(self.study, number)
+        assert phase_of(facts, now) == at.rounds.standing(self.study, number).phase
         return told
 
     def known(self):
@@ -141,7 +150,7 @@ def opening(data, index):
 
 
 def test_a_result_that_leaves_one_out(play):
-    """Its author is paid nothing, its part is burnt, and its stake stays whole."""
+    """Its author is paid for attesting only, its part stays in the pot, and its stake stays whole."""
     play.begin()
     updates = play.submit_all(1)
     history = play.told(1)
@@ -151,10 +160,13 @@ def test_a_result_that_leaves_one_out(play):
     play.attest(1, result, 1, 2, left_out=shown)
     told = play.told(1)
     assert (told.outcome, told.stands, told.left_out) == (Outcome.FINAL, True, 0b001)
-    pool = play.known().terms.pools().updates
-    assert told.burnt == pool * 32 // 192 == play.world.at.vault.burnt(play.world.token.address)
     play.attest(1, result, 0, left_out=shown)
-    assert play.told(1).result_attesters == 0b111
+    told, pools = play.told(1), play.known().terms.pools()
+    assert told.result_attesters == 0b111
+    assert pay_of(play.known().terms, told, 0) == pools.attesters // 3
+    play.world.client.travel(60)
+    assert play.paid(0, 1, updates[0], result) == [pools.attesters // 3]
+    assert play.world.at.vault.burnt(play.world.token.address) == 0
     assert play.known().barred == {}
     assert play.world.at.studies.taken(play.study, 0) == 0
 
@@ -173,7 +185,6 @@ def test_an_update_that_is_struck_in_time(play):
     play.attest(1, play.aggregate(1, (1, 2)), 1, 2)
     told, study = play.told(1), play.known()
     assert told.stands
-    assert told.burnt == 0
     assert (study.barred, study.stakes_lost) == ({0: 1}, 0b001)
     assert not study.may_submit(0)
     assert not study.pays(0, 1)
@@ -188,19 +199,15 @@ def test_a_struck_update_that_leaves_too_few(play):
     play.world.owner.send(play.world.at.rounds.advance(play.study))
     told = play.told(1)
     assert (told.outcome, told.void, told.result) == (Outcome.VOID, True, None)
-    assert told.compensation == min(STAKE, REWARD)
+    assert told.compensation == min(STAKE // 2, REWARD)
     play.world.client.travel(60)
     terms = play.known().terms
     assert told.unlocked_at(terms) <= play.world.client.head().timestamp
     payouts = play.world.at.payouts
-    for seat in (0, 1):
-        play.world.owner.send(payouts.claim(play.study, seat, [Earned(1, updates[seat])]))
-    with pytest.raises(ContractRevert, match="an update or an attestation of it was proved wrong"):
-        play.world.owner.send(payouts.claim(play.study, 2, [Earned(1, updates[2], NO_AGGREGATE)]))
     paid = [told.compensation * (32 * (seat + 1)) // 96 for seat in (0, 1)]
-    assert payouts.compensations_paid(play.study) == sum(paid)
-    play.world.index.sync()
-    assert [event["amount"] for event in play.world.index.events("Claimed", study=play.study)] == paid
+    assert [play.paid(seat, 1, updates[seat], NO_AGGREGATE) for seat in (0, 1)] == [[each] for each in paid]
+    with pytest.raises(ContractRevert, match="an update, a claim or an attestation of it was proved wrong"):
+        play.world.owner.send(payouts.claim(play.study, 2, [Earned(1, updates[2], NO_AGGREGATE)]))
 
 
 def test_a_result_with_a_wrong_update_in_it(play):
@@ -222,7 +229,7 @@ def test_a_result_with_a_wrong_update_in_it(play):
     play.world.client.travel(60)
     payouts = play.world.at.payouts
     play.world.owner.send(payouts.claim(play.study, 2, [Earned(1, updates[2], result)]))
-    with pytest.raises(ContractRevert, match="an update or an attestation of it was proved wrong"):
+    with pytest.raises(ContractRevert, match="an update, a claim or an attestation of it was proved wrong"):
         play.world.owner.send(payouts.claim(play.study, 1, [Earned(1, updates[1], result)]))
 
 
@@ -265,11 +272,117 @@ def test_a_tainted_result_can_be_refuted_as_well(play):
     play.attest(1, wrong, 1, 2)
     play.strike(1, 0, updates[0], wrong.digest(play.study, 1))
     assert play.told(1).outcome is Outcome.TAINTED
-    shown = [
-        (updates[seat], opening(play.file(1, seat, word=2**31 - 1 if seat == 0 else 1), 1))
-        for seat in range(3)
-    ]
-    openings = chunk_openings(shown, opening(play.file(1, word=77), 1))
-    play.world.owner.send(play.world.at.proofs.challenge_chunk(play.study, 1, wrong, 1, openings))
+    play.refute(1, wrong, updates, word=77, wrong=[0])
     assert play.told(1).outcome is Outcome.REFUTED
     assert play.known().stakes_lost == 0b111
+
+
+def test_a_claim_that_is_proved_wrong(play):
+    """Its author is barred from this round on: it is paid nothing for it, leads no more and submits no more, whatever it
+    attested to; its round before pays it."""
+    play.begin(rounds=3, stake=STAKE // 2, bond=STAKE // 10)
+    first, truth = play.submit_all(1), play.aggregate(1, (0, 1, 2))
+    play.attest(1, truth, 0, 1)
+    updates, claims = play.submit_all(2), play.world.at.claims
+    play.world.client.travel(301)
+    author = claims.leader(play.study, 2)
+    lie = play.aggregate(2, (0, 1, 2), word=77)
+    play.world.hospitals[author].as_operator.send(claims.submit_aggregate(play.study, 2, author, lie))
+    play.refute(2, lie, updates, word=77)
+    study = play.known()
+    assert (dict(study.barred), study.stakes_lost, study.ended) == ({author: 2}, 0, "")
+    assert (study.pays(author, 1), study.pays(author, 2), study.may_submit(author)) == (True, False, False)
+    assert claims.leader(play.study, 2) != author
+    right = play.aggregate(2, (0, 1, 2))
+    play.attest(2, right, 0, 1, 2)
+    assert play.told(2).result_attesters == 0b111
+    with pytest.raises(ContractRevert, match=f"A proof was against seat {author}"):
+        play.submit(3, author)
+    play.world.client.travel(60)
+    assert play.paid(author, 1, first[author], truth)
+    with pytest.raises(ContractRevert, match="an update, a claim or an attestation of it was proved wrong"):
+        play.paid(author, 2, updates[author], right)
+    assert unpaid_rounds(play.world.index, study, author) == [1]
+    others = [seat for seat in range(3) if seat != author]
+    paid = [play.paid(seat, 2, updates[seat], right) for seat in others]
+    assert paid == [[pay_of(study.terms, play.told(2), seat)] for seat in others]
+
+
+def test_who_was_proved_wrong_leads_no_more_when_the_set_changes(play):
+    """All others may claim anew; what is told of that is what the contract keeps."""
+    play.begin(stake=STAKE // 2, bond=STAKE // 10)
+    updates, claims, rounds = play.submit_all(1, wrong=[0]), play.world.at.claims, play.world.at.rounds
+    lie, author = play.aggregate(1, (0, 1, 2), word=77), claims.leader(play.study, 1)
+    play.world.hospitals[author].as_operator.send(claims.submit_aggregate(play.study, 1, author, lie))
+    play.refute(1, lie, updates, word=77, wrong=[0])
+    play.strike(1, 0, updates[0])
+    contest = read_contest(play.world.index, play.known(), play.told(1))
+    kept = claims.contest(play.study, 1)
+    assert author == 1
+    assert (
+        (contest.authors, contest.used, contest.era) == (0b010, 0, 1) == (kept.authors, kept.used, kept.era)
+    )
+    assert contest.held_until == kept.held_until
+    assert claims.leader(play.study, 1) == 2
+    assert dict(play.known().barred) == {0: 1, 1: 1}
+    play.attest(1, play.aggregate(1, (1, 2)), 1, 2)
+    assert rounds.standing(play.study, 1).phase is Phase.FINAL
+
+
+class TestSuspended:
+    """A hospital that could not submit counts as if it had: the others are not paid more."""
+
+    def suspend(self, play, seat):
+        play.world.owner.send(play.world.at.consortium.suspend(play.world.hospitals[seat].id))
+
+    def test_while_a_round_trains(self, play):
+        """With its records, as far as a weight may go, in whole steps; and in the next round it is back."""
+        play.begin(max_weight=96)
+        self.suspend(play, 2)
+        updates = [play.submit(1, seat) for seat in (0, 1)]
+        play.world.client.travel(600)
+        result = play.aggregate(1, (0, 1))
+        play.attest(1, result, 0, 1)
+        told, study = play.told(1), play.known()
+        assert dict(told.kept_away) == {2: 96}
+        assert (told.due, told.due_weight) == (3, 192)
+        play.world.owner.send(play.world.at.consortium.reinstate(play.world.hospitals[2].id))
+        play.world.client.travel(60)
+        pools = study.terms.pools()
+        due = [pools.updates * 32 * (seat + 1) // 192 + pools.attesters // 3 for seat in (0, 1)]
+        assert [play.paid(seat, 1, updates[seat], result) for seat in (0, 1)] == [[each] for each in due]
+        assert [pay_of(study.terms, told, seat) for seat in (0, 1)] == due
+        play.submit_all(2)
+        play.attest(2, play.aggregate(2, (0, 1, 2)), 0, 1)
+        assert play.told(2).kept_away == {}
+
+    def test_after_training_is_over(self, play):
+        """Who was only silent, or did submit, counts as any other."""
+        play.begin()
+        updates = [play.submit(1, seat) for seat in (0, 1)]
+        play.world.client.travel(601)
+        self.suspend(play, 1)
+        self.suspend(play, 2)
+        play.world.owner.send(play.world.at.consortium.reinstate(play.world.hospitals[1].id))
+        result = play.aggregate(1, (0, 1))
+        play.attest(1, result, 0, 1)
+        assert play.told(1).kept_away == {}
+        play.world.client.travel(60)
+        pools = play.known().terms.pools()
+        assert play.paid(0, 1, updates[0], result) == [pools.updates // 3 + pools.attesters // 2]
+
+    def test_and_struck(self, play):
+        """Its update left the set: who was suspended while the round trained counts all the same."""
+        play.begin()
+        wrong = play.submit(1, 0, word=2**31 - 1)
+        self.suspend(play, 0)
+        updates = [play.submit(1, seat) for seat in (1, 2)]
+        play.strike(1, 0, wrong)
+        result = play.aggregate(1, (1, 2))
+        play.attest(1, result, 1, 2)
+        told = play.told(1)
+        assert (dict(told.removed), dict(told.kept_away)) == ({0: wrong}, {0: 96})
+        play.world.client.travel(60)
+        due = pay_of(play.known().terms, told, 2)
+        assert play.paid(2, 1, updates[1], result) == [due]
+        assert due < REWARD // 2

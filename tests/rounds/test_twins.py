@@ -12,23 +12,26 @@ from hypothesis import strategies as st
 from medfed.chain.contracts.payouts import Scores, review_hash
 from medfed.chain.contracts.studies import ScoreMode
 from medfed.protocol.commitments import bitmap
+from medfed.protocol.phase import quorum_of
 from medfed.rounds.history import RoundHistory
 from medfed.rounds.licences import ROUND_SHARE, FeeBook, round_shares
 from medfed.rounds.scores import Tally, tally
 from medfed.rounds.settle import pay_of
 from tests.rig.evm import Revert
-from tests.rig.world import DISPUTE, REWARD, SEATS, STEP, aggregate, deploy_world, digest, update
+from tests.rig.world import DATASET, DISPUTE, REWARD, SEATS, STEP, aggregate, deploy_world, digest, update
 from tests.rig.world import earned as claim_of
 from tests.rounds import histories
 
 SALT = b"\x5a" * 32
 BPS = 1000
 FEES = 10_007
+RECORDS = DATASET[3]
 
 
 @dataclass
 class Case:
-    """A round: weights in steps by seat, who is left out, who attests, and what each reviewer says."""
+    """A round: weights in steps by submitted seat, who is left out, who attests, and what each reviewer says. Where fewer
+    than all seats submit, the others are suspended."""
 
     mode: ScoreMode
     steps: list[int]
@@ -39,14 +42,23 @@ class Case:
 
     @property
     def included(self) -> list[int]:
-        return [seat for seat in range(SEATS) if seat not in self.left_out]
+        return [seat for seat in self.seats if seat not in self.left_out]
+
+    @property
+    def seats(self) -> range:
+        return range(len(self.steps))
+
+    @property
+    def kept_away(self) -> dict[int, int]:
+        return dict.fromkeys(range(len(self.steps), SEATS), RECORDS // STEP * STEP)
 
     @property
     def kept(self) -> Fraction:
-        """The part of the round that is not left out, and so is somebody's."""
+        """The part of the round that is neither left out nor kept away, and so is somebody's."""
         if self.mode == ScoreMode.EQUAL:
             return Fraction(len(self.included), SEATS)
-        return Fraction(sum(self.steps[seat] for seat in self.included), sum(self.steps))
+        whole = STEP * sum(self.steps) + sum(self.kept_away.values())
+        return Fraction(STEP * sum(self.steps[seat] for seat in self.included), whole)
 
     def updates(self):
         return {seat: update(seat, STEP * steps) for seat, steps in enumerate(self.steps)}
@@ -68,19 +80,21 @@ class Case:
 
     def history(self) -> RoundHistory:
         weights = {seat: STEP * steps for seat, steps in enumerate(self.steps)}
-        return histories.final_round(weights, self.included, self.attesters)
+        return histories.final_round(weights, self.included, self.attesters, kept_away=self.kept_away)
 
 
 @st.composite
 def cases(draw, mode):
     score = st.integers(-(2**15), 2**15 - 1)
-    said = st.lists(st.one_of(score, st.integers(-2, 2)), min_size=SEATS, max_size=SEATS)
+    count = draw(st.integers(SEATS - 1, SEATS))
+    seats = st.integers(0, count - 1)
+    said = st.lists(st.one_of(score, st.integers(-2, 2)), min_size=count, max_size=count)
     return Case(
         mode,
-        draw(st.lists(st.integers(1, 12), min_size=SEATS, max_size=SEATS)),
-        draw(st.sets(st.integers(0, SEATS - 1), max_size=1)),
-        draw(st.sets(st.integers(0, SEATS - 1), min_size=3)),
-        draw(st.dictionaries(st.integers(0, SEATS - 1), said)) if mode == ScoreMode.REVIEWED else {},
+        draw(st.lists(st.integers(1, 12), min_size=count, max_size=count)),
+        draw(st.sets(seats, max_size=1)),
+        draw(st.sets(seats, min_size=quorum_of(count))),
+        draw(st.dictionaries(seats, said)) if mode == ScoreMode.REVIEWED else {},
         draw(st.integers(0, 4000)),
     )
 
@@ -103,8 +117,8 @@ def test_pay_scores_and_shares_are_those_of_the_contracts(world, mode, data):
     case = data.draw(cases(mode))
     token = world.evm.snapshot()
     study = played(world, case)
-    found, history = tally(case.reviews, (1 << SEATS) - 1, bitmap(case.included)), case.history()
-    for seat in range(SEATS):
+    found, history = tally(case.reviews, bitmap(case.seats), bitmap(case.included)), case.history()
+    for seat in case.seats:
         reviewed = found.of(seat) if mode == ScoreMode.REVIEWED else Scores(0, 0, 0)
         if mode == ScoreMode.REVIEWED:
             assert world.payouts.scoresOf(study, 1, seat) == (
@@ -146,6 +160,9 @@ def played(world, case: Case) -> int:
     )
     for seat, each in case.updates().items():
         world.rounds.submitUpdate(study, 1, seat, each, sender=world.operators[seat])
+    for seat in case.kept_away:
+        world.consortium.suspend(world.hospitals[seat], sender=world.admin)
+        world.rounds.abstain(study, 1, seat, sender=world.stranger)
     for seat in sorted(case.attesters):
         world.attest(study, seat, case.result(), left_out=case.left_out_updates())
     result = digest(study, 1, case.result())

@@ -229,8 +229,8 @@ class Trial:
 
 
 def contested_study(world: World) -> StudyId:
-    """Two rounds. In the first a claim is proved wrong, a second one is right and a stranger objects to it, a quorum ends
-    it; everybody reviews. In the second an update is struck and a claim becomes final by time. Then all is settled, paid,
+    """Two rounds. In the first a claim is right and a stranger objects to it, a quorum ends it; everybody reviews. In the
+    second an update is struck, a claim is proved wrong, and the next one becomes final by time. Then all is settled, paid,
     registered, sold and shared out."""
     hospitals = [world.hospital(member) for member in world.members]
     trial = Trial(world, world.opened(*hospitals, rounds=2, **OFFER), hospitals)
@@ -238,24 +238,24 @@ def contested_study(world: World) -> StudyId:
     _fund(world)
 
     trial.train(1, 0, 1, 2)
-    wrong, data = trial.lie(1)
     right, _ = trial.truth(1)
-    trial.claim(1, wrong)
-    trial.challenge(1, wrong, data)
     trial.claim(1, right)
-    world.send(sponsor, contracts.claims.object(study, 1, 1))
+    world.send(sponsor, contracts.claims.object(study, 1, 0))
     trial.attest(1, right, 0, 1)
-    world.send(sponsor, contracts.claims.settle(study, 1, 0, wrong))
     trial.review(1, {0: [7, 40, 9], 1: [12, 3, 9], 2: [15, 21, 0]})
 
     trial.submit_wrong(2, 2)
     trial.train(2, 0, 1)
     trial.strike(2, 2)
     last, _ = trial.truth(2)
+    wrong, data = trial.lie(2)
+    trial.claim(2, wrong)
+    trial.challenge(2, wrong, data)
     trial.claim(2, last)
     world.client.travel(CLAIM)
     world.send(sponsor, contracts.claims.finalise(study, 2, last))
-    trial.attest(2, last, 1)
+    trial.attest(2, last, 0)
+    world.send(sponsor, contracts.claims.settle(study, 2, 0, wrong))
     world.client.travel(DISPUTE)
     _settle(trial, right, last)
     _sell(trial, right, last)
@@ -320,8 +320,6 @@ def undone_study(world: World) -> StudyId:
     trial.pay(1, 1)
     trial.pay(2, 1)
     trial.close(0, 1, 2, 3)
-    trial.wait(contracts.payouts.sweep_delay())
-    trial.send(contracts.payouts.sweep(study))
     world.index.sync()
     return study
 
@@ -337,10 +335,10 @@ def _fund(world: World) -> None:
 def _settle(trial: Trial, first: Aggregate, last: Aggregate) -> None:
     world, study = trial.world, trial.study
     contracts, sponsor = world.contracts, world.sponsor
-    world.send(sponsor, contracts.claims.settle(study, 1, 1, first, first))
-    world.send(sponsor, contracts.claims.settle(study, 2, 0, last, last))
+    world.send(sponsor, contracts.claims.settle(study, 1, 0, first, first))
+    world.send(sponsor, contracts.claims.settle(study, 2, 1, last, last))
     world.send(sponsor, contracts.payouts.tally(study, 1, first.digest(study, 1)))
-    trial.pay(0, 1, 2)
+    trial.pay(0, 1)
     trial.pay(1, 2)
     trial.pay(1, 1)
     trial.pay(2, 1)
@@ -354,8 +352,10 @@ def _sell(trial: Trial, first: Aggregate, last: Aggregate) -> None:
     world, study = trial.world, trial.study
     market, sponsor, token = world.contracts.market, world.sponsor, world.contracts.development_token.address
     for number, aggregate in ((1, first), (2, last)):
+        told = world.study(study)
         updates = world.round(study, number).updates
-        world.send(sponsor, market.credit(study, number, aggregate, updates))
+        earning = {seat: update for seat, update in updates.items() if told.pays(seat, RoundNumber(number))}
+        world.send(sponsor, market.credit(study, number, aggregate, earning))
     world.send(sponsor, market.register(study, last))
     for duration in (0, PHASE):
         terms = Terms(token, PRICE, duration, transferable=bool(duration), licence=b"\x44" * 32)

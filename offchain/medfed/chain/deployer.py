@@ -389,7 +389,6 @@ def arguments_of(
         "minPhaseSeconds": parameters.studies.min_phase_seconds,
         "minDisputeSeconds": parameters.studies.min_dispute_seconds,
         "slashBps": parameters.studies.slash_bps,
-        "sweepDelay": parameters.payouts.sweep_delay_seconds,
     }
     inputs = interface_of(name).constructor_inputs()
     return tuple(wiring if item["type"] == "tuple" else values[item["name"]] for item in inputs)

@@ -13,10 +13,19 @@ from medfed.chain.calls import Event
 from medfed.chain.contracts.consents import consent_event
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.index import EventIndex
+from medfed.errors import ProtocolError
 from medfed.protocol import consent
 from medfed.types import Address, DatasetId, HospitalId
 
-__all__ = ["DatasetRecord", "HospitalRecord", "consents", "datasets", "hospitals"]
+__all__ = [
+    "DatasetRecord",
+    "HospitalRecord",
+    "consents",
+    "datasets",
+    "hospitals",
+    "is_active",
+    "was_suspended",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,27 @@ def hospitals(index: EventIndex, *, until: int | None = None) -> list[HospitalRe
     return list(records.values())
 
 
+def was_suspended(
+    index: EventIndex,
+    hospital: HospitalId,
+    first: int,
+    last: int,
+    before: tuple[int, int] | None = None,
+) -> bool:
+    """Whether a hospital was suspended in any of the seconds `first` to `last`; the twin of `Consortium.wasSuspended`.
+
+    By what came before a place: block, and number in the block.
+    """
+    changes = [_time(event) for event in _changes(index, hospital, before)]
+    # Who was active before the first second was suspended by the first change since.
+    return sum(at < first for at in changes) % 2 == 1 or any(first <= at <= last for at in changes)
+
+
+def is_active(index: EventIndex, hospital: HospitalId, before: tuple[int, int]) -> bool:
+    """Whether a hospital that was admitted might act at a place: block, and number in the block."""
+    return len(_changes(index, hospital, before)) % 2 == 0
+
+
 def datasets(
     index: EventIndex, dataset: DatasetId | None = None, *, until: int | None = None
 ) -> list[DatasetRecord]:
@@ -84,6 +114,22 @@ def datasets(
         )
         for event in _in_order([*first, *later])
     ]
+
+
+def _changes(index: EventIndex, hospital: HospitalId, before: tuple[int, int] | None) -> list[Event]:
+    """Suspensions and reinstatements: they take turns."""
+    found = [
+        event
+        for name in ("HospitalSuspended", "HospitalReinstated")
+        for event in index.events(name, hospital=hospital)
+    ]
+    return [event for event in found if before is None or (event.block, event.log_index) < before]
+
+
+def _time(event: Event) -> int:
+    if event.time is None:
+        raise ProtocolError(f"the time of block {event.block} is not known")
+    return event.time
 
 
 def _in_order(events: list[Event]) -> list[Event]:

@@ -20,7 +20,6 @@ from medfed.types import Address
 
 __all__ = [
     "Parameters",
-    "PayoutsParameters",
     "StudiesParameters",
     "VaultParameters",
     "network_names",
@@ -64,13 +63,6 @@ class StudiesParameters(_Section):
     """The share of a stake that one absence, or one careless attestation, costs, in 1/10,000."""
 
 
-class PayoutsParameters(_Section):
-    """Of Payouts."""
-
-    sweep_delay_seconds: int = Field(ge=180 * _DAY, le=3650 * _DAY)
-    """How long after a study's disputes what nobody claimed goes back to its sponsor."""
-
-
 class Parameters(_Section):
     """All that a deployment is told. `chain_ids` empty means any chain that is chosen by name."""
 
@@ -86,7 +78,6 @@ class Parameters(_Section):
     """Who may pause; the admin where not given."""
     vault: VaultParameters
     studies: StudiesParameters
-    payouts: PayoutsParameters
 
     def require(self, client: ChainClient) -> None:
         """Raise `WrongChain` when these parameters are for other chains than the client's."""

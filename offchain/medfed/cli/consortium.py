@@ -127,7 +127,8 @@ def allow_token(
 
 @app.command("pause")
 def pause(keystore: Pauser, password_file: PasswordFile = None, as_json: JsonFlag = False) -> None:
-    """Stop new studies, enrolments, deposits. Running rounds, claims, withdrawals and consent go on."""
+    """Stop new studies, deposits, licences. Daemons enrol no more by themselves; what runs goes on, as do pay, withdrawals and
+    consent."""
     _pause(True, keystore, password_file, as_json)
 
 
@@ -144,7 +145,7 @@ def _pause(wanted: bool, keystore: Path, password_file: Path | None, as_json: bo
     sender, vault = open_sender(place, open_account(keystore, password_file)), place.contracts.vault
     if vault.is_paused() != wanted:  # so that it can be said twice
         sender.send(vault.pause() if wanted else vault.unpause())
-    text = "New studies, enrolments and deposits are " + ("paused." if wanted else "taken again.")
+    text = "New studies, deposits and licences are " + ("paused." if wanted else "taken again.")
     show({"paused": wanted}, as_json=as_json, render=lambda: text)
 
 

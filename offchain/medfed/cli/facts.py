@@ -13,7 +13,14 @@ from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import seats_in
 from medfed.protocol.phase import Phase, phase_of, quorum_of, training_ends, voidable_at
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, read_round, read_study
+from medfed.rounds.history import (
+    Enrolment,
+    RoundHistory,
+    StudyHistory,
+    read_round,
+    read_study,
+    refuted_claims,
+)
 from medfed.rounds.models import find_model
 from medfed.rounds.study import fetch_spec
 from medfed.types import RoundNumber, Seat, StudyId
@@ -87,6 +94,7 @@ def _round(
     deadline = {Phase.TRAINING: training_ends, Phase.AGGREGATING: voidable_at}.get(phase, lambda _: 0)(facts)
     result = history.result
     lacking = federation.index.events("BytesLacking", study=study.study, round=history.number)
+    refuted = refuted_claims(federation.index, study=study.study, round=history.number)
     return {
         "round": int(history.number),
         "phase": phase.name.lower(),
@@ -95,13 +103,14 @@ def _round(
         "submitted": _named(sorted(history.updates), names),
         "abstained": _named(sorted(history.abstained), names),
         "struck": _named(sorted(history.struck), names),
+        "refuted_claims": _named(sorted({seat for _, seat in refuted}), names),
         "lacking": {names[Seat(e["seat"])]: _named(seats_in(e["missing"]), names) for e in lacking},
         "attested": _named(seats_in(history.attested), names),
         "answerable": _named(seats_in(history.answerable), names),
         "weight": history.weight,
         "included": _named(seats_in(result.included), names) if result else [],
         "left_out": _named(seats_in(history.left_out), names),
-        "left_out_burnt": history.burnt,
+        "kept_away": _named(sorted(history.kept_away), names) if pays(history) else [],
         "compensation": history.compensation,
         "compensated": _named(sorted(history.updates.keys() - history.struck), names)
         if history.compensation
@@ -145,7 +154,7 @@ def _remarks(
     federation: Federation, study: StudyHistory, rounds: list[dict[str, Any]], money: Mapping[str, int]
 ) -> list[str]:
     """What went otherwise than planned, in words."""
-    odd = ("struck", "answerable", "left_out", "lacking")
+    odd = ("struck", "refuted_claims", "answerable", "left_out", "kept_away", "lacking")
     if not any(money.values()) and not any(entry[name] for entry in rounds for name in odd):
         return []
     coin = coin_of(federation, study.terms.token)
@@ -168,11 +177,15 @@ def _round_remarks(entry: Mapping[str, Any], coin: Coin) -> Iterator[str]:
         yield f"{head} its result was proved wrong; {unpaid}: {', '.join(entry['answerable'])}."
     if entry["struck"]:
         yield f"{head} proved wrong was the update of {', '.join(entry['struck'])}."
+    if entry["refuted_claims"]:
+        yield f"{head} proved wrong was a claim of {', '.join(entry['refuted_claims'])}, paid nothing from this round on."
     if entry["phase"] == "tainted":
         yield f"{head} that update is in its result; {unpaid}: {', '.join(entry['answerable'])}."
     if entry["left_out"]:
-        burnt = f"; burnt is what that would have had, {coin.text(entry['left_out_burnt'])}"
-        yield f"{head} left out was the update of {', '.join(entry['left_out'])}{burnt}."
+        yield f"{head} left out was the update of {', '.join(entry['left_out'])}; what that would have had is nobody's."
+    if entry["kept_away"]:
+        who = ", ".join(entry["kept_away"])
+        yield f"{head} {who} could not submit, being suspended; what that would have had is nobody's."
     if entry["compensation"]:
         amount = coin.text(entry["compensation"])
         yield f"{head} {amount} of a lost stake are for {', '.join(entry['compensated'])}."

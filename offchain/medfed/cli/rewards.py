@@ -1,4 +1,4 @@
-"""`medfed study scores`, `sweep` and `medfed patient claim`, `withdraw`: who is paid by what, and pay beyond the hospitals'."""
+"""`medfed study scores` and `medfed patient claim`, `withdraw`: who is paid by what, and pay beyond the hospitals'."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 from medfed.cli import patient_sign
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, show, table
-from medfed.cli.study_round import Anyone, Number
+from medfed.cli.study_round import Number
 
 if TYPE_CHECKING:
     from medfed.rounds.federation import Federation
     from medfed.rounds.history import RoundHistory, StudyHistory
 
-__all__ = ["claim", "scores", "sweep", "withdraw"]
+__all__ = ["claim", "scores", "withdraw"]
 
 AccountNumber = Annotated[
     int | None,
@@ -68,23 +68,23 @@ def _facts(federation: Federation, study: StudyHistory, history: RoundHistory) -
     committed = {
         event["seat"] for event in index.events("ReviewCommitted", study=study.study, round=history.number)
     }
-    by, said = "weight", {seat: update.weight for seat, update in history.updates.items()}
+    said = {seat: update.weight for seat, update in history.updates.items()}
+    by, total = "weight", history.due_weight
     if mode == ScoreMode.EQUAL:
-        by, said = "equal", dict.fromkeys(said, 1)
+        by, said, total = "equal", dict.fromkeys(said, 1), history.due
     elif tallied is not None and any(tallied.values()):
-        by, said = "reviews", tallied
+        by, said, total = "reviews", tallied, sum(tallied.values())
     elif mode == ScoreMode.REVIEWED and tallied is None and committed:
         by = "reviews to come"
     earning, kept = history.submitted, 1.0
     if history.result is not None:
-        # What the left-out updates weigh is burnt, whatever the reviews say.
+        # What updates left out, or hospitals kept away, weigh is nobody's, whatever the reviews say.
         earning, kept = (
             history.result.included,
-            history.result.weight / history.weight if by == "reviews" else 1.0,
+            history.result.weight / history.due_weight if by == "reviews" else 1.0,
         )
     barred = {seat for seat in said if not study.pays(seat, history.number)}
     words = {True: "revealed", False: "committed"}
-    total = sum(said.values())
     seats: dict[int, dict[str, Any]] = {}
     for seat, score in sorted(said.items()):
         earns = earning >> seat & 1 and seat not in history.struck | barred
@@ -96,29 +96,6 @@ def _facts(federation: Federation, study: StudyHistory, history: RoundHistory) -
         }
     facts = {"round": int(history.number), "mode": mode.name.lower(), "by": by, "seats": seats}
     return facts | {"compensation": history.compensation}
-
-
-def sweep(
-    study: Number, keystore: Anyone, password_file: PasswordFile = None, as_json: JsonFlag = False
-) -> None:
-    """Give the sponsor what nobody claimed. A long time after the study has ended; anyone may.
-
-    What nobody claimed of a lost stake is burnt: nothing that was slashed is ever the sponsor's.
-    """
-    from medfed.cli.amounts import coin_of
-    from medfed.cli.run import open_account, open_chain, open_sender
-    from medfed.types import StudyId
-
-    place = open_chain()
-    payouts, number = place.contracts.payouts, StudyId(study)
-    receipt = open_sender(place, open_account(keystore, password_file)).send(payouts.sweep(number))
-    (swept,) = payouts.events(receipt)
-    coin = coin_of(place, place.contracts.rounds.enrolment(number).token)
-    lines = [f"{coin.text(swept['amount'])} went to the sponsor's free balance in the vault."]
-    if swept["burnt"]:
-        lines.append(f"{coin.text(swept['burnt'])} of a lost stake, which nobody claimed, are burnt.")
-    data = {name: swept[name] for name in ("study", "sponsor", "amount", "burnt")}
-    show(data, as_json=as_json, render=lambda: lines)
 
 
 def claim(

@@ -223,7 +223,6 @@ for _command, _name in (
     (study_round.claim, "claim"),
     (study_round.release, "release"),
     (rewards.scores, "scores"),
-    (rewards.sweep, "sweep"),
     (study_export.export, "export"),
 ):
     app.command(_name)(_command)

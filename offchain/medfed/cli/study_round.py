@@ -55,7 +55,7 @@ def abstain(
 ) -> None:
     """Be present in a round without work. Without pay, too. Anyone may do so for a suspended hospital.
 
-    Or for one that submits no more, since an update or an attestation of it was proved wrong.
+    Or for one that submits no more, since an update, a claim or an attestation of it was proved wrong.
     """
     from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.types import RoundNumber, StudyId

@@ -9,7 +9,7 @@ from medfed.learning.models import parse_model
 from medfed.nodes.site import Site
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import Update, bitmap, seats_in
-from medfed.protocol.phase import training_ends, voidable_at
+from medfed.protocol.phase import quorum_of, training_ends, voidable_at
 from medfed.rounds.contests import read_contest
 from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory
 from medfed.rounds.recompute import Outcome, RoundSum
@@ -37,7 +37,7 @@ class Attesting:
         if missing and (history.final_at or now < _middle(study, history)):
             return len(missing)
         self._tell(history, {**total.faults, **missing})
-        if len(total.weights) >= study.terms.min_hospitals:
+        if _suffice(study, history, total):
             self._send(study, entry, history, self._outcome(study, history, total))
             return 0
         if now >= _last_quarter(study, history):
@@ -141,6 +141,12 @@ class Attesting:
             if outcome.aggregate.included >> seat & 1:
                 store.pin(cid_from_digest(update.cid))
                 store.pin(cid_from_digest(update.cohort_cid))
+
+
+def _suffice(study: StudyHistory, history: RoundHistory, total: RoundSum) -> bool:
+    """Whether a result may be over what was added so far: two thirds of a round that has enough updates."""
+    submitters = len(history.updates)
+    return submitters >= study.terms.min_hospitals and len(total.weights) >= quorum_of(submitters)
 
 
 def _middle(study: StudyHistory, history: RoundHistory) -> int:

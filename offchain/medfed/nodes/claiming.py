@@ -10,10 +10,9 @@ from medfed.chain.contracts.claims import AttemptState
 from medfed.errors import ContractRevert
 from medfed.nodes.attesting import Attesting
 from medfed.nodes.site import Site
-from medfed.protocol.commitments import bitmap, seats_in
+from medfed.protocol.commitments import seats_in
 from medfed.protocol.phase import training_ends
 from medfed.rounds.contests import (
-    barred_seats,
     due_absences,
     pending,
     read_contest,
@@ -41,6 +40,7 @@ _OVERTAKEN = frozenset(
         "NothingToRecord",
         "NotTheLeader",
         "RecordingClosed",
+        "TooFewSubmitted",
         "WrongPhase",
     }
 )
@@ -127,9 +127,9 @@ class Claiming:
         self, study: StudyHistory, entry: Enrolment, history: RoundHistory, book: ContestBook, now: int
     ) -> bool:
         """Whether it is this hospital's turn: the leader's from the middle of Aggregating on, everybody's a little later."""
-        barred = barred_seats(self._site.index, study) | bitmap(list(study.barred))
-        authors = history.submitted & ~(book.authors | barred)
-        if book.used >= study.terms.max_attempts or not authors >> entry.seat & 1:
+        authors = history.submitted & ~book.authors
+        able = study.may_submit(entry.seat) and authors >> entry.seat & 1
+        if book.used >= study.terms.max_attempts or not able:
             return False
         turns = seats_in(authors)
         leader = turns[(history.number + book.used) % len(turns)]

@@ -20,9 +20,10 @@ class Enrolling:
         self._site = site
 
     def consider(self, study: StudyHistory, head: BlockStamp) -> None:
-        """Take a seat, if the study is open, the policy allows it and enrols by itself."""
+        """Take a seat, if the study is open, the policy allows it and enrols by itself, and the vault is not paused."""
         config = self._site.config
-        if config.policy.enrol and config.dataset is not None and not self._closed(study, head):
+        wanted = config.policy.enrol and config.dataset is not None and not self._closed(study, head)
+        if wanted and not self._is_paused():
             self._enrol(study)
 
     def by_hand(self, study: StudyHistory, head: BlockStamp) -> None:
@@ -56,6 +57,15 @@ class Enrolling:
         if full or self._site.clock.estimate(head) >= study.terms.enrol_deadline:
             call = self._site.contracts.rounds.advance(study.study)
             self._site.send("advance", call, study=study.study)
+
+    def _is_paused(self) -> bool:
+        """Whether the vault takes nothing new; that is told once."""
+        if self._site.contracts.vault.is_paused():
+            what = "The vault is paused, so this hospital takes no seat in a study by itself."
+            self._site.notes.tell("paused", None, what)
+            return True
+        self._site.notes.clear("paused", None)
+        return False
 
     def _closed(self, study: StudyHistory, head: BlockStamp) -> str:
         """Why nobody can enrol any more; empty while one can."""

@@ -56,10 +56,10 @@ _OVERTAKEN = frozenset(
     {
         "AlreadyActed",
         "AlreadyAttested",
-        "AlreadyClaimed",
         "AlreadyEnrolled",
         "AlreadyReleased",
         "AlreadyLacking",
+        "AlreadyPaid",
         "AttestationClosed",
         "IncludedNotSubmitted",
         "LeftOutCount",
@@ -69,6 +69,7 @@ _OVERTAKEN = frozenset(
         "NotEnrolling",
         "NotSettled",
         "SeatBarred",
+        "TooFewSubmitted",
         "WrongPhase",
     }
 )

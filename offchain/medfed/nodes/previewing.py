@@ -91,5 +91,5 @@ def _opening(study: StudyHistory, at: int) -> RoundHistory:
         ended_at=0,
         answerable=0,
         compensation=0,
-        burnt=0,
+        kept_away={},
     )

@@ -17,7 +17,7 @@ __all__ = ["Settling"]
 
 # The chain's clock is a little behind the wall's, a tally is still to come, or a claim is mined and not final yet, or somebody
 # else's: the next cycle sees it.
-_OVERTAKEN = frozenset({"AlreadyClaimed", "ClaimLocked", "NotTallied"})
+_OVERTAKEN = frozenset({"AlreadyPaid", "ClaimLocked", "NotTallied"})
 
 
 class Settling:

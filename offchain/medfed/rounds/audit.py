@@ -27,7 +27,7 @@ from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.payouts import Scores
 from medfed.chain.deployment import compiler_version
-from medfed.chain.history import datasets
+from medfed.chain.history import datasets, is_active
 from medfed.data.quality import QualityReport
 from medfed.errors import (
     ContentMissing,
@@ -61,7 +61,7 @@ from medfed.rounds.recompute import RoundPlace, RoundSum, check_manifest, check_
 from medfed.rounds.scores import Tally
 from medfed.rounds.settle import pay_of
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of, model_limit
-from medfed.types import Address, BlockStamp, Cid, DatasetId, RoundNumber, Seat, StudyId
+from medfed.types import Address, BlockStamp, Cid, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
 __all__ = ["JudgedClaim", "Report", "Verdict", "audit_study"]
 
@@ -405,21 +405,38 @@ def _check_quorum(audit: _Audit, history: RoundHistory, result: Aggregate) -> No
         not result.included & ~history.submitted and not attesters & ~(history.submitted | removed),
         "somebody is in the sum or attested who had not submitted",
     )
+    submitters = len(history.updates)
     audit.expect(
-        result.included.bit_count() >= audit.study.terms.min_hospitals,
-        "the sum has fewer updates than the study asks for",
+        submitters >= audit.study.terms.min_hospitals,
+        "the round has a result, and fewer updates than the study asks for",
+    )
+    audit.expect(
+        result.included.bit_count() >= quorum_of(submitters),
+        "the sum has fewer than two thirds of the updates",
     )
     weight = sum(update.weight for seat, update in history.updates.items() if result.included >> seat & 1)
     audit.expect(result.weight == weight, f"the sum says weight {result.weight}, its updates have {weight}")
     by_time = audit.evidence.events("AttemptAccepted", round=history.number)
+    for event in by_time:
+        heard = sum(
+            is_active(audit.federation.index, each, place_of(event)) for each in _submitters(audit, history)
+        )
+        audit.expect(
+            heard >= quorum_of(submitters),
+            f"a claim became final by time while {heard} of {submitters} submitters could have objected",
+        )
     final = audit.evidence.events("RoundFinal", round=history.number)[0]
     decided = 0
     for event in audit.evidence.events("Attested", round=history.number):
         if event["aggregate_hash"] == history.final_hash and place_of(event) < place_of(final):
             decided |= event["seats"]
     # Who attested and was struck before the round was final counts no more.
-    enough = by_time or (decided & history.submitted).bit_count() >= quorum_of(len(history.updates))
+    enough = by_time or (decided & history.submitted).bit_count() >= quorum_of(submitters)
     audit.expect(bool(enough), "fewer than two thirds attested, and no claim became final by time")
+
+
+def _submitters(audit: _Audit, history: RoundHistory) -> list[HospitalId]:
+    return [audit.study.entry(seat).hospital for seat in history.updates]
 
 
 def _check_included(

@@ -13,17 +13,17 @@ from medfed.errors import ProtocolError
 from medfed.protocol.commitments import seats_in
 from medfed.rounds.disputes import NOBODY, Claim, expect, place_of, time_of
 from medfed.rounds.history import RoundHistory, StudyHistory
-from medfed.rounds.settle import BPS, left_out_burnt, refund_of
+from medfed.rounds.settle import BPS, refund_of
 from medfed.types import RoundNumber, Seat
 
 __all__ = ["MONEY", "MoneyBook", "Rates"]
 
 _CAUSES = (
     *("StudyCreated", "TrainingClosed", "RoundFinal", "AbsencesRecorded", "AttemptSettled"),
-    *("AggregateRefuted", "UpdateRefuted", "Claimed", "PatientPaid", "StakeReleased", "Refunded", "Swept"),
+    *("AggregateRefuted", "UpdateRefuted", "Claimed", "PatientPaid", "StakeReleased", "Refunded"),
 )
 _EFFECTS = (
-    *("UpdateStruck", "RoundTainted", "RoundRefuted", "LeftOutBurnt", "Compensated", "StakeLost"),
+    *("UpdateStruck", "RoundTainted", "RoundRefuted", "Compensated", "StakeLost"),
     *("CarelessSlashed", "Funded", "Slashed", "Kept", "ChallengerPaid", "Burnt", "Paid"),
 )
 MONEY = (*_CAUSES, *_EFFECTS)
@@ -32,11 +32,10 @@ _SLASHED_FROM_MISS, _COUNTER_LIMIT = 2, 255  # as in Studies.sol
 
 
 class Rates(NamedTuple):
-    """What the contracts were deployed with: shares in 1/10,000, seconds."""
+    """What the contracts were deployed with: shares in 1/10,000."""
 
     slash_bps: int
     challenger_bps: int
-    sweep_delay: int
 
 
 class _Due(NamedTuple):
@@ -61,9 +60,6 @@ class MoneyBook:
     """Bitmap of those who lost all that was left to a proof."""
     misses: Counter[Seat] = field(default_factory=Counter)
     pot: int = 0
-    compensated: int = 0
-    """What void rounds owe, or paid, to those that remained in their sets."""
-    compensations_paid: int = 0
     _due: deque[_Due] = field(default_factory=deque)
     _claiming: list[Event] = field(default_factory=list)
     """The rounds of one claim: they are paid at one go, at its end."""
@@ -83,7 +79,7 @@ class MoneyBook:
         causes: dict[str, Callable[[Event], None]] = {
             "StudyCreated": self._created,
             "TrainingClosed": lambda event: self._closed.add(event["round"]),
-            "RoundFinal": self._finalised,
+            "RoundFinal": lambda event: self._final.add(event["round"]),
             "AbsencesRecorded": self._absent,
             "AttemptSettled": self._settled,
             "AggregateRefuted": self._aggregate_refuted,
@@ -92,7 +88,6 @@ class MoneyBook:
             "PatientPaid": lambda event: self._pay(event, event["patient"], event["amount"]),
             "StakeReleased": self._released,
             "Refunded": self._refunded,
-            "Swept": self._swept,
         }
         for event in sorted(events, key=place_of):
             if event.name != "Claimed":
@@ -139,15 +134,15 @@ class MoneyBook:
     def _slash(
         self, cause: Event, moved: Sequence[tuple[str, int]], *, kept: int = 0, challenger: str = NOBODY
     ) -> None:
-        """What `StakeVault.slash` does: the challenger has its share of all, as far as that which is not kept goes; the
-        rest is burnt."""
+        """What `StakeVault.slash` does: the challenger has its share of all, as far as half of it goes that is not kept;
+        the rest is burnt."""
         token, study = self.study.terms.token, self.study.study
         for account, amount in moved:
             self._owe(cause, "Slashed", study=study, token=token, account=account, amount=amount)
         rest = sum(amount for _, amount in moved)
         share = 0 if challenger == NOBODY else rest * self.rates.challenger_bps // BPS
+        share = min(share, rest // 2 - kept)
         rest -= kept
-        share = min(share, rest)
         if kept:
             self.pot += kept
             self._owe(cause, "Kept", amount=kept)
@@ -160,10 +155,6 @@ class MoneyBook:
         self.pot -= amount
         self._owe(cause, "Paid", account=account, amount=amount)
 
-    def _burn(self, cause: Event, amount: int) -> None:
-        self.pot -= amount
-        self._owe(cause, "Burnt", token=self.study.terms.token, amount=amount)
-
     # -- a study's course ------------------------------------------------------------------------------------------
 
     def _created(self, event: Event) -> None:
@@ -171,14 +162,6 @@ class MoneyBook:
         self.pot = terms.reward_per_round * terms.rounds
         said = {"token": terms.token, "from": self.study.sponsor, "amount": self.pot}
         self._owe(event, "Funded", **said)
-
-    def _finalised(self, event: Event) -> None:
-        history = self.rounds[event["round"]]
-        self._final.add(history.number)
-        if history.left_out:
-            amount = left_out_burnt(self.study.terms, history)
-            self._owe(event, "LeftOutBurnt", round=history.number, amount=amount)
-            self._burn(event, amount)
 
     def _absent(self, event: Event) -> None:
         """A first absence warns, but in the first round; every other costs a part of the stake."""
@@ -246,17 +229,16 @@ class MoneyBook:
         return attesters
 
     def _leave(self, event: Event, history: RoundHistory, seat: Seat) -> int:
-        """An update leaves the set of an open round. Where too few remain after updates were due, what is left of its
-        stake is for these, up to the round's reward: returned."""
+        """An update leaves the set of an open round. Where too few remain after updates were due, half of what is left
+        of its stake is for these, up to the round's reward: returned."""
         number, terms = history.number, self.study.terms
         before = len(history.updates) + len(history.removed) - self._gone[number]
         self._gone[number] += 1
         due = number in self._closed or time_of(event) >= history.opened_at + terms.training_seconds
         if not due or before != terms.min_hospitals:
             return 0
-        amount = min(self.left[seat], terms.reward_per_round)
+        amount = min(self.left[seat] // 2, terms.reward_per_round)
         if amount:
-            self.compensated += amount
             self._owe(event, "Compensated", round=number, amount=amount)
         return amount
 
@@ -285,8 +267,6 @@ class MoneyBook:
     def _claimed(self, event: Event) -> None:
         seat, number = event["seat"], RoundNumber(event["round"])
         self._once(event, number, seat, what=f"seat {seat} was paid for round {number}")
-        if self.rounds[number].void:
-            self.compensations_paid += event["amount"]
         self._claiming.append(event)
 
     def _released(self, event: Event) -> None:
@@ -306,25 +286,9 @@ class MoneyBook:
         self._settled_by(event, "the sponsor was refunded")
         self._pay(event, self.study.sponsor, due)
 
-    def _swept(self, event: Event) -> None:
-        """Of the compensations nobody has what nobody claims; the sponsor has the rest of the pot."""
-        unclaimed = self.compensated - self.compensations_paid
-        due = (self.study.sponsor, self.pot - unclaimed, unclaimed)
-        expect(
-            (event["sponsor"], event["amount"], event["burnt"]) == due,
-            f"{event['amount']} of the pot were swept to {event['sponsor']} and {event['burnt']} burnt, "
-            f"it should be {due[1]} to {due[0]} and {due[2]}",
-        )
-        self._settled_by(event, "the pot was swept", self.rates.sweep_delay)
-        self.compensations_paid = self.compensated
-        if unclaimed:
-            self._burn(event, unclaimed)
-        if due[1]:
-            self._pay(event, self.study.sponsor, due[1])
-
-    def _settled_by(self, event: Event, what: str, later: int = 0) -> None:
+    def _settled_by(self, event: Event, what: str) -> None:
         settled = self.study.settled_at
-        expect(bool(settled) and time_of(event) >= settled + later, f"{what} before anybody may")
+        expect(bool(settled) and time_of(event) >= settled, f"{what} before anybody may")
 
     def _once(self, event: Event, *key: object, what: str) -> None:
         expect((event.name, *key) not in self._seen, f"{what} twice")

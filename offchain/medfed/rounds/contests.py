@@ -8,23 +8,22 @@ from typing import Any
 
 from medfed.chain.calls import Call, Event
 from medfed.chain.contracts.claims import AttemptState, Claims
+from medfed.chain.history import was_suspended
 from medfed.chain.index import EventIndex
 from medfed.protocol.commitments import NO_AGGREGATE, bitmap, seats_in
 from medfed.protocol.phase import training_ends
-from medfed.rounds.disputes import CONTESTED, Claim, ContestBook, Place, SeatOf, place_of, time_of
+from medfed.rounds.disputes import CONTESTED, Claim, ContestBook, Place, SeatOf, place_of
 from medfed.rounds.history import RoundHistory, StudyHistory
-from medfed.types import HospitalId, RoundNumber, Seat
+from medfed.types import RoundNumber, Seat
 
 __all__ = [
     "absent",
-    "barred_seats",
     "due_absences",
     "open_contest",
     "pending",
     "read_contest",
     "settle_call",
     "unsettled_rounds",
-    "was_suspended",
 ]
 
 
@@ -65,13 +64,6 @@ def unsettled_rounds(index: EventIndex, study: StudyHistory) -> list[RoundNumber
     return sorted({RoundNumber(e["round"]) for e in made if (e["round"], e["attempt"]) not in over})
 
 
-def barred_seats(index: EventIndex, study: StudyHistory) -> int:
-    """Bitmap of the seats that make no claim any more, since one of theirs was proved wrong."""
-    made = {(e["round"], e["attempt"]): e["seat"] for e in index.events("AttemptMade", study=study.study)}
-    refuted = index.events("AttemptRefuted", study=study.study)
-    return bitmap([Seat(made[event["round"], event["attempt"]]) for event in refuted])
-
-
 # -- absences ------------------------------------------------------------------------------------------------------
 
 
@@ -90,21 +82,6 @@ def absent(book: ContestBook, now: int, at: Place | None = None) -> int:
     """Bitmap of the seats that, at second `now`, were silent in a round whose Training was over, or did nothing for one
     that ended void although enough had submitted; by what came before place `at`. Suspensions are another matter."""
     return _silent(book, now) | _mute(book, at)
-
-
-def was_suspended(
-    index: EventIndex, hospital: HospitalId, first: int, last: int, before: Place | None = None
-) -> bool:
-    """Whether a hospital was suspended in any of the seconds `first` to `last`, by what came before a place; the twin
-    of `Consortium.wasSuspended`."""
-    changes = [
-        time_of(event)
-        for name in ("HospitalSuspended", "HospitalReinstated")
-        for event in index.events(name, hospital=hospital)
-        if before is None or place_of(event) < before
-    ]
-    # Who was active before the first second was suspended by the first change since.
-    return sum(at < first for at in changes) % 2 == 1 or any(first <= at <= last for at in changes)
 
 
 def _silent(book: ContestBook, now: int) -> int:

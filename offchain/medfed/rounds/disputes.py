@@ -73,7 +73,7 @@ class ContestBook:
     era: int = 0
     held_until: int = 0
     authors: int = 0
-    """Bitmap of those that made a claim since the set changed last."""
+    """Bitmap of those that made a claim since the set changed last, or one that was proved wrong: they lead no more."""
     objectors: int = 0
     """Bitmap of the submitters that objected since then."""
     lacking: int = 0
@@ -232,7 +232,8 @@ class ContestBook:
             return  # the round was over, its set stays
         self._set &= ~(1 << event["seat"])
         self.era += 1
-        self.used = self.authors = self.objectors = 0
+        self.used = self.objectors = 0
+        self.authors = bitmap([claim.seat for claim in self.claims if claim.refuted])
         self.held_until = max(self.held_until, time_of(event) + self.study.terms.claim_seconds)
 
     def _claim(self, event: Event, states: tuple[AttemptState, ...], *, lapsed: bool = False) -> Claim:

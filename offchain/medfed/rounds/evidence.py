@@ -2,8 +2,8 @@
 
 Events come through a node and a local file; either may leave some out or change them. So every fact that an audit
 takes from events is held against what the contracts keep, all at one block: a study's terms and seats, a round's
-course, its ballots, each commitment, who was absent, who is barred, what was taken from each stake, who was paid, each
-patient's chained consents, the pot.
+course, its ballots, each commitment, who was absent, suspended or barred, what was taken from each stake, who was paid,
+each patient's chained consents, the pot.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from medfed.chain.artifacts import artifact
 from medfed.chain.calls import Event
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.rounds import StudyState
+from medfed.chain.history import was_suspended
 from medfed.errors import ContractRevert, ProtocolError
 from medfed.protocol.commitments import bitmap, seats_in
 from medfed.rounds.books import MoneyBook
-from medfed.rounds.contests import absent, was_suspended
+from medfed.rounds.contests import absent
 from medfed.rounds.disputes import ContestBook, place_of, time_of
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, StudyHistory
@@ -72,7 +73,7 @@ _OF_ROUNDS = (
     *(*_ONCE_A_ROUND, "Attested", "Claimed", "PatientPaid", "Credited"),
     *("AttemptMade", "Objected", "BytesLacking", "AttemptAccepted", "AttemptRefuted", "AttemptSettled"),
     *("AggregateRefuted", "UpdateRefuted", "AbsencesRecorded", "CarelessSlashed", "StakeLost"),
-    *("Compensated", "LeftOutBurnt"),
+    "Compensated",
 )
 """What happens in a round that was opened."""
 _ENDS = {"completed": StudyState.COMPLETED, "aborted": StudyState.ABORTED}
@@ -125,6 +126,7 @@ class Evidence:
             }
         )
         terms = {name: getattr(self.study.terms, name) for name in self.study.terms.__slots__}
+        terms["statistics"] = self.study.terms.vectors(statistics=True)
         for name, value in {**terms, **self._course()}.items():
             self.expect(
                 _same(kept[name], value),
@@ -167,7 +169,7 @@ class Evidence:
             )
         self._check_ballots(history)
         self._check_absences(history)
-        self._check_payouts(history)
+        self._check_kept_away(history)
         self._check_once(_ONCE_A_ROUND, round=number)
 
     def check_consents(self, dataset: DatasetId) -> None:
@@ -203,7 +205,7 @@ class Evidence:
                 )
 
     def check_money(self, book: MoneyBook) -> None:
-        """What was taken from each stake, what is left in the pot, and what is nobody's."""
+        """What was taken from each stake, what is left in the pot, and what was burnt."""
         contracts, study = self.federation.contracts, self.study.study
         for entry in self.study.enrolments:
             kept = (
@@ -217,14 +219,6 @@ class Evidence:
                 f"it should be {told[0]} and {told[1]}",
             )
         sums = {
-            "the stakes that void rounds share out": (
-                contracts.studies.compensations(study, self.block),
-                book.compensated,
-            ),
-            "what of them was paid": (
-                contracts.payouts.compensations_paid(study, self.block),
-                book.compensations_paid,
-            ),
             "the pot": (contracts.vault.pot(study, self.block).amount, book.pot),
             "what was burnt of the token": (
                 contracts.vault.burnt(self.study.terms.token, self.block),
@@ -289,6 +283,7 @@ class Evidence:
                 "included": aggregate.included,
                 "final_at": history.final_at if digest == history.final_hash else 0,
                 "weight": aggregate.weight,
+                "paid": self._paid(history) if digest == history.final_hash else 0,
             }
             stored = asdict(rounds.ballot(history.study, history.number, digest, self.block))
             self.expect(
@@ -314,15 +309,30 @@ class Evidence:
             and stored.struck == bitmap(list(history.struck)),
             "who was absent, by the chain, is not what the events say",
         )
-
-    def _check_payouts(self, history: RoundHistory) -> None:
-        contracts, place = self.federation.contracts, (history.study, history.number)
-        paid = [Seat(event["seat"]) for event in self.events("Claimed", round=history.number)]
         self.expect(
-            contracts.payouts.claimed_by(*place, self.block) == bitmap(paid)
+            stored.paid == (self._paid(history) if history.void else 0)
             and contracts.studies.compensation(*place, self.block) == history.compensation,
-            "who was paid for the round, or what it pays those that remain, by the chain, is not what the events say",
+            "what the round pays those that remain, or whom it paid, by the chain, is not what the events say",
         )
+
+    def _check_kept_away(self, history: RoundHistory) -> None:
+        """Who could not submit, by the consortium's record: pay depends on it."""
+        if not history.ended_at:
+            return
+        consortium = self.federation.contracts.consortium
+        span = history.opened_at, history.trained_until(self.study.terms)
+        for entry in self.study.enrolments:
+            away = entry.seat not in history.updates and consortium.was_suspended(
+                entry.hospital, *span, self.block
+            )
+            self.expect(
+                away == (entry.seat in history.kept_away),
+                f"whether seat {entry.seat} was suspended while the round trained is not what the events say",
+            )
+
+    def _paid(self, history: RoundHistory) -> int:
+        """Bitmap of the seats that were paid for a round."""
+        return bitmap([Seat(event["seat"]) for event in self.events("Claimed", round=history.number)])
 
     def _check_once(self, kinds: Mapping[str, Sequence[str]], **where: Any) -> None:
         for name, keys in kinds.items():

@@ -6,19 +6,26 @@ import functools
 import operator
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from medfed.chain.calls import Event
 from medfed.chain.contracts.studies import StudyTerms
-from medfed.chain.history import consents
+from medfed.chain.history import consents, was_suspended
 from medfed.chain.index import EventIndex
-from medfed.errors import InputError
+from medfed.errors import InputError, ProtocolError
 from medfed.protocol import consent
 from medfed.protocol.commitments import Aggregate, Update, bitmap, seats_in
 from medfed.protocol.layout import Vector
-from medfed.protocol.phase import Outcome, RoundFacts, attestation_ends, settled_at, unlocked_at
+from medfed.protocol.phase import (
+    Outcome,
+    RoundFacts,
+    attestation_ends,
+    settled_at,
+    training_ends,
+    unlocked_at,
+)
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
 __all__ = [
@@ -29,6 +36,7 @@ __all__ = [
     "consented",
     "read_round",
     "read_study",
+    "refuted_claims",
     "study_ids",
 ]
 
@@ -61,8 +69,8 @@ class StudyHistory:
     undone_from: int
     """The first round whose result a proof undid; 0 when there is none."""
     barred: Mapping[Seat, RoundNumber]
-    """Seats of which an update, or an attestation, was proved wrong: this round and later ones pay them nothing, and
-    they submit no more."""
+    """Seats of which an update, a claim, or an attestation was proved wrong: this round and later ones pay them nothing,
+    and they submit no more."""
     stakes_lost: int
     """Those that have nothing left of their stake because of a proof."""
     released: int
@@ -123,8 +131,9 @@ class RoundHistory:
     """Who had attested to a result that a proof undid."""
     compensation: int
     """What a void round pays to those in its set that are not struck, in smallest units."""
-    burnt: int
-    """What the updates that the result leaves out would have had, in smallest units."""
+    kept_away: Mapping[Seat, int]
+    """Of a round that has ended: the seats without an update whose hospitals were suspended while it trained, and the
+    weight that each could have submitted. Pay is shared out as if they had."""
 
     @property
     def submitted(self) -> int:
@@ -135,6 +144,16 @@ class RoundHistory:
     def weight(self) -> int:
         """Of the whole set."""
         return sum(update.weight for update in self.updates.values())
+
+    @property
+    def due(self) -> int:
+        """Among how many seats pay is shared out: those that submitted, and those that were kept from it."""
+        return len(self.updates) + len(self.kept_away)
+
+    @property
+    def due_weight(self) -> int:
+        """Of all these."""
+        return self.weight + sum(self.kept_away.values())
 
     @property
     def result(self) -> Aggregate | None:
@@ -163,20 +182,20 @@ class RoundHistory:
 
     @property
     def result_attesters(self) -> int:
-        """Who attested to the result, of those that are in the set: they share the attesters' part of the reward."""
+        """Who attested to the result, of those that are in the set: each has its part of what is for attesters."""
         return self.attesters.get(self.final_hash, 0) & self.submitted
 
     def left_out_updates(self, included: int) -> list[Update]:
         """What `attest` is shown of the set beside the seats `included`, by ascending seat."""
         return [update for seat, update in sorted(self.updates.items()) if not included >> seat & 1]
 
-    def is_statistics(self, terms: StudyTerms) -> bool:
-        """Whether the round's updates are statistics: no round was final before it, and the study begins with them."""
-        return bool(terms.statistics) and not self.finals_before
-
     def vectors(self, terms: StudyTerms) -> tuple[Vector, ...]:
         """What an update of the round consists of."""
-        return terms.vectors(statistics=self.is_statistics(terms))
+        return terms.vectors(statistics=not self.finals_before)
+
+    def trained_until(self, terms: StudyTerms) -> int:
+        """When Training of a round that has ended was over; a proof may have ended the study before."""
+        return min(training_ends(self.facts(terms)), self.ended_at)
 
     def unlocked_at(self, terms: StudyTerms) -> int:
         """When its disputes are over and its claims unlock; 0 while it is open."""
@@ -213,7 +232,6 @@ def read_study(index: EventIndex, study: StudyId) -> StudyHistory:
         )
     ends = [("completed", event) for event in index.events("StudyCompleted", study=study)]
     ends += [("aborted", event) for event in index.events("StudyAborted", study=study)]
-    undoings = _undoings(index, study=study)
     return StudyHistory(
         study=study,
         sponsor=Address(created[0]["sponsor"]),
@@ -224,8 +242,8 @@ def read_study(index: EventIndex, study: StudyId) -> StudyHistory:
         # A completed study may still be aborted by a proof; its time stays that of its completion.
         ended=ends[-1][0] if ends else "",
         ended_at=_time(ends[0][1]) if ends else 0,
-        undone_from=min((event["round"] for event in undoings), default=0),
-        barred=_barred([*index.events("UpdateStruck", study=study), *undoings]),
+        undone_from=min((event["round"] for event in _undoings(index, study=study)), default=0),
+        barred=_barred(index, study),
         stakes_lost=_all_seats(index.events("StakeLost", study=study), "seats"),
         released=bitmap([Seat(event["seat"]) for event in index.events("StakeReleased", study=study)]),
         refunded=bool(index.events("Refunded", study=study)),
@@ -242,7 +260,7 @@ def read_round(index: EventIndex, study: StudyId, number: RoundNumber) -> RoundH
     gone = {event["seat"] for event in left}
     submitted = {Seat(e["seat"]): Update(**e["update"]) for e in index.events("UpdateSubmitted", **where)}
     attestations, undoings = index.events("Attested", **where), _undoings(index, **where)
-    return RoundHistory(
+    history = RoundHistory(
         study=study,
         number=number,
         opened_at=_first_time(index.events("RoundOpened", **where)),
@@ -264,8 +282,18 @@ def read_round(index: EventIndex, study: StudyId, number: RoundNumber) -> RoundH
         ended_at=_first_time([*final, *void]),
         answerable=_all_seats(undoings, "attesters"),
         compensation=_amount(index.events("Compensated", **where)),
-        burnt=_amount(index.events("LeftOutBurnt", **where)),
+        kept_away={},
     )
+    return replace(history, kept_away=_kept_away(index, history))
+
+
+def refuted_claims(index: EventIndex, **where: Any) -> list[tuple[RoundNumber, Seat]]:
+    """Round and author of each claim that was proved wrong. Raises `ProtocolError` for one that nobody made."""
+    made = {(e["round"], e["attempt"]): Seat(e["seat"]) for e in index.events("AttemptMade", **where)}
+    refuted = [(e["round"], e["attempt"]) for e in index.events("AttemptRefuted", **where)]
+    if not made.keys() >= set(refuted):
+        raise ProtocolError("a claim was proved wrong that nobody made")
+    return [(RoundNumber(key[0]), made[key]) for key in refuted]
 
 
 def consented(index: EventIndex, dataset: DatasetId, purposes: int, at: int) -> frozenset[Address]:
@@ -314,13 +342,32 @@ def _outcome(final: list[Event], void: list[Event], undoings: list[Event]) -> Ou
     return Outcome.FINAL if final else Outcome.VOID if void else Outcome.OPEN
 
 
-def _barred(proofs: list[Event]) -> dict[Seat, RoundNumber]:
-    """From which round on each seat is barred that a proof was against."""
+def _barred(index: EventIndex, study: StudyId) -> dict[Seat, RoundNumber]:
+    """From which round on each seat is barred that a proof was against: its update, its claim, or a result it attested to."""
+    proofs = [
+        *refuted_claims(index, study=study),
+        *((e["round"], Seat(e["seat"])) for e in index.events("UpdateStruck", study=study)),
+        *((e["round"], seat) for e in _undoings(index, study=study) for seat in seats_in(e["attesters"])),
+    ]
     found: dict[Seat, RoundNumber] = {}
-    for event in proofs:
-        struck = event.name == "UpdateStruck"
-        for seat in [Seat(event["seat"])] if struck else seats_in(event["attesters"]):
-            found[seat] = min(found.get(seat, event["round"]), event["round"])
+    for number, seat in proofs:
+        found[seat] = min(found.get(seat, number), number)
+    return found
+
+
+def _kept_away(index: EventIndex, history: RoundHistory) -> dict[Seat, int]:
+    """Who could not submit to a round that has ended, and the most that each could have; the twin of
+    `Payouts._addKeptAway`."""
+    if not history.ended_at or not index.events("HospitalSuspended"):
+        return {}
+    study = read_study(index, history.study)
+    terms = study.terms
+    span = history.opened_at, history.trained_until(terms)
+    found = {}
+    for entry in study.enrolments:
+        if entry.seat not in history.updates and was_suspended(index, entry.hospital, *span):
+            most = min(entry.records, terms.max_weight)
+            found[entry.seat] = most - most % terms.cohort_step
     return found
 
 

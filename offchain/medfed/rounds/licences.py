@@ -20,7 +20,7 @@ ROUND_SHARE = 10**18
 
 def round_shares(terms: StudyTerms, history: RoundHistory, reviews: Tally | None) -> dict[Seat, int]:
     """What a final round adds to the book of each seat whose update is in the result and was not proved wrong;
-    `reviews` in a reviewed study. What left-out updates would have had is nobody's.
+    `reviews` in a reviewed study. What updates left out, or hospitals kept away, would have had is nobody's.
 
     A seat that is barred (`StudyHistory.pays`) is not credited.
     """
@@ -29,11 +29,11 @@ def round_shares(terms: StudyTerms, history: RoundHistory, reviews: Tally | None
         return {}
     earning = [seat for seat in seats_in(result.included) if seat not in history.struck]
     if terms.score_mode is ScoreMode.EQUAL:
-        return dict.fromkeys(earning, ROUND_SHARE // len(history.updates))
+        return dict.fromkeys(earning, ROUND_SHARE // history.due)
     if reviews is not None and reviews.total:
-        whole = reviews.total * history.weight
+        whole = reviews.total * history.due_weight
         return {seat: ROUND_SHARE * reviews.scores[seat] * result.weight // whole for seat in earning}
-    return {seat: ROUND_SHARE * history.updates[seat].weight // history.weight for seat in earning}
+    return {seat: ROUND_SHARE * history.updates[seat].weight // history.due_weight for seat in earning}
 
 
 @dataclass
@@ -68,9 +68,9 @@ class FeeBook:
         """The largest part of the fees that `claimPatientFees` has paid a patient of a round by now."""
         if history.result is None:
             return 0
-        pool = self.fees * self.terms.patient_bps // BPS
+        pool, step = self.fees * self.terms.patient_bps // BPS, self.terms.cohort_step
         return max(
-            pool * update.weight // ((update.weight + self.terms.cohort_step) * history.weight * self.finals)
+            pool * update.weight // ((update.weight + step) * history.due_weight * self.finals)
             for update in history.updates.values()
         )
 

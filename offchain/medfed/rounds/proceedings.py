@@ -14,7 +14,7 @@ from medfed.chain.contracts.studies import ScoreMode
 from medfed.errors import ProtocolError
 from medfed.protocol.commitments import bitmap
 from medfed.rounds.books import MONEY, MoneyBook, Rates
-from medfed.rounds.contests import barred_seats, read_contest
+from medfed.rounds.contests import read_contest
 from medfed.rounds.disputes import NOBODY, ContestBook, place_of
 from medfed.rounds.evidence import Evidence
 from medfed.rounds.history import RoundHistory
@@ -49,7 +49,8 @@ class Proceedings:
             kept = contract.attempt(*place, attempt, evidence.block)
             same = ("aggregate_hash", "state", "seat", "era", "made_at", "challenger", "objector")
             evidence.expect(
-                all(getattr(kept, name) == getattr(claim, name) for name in same),
+                all(getattr(kept, name) == getattr(claim, name) for name in same)
+                and kept.claim_seconds == evidence.study.terms.claim_seconds,
                 f"claim {attempt} on chain is not what the events say",
             )
         return book
@@ -57,22 +58,14 @@ class Proceedings:
     def check_money(
         self, histories: Mapping[int, RoundHistory], contests: Mapping[int, ContestBook]
     ) -> MoneyBook:
-        """Everything that moved: its cause, its amount, whose it was and whose it became; and who makes no claims since."""
+        """Everything that moved: its cause, its amount, whose it was and whose it became."""
         evidence, study = self.evidence, self.evidence.study
         contracts, block = evidence.federation.contracts, evidence.block
-        rates = Rates(
-            contracts.studies.slash_bps(block),
-            contracts.vault.challenger_bps(block),
-            contracts.payouts.sweep_delay(block),
-        )
+        rates = Rates(contracts.studies.slash_bps(block), contracts.vault.challenger_bps(block))
         claims = {number: book.claims for number, book in contests.items()}
         events = [event for name in MONEY for event in evidence.events(name)]
         book = MoneyBook(study, histories, claims, rates).replay(events)
         evidence.check_money(book)
-        evidence.expect(
-            contracts.claims.barred(study.study, block) == barred_seats(evidence.federation.index, study),
-            "other seats are barred from claims than those that were proved wrong",
-        )
         return book
 
     # -- payouts -------------------------------------------------------------------------------------------------
@@ -121,7 +114,7 @@ class Proceedings:
                 f"patients of seat {seat} were paid, whose update earned nothing",
             )
             weight = history.updates[seat].weight
-            due = terms.pools().patients * weight // ((weight + terms.cohort_step) * history.weight)
+            due = terms.pools().patients * weight // ((weight + terms.cohort_step) * history.due_weight)
             self.evidence.expect(
                 event["amount"] == due,
                 f"a patient of seat {seat} was paid {event['amount']}, its due is {due}",

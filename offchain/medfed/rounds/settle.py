@@ -1,4 +1,4 @@
-"""Money after the work: what a round pays and burns, what is due, and the calls that settle it."""
+"""Money after the work: what a round pays, what is due, and the calls that settle it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ __all__ = [
     "MOST_ROUNDS",
     "due_claims",
     "due_release",
-    "left_out_burnt",
     "pay_of",
     "refund_of",
     "unpaid_rounds",
@@ -36,7 +35,7 @@ def pay_of(terms: StudyTerms, history: RoundHistory, seat: Seat, scores: Scores 
     Rounded down once.
 
     Of a result whose weight is that of the updates it includes. `scores` is what `Payouts.scoresOf` says of the seat in
-    a reviewed study.
+    a reviewed study. Parts that nobody earns, as of updates left out or of hospitals kept away, are nobody's.
     """
     if seat not in history.updates:
         return 0
@@ -48,22 +47,11 @@ def pay_of(terms: StudyTerms, history: RoundHistory, seat: Seat, scores: Scores 
     if terms.score_mode is ScoreMode.REVIEWED:
         sharers = scores.revealers or sharers
         if scores.total:
-            score, total = scores.score * result.weight, scores.total * history.weight
+            score, total = scores.score * result.weight, scores.total * history.due_weight
     score = score if result.included >> seat & 1 else 0
-    pools, among = terms.pools(), sharers.bit_count()
+    pools, due = terms.pools(), history.due
     share = pools.attesters * total if sharers >> seat & 1 else 0
-    return (pools.updates * score * among + share) // (total * among)
-
-
-def left_out_burnt(terms: StudyTerms, history: RoundHistory) -> int:
-    """What the submitters that a result leaves out would have had: nobody's."""
-    result = history.result
-    if result is None or result.included == history.submitted:
-        return 0
-    kept, total = result.weight, history.weight
-    if terms.score_mode is ScoreMode.EQUAL:
-        kept, total = result.included.bit_count(), len(history.updates)
-    return terms.pools().updates * (total - kept) // total
+    return (pools.updates * score * due + share) // (total * due)
 
 
 def refund_of(study: StudyHistory, finals: int) -> int:
@@ -80,10 +68,10 @@ def _compensation_of(terms: StudyTerms, history: RoundHistory, seat: Seat) -> in
 
 
 def _part_of(terms: StudyTerms, history: RoundHistory, seat: Seat) -> tuple[int, int]:
-    """A submitter's part of the set: by weight, or equally."""
+    """A submitter's part of what is due to all: by weight, or equally."""
     if terms.score_mode is ScoreMode.EQUAL:
-        return 1, len(history.updates)
-    return history.updates[seat].weight, history.weight
+        return 1, history.due
+    return history.updates[seat].weight, history.due_weight
 
 
 # -- what is due -----------------------------------------------------------------------------------------------------

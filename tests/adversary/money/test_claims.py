@@ -61,7 +61,7 @@ def test_a_league_that_convicts_itself_has_at_most_half_back(world, evm):
     for attempt in (0, 1):
         work.settle(attempt=attempt)
     assert loss(world, before, *league) == 2 * (BOND - share(BOND)) >= BOND
-    assert world.claims.barred(work.study) == 1 << first | 1 << second
+    assert [world.rounds.getSeat(work.study, seat).barredFrom for seat in (first, second)] == [1, 1]
 
 
 def test_an_objection_is_not_turned_against_the_truth(world, evm):

@@ -116,7 +116,8 @@ def test_a_seats_words_are_its_own_operators(world, evm):
         ):
             assert stopped(attempt) == "NotTheSeatsOperator"
     result = digest(work.study, 1, asdict(truth))
-    assert stopped(partial(world.rounds.attestHash, work.study, 1, seat, result)) == "AggregateUnknown"
+    for who, refusal in ((world.stranger, "NotTheSeatsOperator"), (work.operators[seat], "AggregateUnknown")):
+        assert stopped(partial(world.rounds.attestHash, work.study, 1, seat, result, sender=who)) == refusal
 
 
 def test_a_late_attester_answers_for_what_it_says(world, evm):

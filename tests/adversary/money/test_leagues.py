@@ -13,7 +13,7 @@ import pytest
 
 from tests.adversary.money.purse import stopped, wealth
 from tests.contracts.work import Work, filled, made, rich, too_large
-from tests.rig.world import CLAIM, DISPUTE, PHASE, REWARD, SWEEP, vector
+from tests.rig.world import CLAIM, DISPUTE, PHASE, REWARD, vector
 
 ROLES = ("sponsor", "quorum", "aggregator", "challenger", "consortium", "stranger")
 ONE = {"size": 130, "rounds": 1, "maxVoids": 0}
@@ -225,8 +225,6 @@ def _played(world, play):
         truth = work.aggregate(seats=sorted(work.vectors))
         stopped(partial(work.settle, truth, result or truth, attempt))
     world.studies.refund(study)
-    world.evm.travel(SWEEP)
-    stopped(partial(world.payouts.sweep, study))
     after = {role: wealth(world, *accounts(world, role)) for role in ROLES}
     after["sponsor"] += REWARD * right
     return {role: after[role] - before[role] for role in ROLES}

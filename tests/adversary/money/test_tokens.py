@@ -131,8 +131,9 @@ def test_burnt_tokens_pay_for_nothing_again(world, evm, hooked):
     """What was burnt lies in the vault. A sponsor's token claims to have transferred what did not arrive: its hook moves nothing,
     its sponsor has nothing; a token that takes a fee brings less than the study needs."""
     token, vault = hooked, world.vault
-    vault.fund(900, token, 300, world.sponsor, sender=world.studies)
-    vault.burn(900, 300, sender=world.studies)
+    vault.deposit(token, 300, world.stranger, sender=world.sponsor)
+    vault.lock(world.stranger, token, 300, False, sender=world.claims)
+    vault.slash(900, token, [world.stranger], [300], 0, "0x" + "00" * 20, sender=world.claims)
     assert (vault.burntOf(token), token.balanceOf(vault)) == (300, 300)
     poor = evm.actors[77]
     token.approve(vault, TOP, sender=poor)

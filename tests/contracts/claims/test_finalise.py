@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.facts import change, told
-from tests.contracts.work import WEIGHT, made
+from tests.contracts.work import WEIGHT, Work, filled, made
 from tests.rig.world import BOND, CLAIM, DISPUTE, PHASE, REWARD, STAKE
 
 FINAL = 5
@@ -72,7 +72,7 @@ def test_it_ends_the_round_with_its_author_as_the_attester(evm, work):
     assert told(receipt)[0][1] == {"study": work.study, "round": 1, "attempt": 0}
     assert told(receipt)[2:4] == [("Attested", at | {"seats": 0b010}), ("RoundFinal", at)]
     ballot = work.world.rounds.getBallot(work.study, 1, work.digest(aggregate))
-    assert tuple(ballot) == (0b010, 0b111, evm.now, 3 * WEIGHT)
+    assert tuple(ballot) == (0b010, 0b111, evm.now, 3 * WEIGHT, 0)
 
 
 def test_those_who_attested_before_are_attesters_too(evm, world):
@@ -97,7 +97,7 @@ def test_a_claim_holds_the_round_until_it_can_be_final(evm, work):
     with evm.reverts("NothingToAdvance", work.study, held):
         work.world.rounds.advance(work.study)
     work.finalise(aggregate)
-    assert work.world.rounds.phase(work.study, 1) == FINAL
+    assert work.world.rounds.standingOf(work.study, 1)[0] == FINAL
 
 
 def test_its_author_is_paid_as_an_attester_and_has_its_bond_back(evm, work):
@@ -108,10 +108,44 @@ def test_its_author_is_paid_as_an_attester_and_has_its_bond_back(evm, work):
     work.attest(0, aggregate)
     evm.travel(DISPUTE)
     assert [work.paid(seat, aggregate) for seat in range(3)] == [
-        (REWARD - 90) // 3 + 45,
-        (REWARD - 90) // 3 + 45,
+        (REWARD - 90) // 3 + 30,
+        (REWARD - 90) // 3 + 30,
         (REWARD - 90) // 3,
     ]
     work.settle(aggregate, aggregate)
-    assert work.balance(work.hospitals[1]) == (9 * STAKE + (REWARD - 90) // 3 + 45, STAKE)
+    assert work.balance(work.hospitals[1]) == (9 * STAKE + (REWARD - 90) // 3 + 30, STAKE)
     assert BOND > 0
+
+
+@pytest.mark.parametrize("silenced", [1, 2])
+def test_the_silence_of_those_that_cannot_speak_ends_no_round(evm, world, silenced):
+    """With more than a third of the submitters suspended, it waits until they are back, or is void."""
+    work = made(world, maxVoids=0)
+    aggregate = work.aggregate()
+    work.claim(1, aggregate)
+    for seat in (0, 2)[:silenced]:
+        world.consortium.suspend(world.hospitals[seat])
+    evm.travel(CLAIM)
+    if silenced == 2:
+        with evm.reverts("TooFewHeard", work.study, 1, 1, 3):
+            work.finalise(aggregate)
+        world.consortium.reinstate(world.hospitals[0])
+    work.finalise(aggregate)
+    assert world.rounds.standingOf(work.study, 1)[0] == FINAL
+
+
+def test_who_was_suspended_before_the_round_opened_is_not_asked(evm, world):
+    """It is no submitter; and one that is back is."""
+    study = world.running(4, maxVoids=1)
+    world.consortium.suspend(world.hospitals[3])
+    evm.travel(PHASE)
+    world.rounds.advance(study)
+    work = Work(world, study, 300, number=2)
+    evm.travel(1)
+    filled(work, range(3))
+    world.rounds.abstain(study, 2, 3, sender=world.stranger)
+    aggregate = work.aggregate()
+    work.claim(work.leader(), aggregate)
+    evm.travel(CLAIM)
+    work.finalise(aggregate)
+    assert world.rounds.standingOf(study, 2)[0] == FINAL

@@ -140,4 +140,4 @@ def test_it_leaves_time_to_attest(evm, work):
     with evm.reverts("NoAttemptPending", work.study, 1):
         work.finalise(aggregate)
     work.final(aggregate, (0, 2))
-    assert work.world.rounds.phase(work.study, 1) == FINAL
+    assert work.world.rounds.standingOf(work.study, 1)[0] == FINAL

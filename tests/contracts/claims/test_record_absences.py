@@ -172,6 +172,19 @@ def test_not_who_lost_its_stake_to_a_proof(evm, world):
 # -- void rounds ------------------------------------------------------------------------------------------------------
 
 
+def test_not_who_was_barred_before_the_round(evm, world):
+    """It may not submit, and has a stake still: its claim was proved wrong. In the round before it was absent like anybody else."""
+    work = made(world, members=4, rounds=3)
+    vector, lie, author = work.lie()
+    work.challenge(vector, lie, 1)
+    work.final(work.aggregate(), [seat for seat in range(4) if seat != author])
+    for seat in range(4):
+        if seat not in (author, 3):
+            world.submit(work.study, seat, 2)
+    evm.travel(PHASE)
+    assert recorded(record(world, work.study, 2)) == (0b1000, 0)
+
+
 def test_a_submitter_that_did_nothing_for_a_round_that_ended_void_is_absent(evm, world):
     """Who attested, claimed, objected or said whose bytes it lacks was there."""
     work = made(world, members=4, maxAttempts=2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from medfed.protocol.commitments import Aggregate
 from tests.contracts.facts import change, told
-from tests.contracts.work import WEIGHT, made, tainted
+from tests.contracts.work import WEIGHT, Work, made, tainted
 from tests.rig.evm import NO_ONE
-from tests.rig.world import ATTEMPTS, BOND, CLAIM, PHASE, STAKE
+from tests.rig.world import ATTEMPTS, BOND, CLAIM, DISPUTE, PHASE, REWARD, STAKE
 
 TRAINING, AGGREGATING, FINAL, VOID = 1, 4, 5, 6
 PENDING = 1
@@ -86,16 +86,34 @@ def test_once_for_each_hospital(evm, work):
     work.claim(0, work.aggregate())
 
 
-def test_a_liar_makes_no_further_claim_in_the_study(evm, work):
+def test_a_liar_has_no_part_in_what_follows(evm, world):
+    """Its pay for the round is void too, and nobody has it."""
+    work = made(world, members=4)
     vector, lie, author = work.lie()
     work.challenge(vector, lie, 1)
     truth = work.aggregate()
-    work.final(truth, [seat for seat in range(3) if seat != author])
-    later = work.next()
+    honest = [seat for seat in range(4) if seat != author]
+    work.final(truth, honest)
+    later = Work(world, work.study, work.size, number=2)
+    with evm.reverts("SeatBarred", work.study, author):
+        later.submit(author)
+    evm.travel(DISPUTE)
+    with evm.reverts("PayVoid", work.study, 1, author):
+        work.paid(author, truth)
+    assert [work.paid(seat, truth) for seat in honest] == [REWARD // 4] * 3
+
+
+def test_a_liar_does_not_lead_when_the_set_has_changed(evm, world):
+    """It claims no more, so that its turn would only cost time."""
+    work = tainted(world, members=4)
+    vector, lie, author = work.lie()
+    work.challenge(vector, lie, 1)
+    work.strike(3, 2)
+    assert work.contest().authors == 1 << author
+    assert work.leader() not in (author, 3)
     evm.travel(PHASE // 2)
-    with evm.reverts("AuthorBarred", work.study, author):
-        later.claim(author, later.aggregate())
-    assert later.leader() != author
+    with evm.reverts("AlreadyAttempted", work.study, 1, author):
+        work.claim(author, work.aggregate(seats=(0, 1, 2)))
 
 
 def test_nor_one_whose_update_was_proved_wrong(evm, world):
@@ -137,7 +155,7 @@ def test_of_enough_hospitals(evm, world):
     work = tainted(world, minHospitals=3)
     work.strike(2, 2)
     author = work.leader()
-    with evm.reverts("TooFewIncluded", 2, 3):
+    with evm.reverts("TooFewSubmitted", 0b011, 3):
         work.claim(author, work.aggregate(seats=(0, 1)))
 
 
@@ -169,6 +187,7 @@ def test_a_claim_locks_the_bond_and_is_told_in_full(evm, work):
         "attempt1.0.state": PENDING,
         "attempt1.0.seat": 1,
         "attempt1.0.madeAt": evm.now,
+        "attempt1.0.claimSeconds": CLAIM,
         "hospital1.free": 9 * STAKE - BOND,
         "hospital1.locked": STAKE + BOND,
         "hospital1.used": STAKE + BOND,
@@ -269,3 +288,18 @@ def test_garbage_whenever_possible_ends_in_a_bounded_time_and_costs_its_author(e
         (event,) = work.settle(claimed, truth, attempt=number).named("AttemptSettled")
         taken.append(event["fromAuthor"])
     assert taken == [BOND, 0, 0]
+
+
+def test_nobody_waits_for_a_leader_that_is_barred(evm, world):
+    """It had submitted to this round before it was proved wrong in an earlier one; others claim at once."""
+    work = tainted(world, members=4, rounds=4)
+    result = work.aggregate(seats=(0, 1, 2))
+    work.final(result, (0, 1, 2))
+    second = work.next()
+    second.final(second.aggregate(), (0, 1, 2))
+    third = second.next()
+    assert third.leader() == 3
+    with evm.reverts("NotTheLeader", work.study, 3, 3, evm.now + PHASE // 2):
+        third.claim(0, third.aggregate())
+    work.strike(3, 2, work.digest(result))
+    third.claim(0, third.aggregate())

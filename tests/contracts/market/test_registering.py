@@ -95,7 +95,7 @@ class TestCredit:
 
     def test_a_round_without_any_score_is_complete_by_an_empty_call(self, evm, world):
         """All whose updates are in round 2 were left out of round 1, and proved wrong there."""
-        weights = [(40, 40, 80, 80), (40, 40, None, None)]
+        weights = [(40, 40, 80, 80, 80, 80), (40, 40, *[None] * 4)]
         made = play(world, weights, left_out={(1, 0), (1, 1)})
         for seat in (0, 1):
             self.strike(made, seat, 40)
@@ -107,7 +107,7 @@ class TestCredit:
             made.market.credit(made.study, 2, made.results[1], [], [])
         made.market.register(made.study, made.results[1])
         made.offer()
-        assert made.shares() == [0, 0, SHARE // 3, SHARE // 3]
+        assert made.shares() == [0, 0, *[SHARE * 80 // 400] * 4]
 
     def strike(self, made, seat, weight):
         """As the proofs contract does for an update of round 1."""

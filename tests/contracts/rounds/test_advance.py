@@ -78,8 +78,8 @@ def test_too_few_submissions_void_a_round_when_training_ends(evm, world):
         ("RoundVoid", {"study": study, "round": 1}),
         ("RoundOpened", {"study": study, "round": 2}),
     ]
-    assert (world.rounds.phase(study, 1), world.rounds.phase(study, 2)) == (VOID, TRAINING)
-    assert (world.rounds.endOf(study, 1), world.rounds.endOf(study, 2)) == (evm.now, 0)
+    assert (world.rounds.standingOf(study, 1)[0], world.rounds.standingOf(study, 2)[0]) == (VOID, TRAINING)
+    assert (world.rounds.standingOf(study, 1)[3], world.rounds.standingOf(study, 2)[3]) == (evm.now, 0)
 
 
 def test_with_enough_submissions_a_round_has_its_aggregating_phase(evm, world):
@@ -120,7 +120,7 @@ def test_one_void_round_too_many_aborts_the_study(evm, world):
         "round1.outcome": VOID_OUTCOME,
     }
     assert [event.name for event in receipt.events] == ["RoundVoid", "StudyAborted"]
-    assert world.rounds.endOf(study, 1) == evm.now
+    assert world.rounds.standingOf(study, 1)[3] == evm.now
 
 
 @pytest.mark.slow

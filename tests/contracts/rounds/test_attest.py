@@ -23,14 +23,14 @@ def by_hash(world, study, seat, result, number=1):
 
 def test_all_that_is_left_out_is_shown(evm, world):
     """By its number, and in the order of the seats; neither more nor less."""
-    study = world.submitted(4)
-    result = aggregate((1, 3), 160)
+    study = world.submitted(6, maxHospitals=6)
+    result = aggregate((1, 3, 4, 5), 320)
     shown = [update(0), update(2)]
     for wrong in ([], shown[:1], [*shown, update(1)]):
         with evm.reverts("LeftOutCount", len(wrong), 2):
             world.attest(study, 1, result, left_out=wrong)
     with evm.reverts("LeftOutCount", 1, 0):
-        world.attest(study, 1, aggregate(range(4), 320), left_out=[update(0)])
+        world.attest(study, 1, aggregate(range(6), 480), left_out=[update(0)])
     with evm.reverts("UpdateMismatch", study, 1, 0):
         world.attest(study, 1, result, left_out=shown[::-1])
     with evm.reverts("UpdateMismatch", study, 1, 2):
@@ -42,8 +42,8 @@ def test_all_that_is_left_out_is_shown(evm, world):
     ("result", "left_out", "error", "values"),
     [
         (aggregate((0, 1, 2, 3), 240), (), "IncludedNotSubmitted", (0b1111, 0b0111)),
-        (aggregate((), 0), (0, 1, 2), "TooFewIncluded", (0, 2)),
-        (aggregate((0,), 80), (1, 2), "TooFewIncluded", (1, 2)),
+        (aggregate((), 0), (0, 1, 2), "TooFewIncluded", (0, 3)),
+        (aggregate((0,), 80), (1, 2), "TooFewIncluded", (1, 3)),
         (aggregate((0, 1, 2), 239), (), "WrongTotalWeight", (239, 240)),
         *(
             (aggregate((0, 1), weight), (2,), "WrongTotalWeight", (weight, 160))
@@ -182,7 +182,7 @@ def test_the_first_proposes_the_aggregate(world):
         ("AggregateProposed", at | {"aggregate": tuple(result.values())}),
         ("Attested", at | {"seats": 0b0100}),
     ]
-    assert tuple(world.rounds.getBallot(study, 1, name)) == (0b0100, 0b1111, 0, 320)
+    assert tuple(world.rounds.getBallot(study, 1, name)) == (0b0100, 0b1111, 0, 320, 0)
 
 
 def test_the_next_adds_to_it(world):
@@ -195,7 +195,7 @@ def test_the_next_adds_to_it(world):
     assert told(receipt) == [
         ("Attested", {"study": study, "round": 1, "aggregateHash": name, "seats": 0b0001})
     ]
-    assert tuple(world.rounds.getBallot(study, 1, name)) == (0b0101, 0b1111, 0, 320)
+    assert tuple(world.rounds.getBallot(study, 1, name)) == (0b0101, 0b1111, 0, 320, 0)
 
 
 def test_two_thirds_end_the_round_and_open_the_next(evm, world):
@@ -218,9 +218,9 @@ def test_two_thirds_end_the_round_and_open_the_next(evm, world):
         "round2.openedAt": evm.now,
         "round2.finalsBefore": 1,
     }
-    assert tuple(world.rounds.getBallot(study, 1, at["aggregateHash"])) == (0b101, 0b111, evm.now, 240)
-    assert world.rounds.endOf(study, 1) == evm.now
-    assert (world.rounds.phase(study, 1), world.rounds.phase(study, 2)) == (FINAL, TRAINING)
+    assert tuple(world.rounds.getBallot(study, 1, at["aggregateHash"])) == (0b101, 0b111, evm.now, 240, 0)
+    assert world.rounds.standingOf(study, 1)[3] == evm.now
+    assert (world.rounds.standingOf(study, 1)[0], world.rounds.standingOf(study, 2)[0]) == (FINAL, TRAINING)
 
 
 def test_the_last_final_round_completes_the_study(evm, world):
@@ -236,24 +236,33 @@ def test_the_last_final_round_completes_the_study(evm, world):
         "study.state": COMPLETED,
         "study.endedAt": evm.now,
     }
-    assert world.rounds.endOf(study, 1) == evm.now
+    assert world.rounds.standingOf(study, 1)[3] == evm.now
 
 
-def test_what_a_left_out_update_would_have_had_is_burnt(world):
-    """By weight: nobody earns what it takes from whom it leaves out."""
-    study = world.running(rewardPerRound=1000, patientBps=500)
-    for seat, weight in enumerate((80, 72, 88)):
-        world.submit(study, seat, weight=weight)
-    result, shown = aggregate((0, 1), 152), [update(2, 88)]
-    world.attest(study, 0, result, left_out=shown)
-    with change(world, study) as changed:
-        receipt = world.attest(study, 1, result, left_out=shown)
-    burnt = (1000 - 100 - 50) * 88 // 240
-    assert (changed["burnt"], changed["pot"]) == (burnt, 2000 - burnt)
-    assert told(receipt)[-2:] == [
-        ("LeftOutBurnt", {"study": study, "round": 1, "amount": burnt}),
-        ("Burnt", {"study": study, "token": world.token.address, "amount": burnt}),
-    ]
+def test_what_is_kept_back_is_left_out_although_all_are_needed(evm, world):
+    """A result is over two thirds of the submitters, of whom there are enough."""
+    study = world.submitted(4, minHospitals=4)
+    with evm.reverts("TooFewIncluded", 2, 4):
+        world.attest(study, 0, aggregate((0, 1), 160), left_out=[update(2), update(3)])
+    result, shown = aggregate((0, 1, 2), 240), [update(3)]
+    for seat in range(2):
+        world.attest(study, seat, result, left_out=shown)
+    assert by_hash(world, study, 2, result).named("RoundFinal")
+
+
+def test_a_set_that_became_too_small_ends_no_round(evm, world):
+    """Not by a result either that was proposed before, without the update that was proved wrong."""
+    work = tainted(world, members=4, minHospitals=4)
+    result = work.aggregate(seats=(0, 1, 2))
+    work.attest(0, result)
+    work.strike(3, 2)
+    for seat in (0, 1):
+        with evm.reverts("TooFewSubmitted", 0b0111, 4):
+            work.attest(seat, result)
+        with evm.reverts("TooFewSubmitted", 0b0111, 4):
+            world.rounds.attestHash(work.study, 1, seat, work.digest(result), sender=work.operators[seat])
+    world.rounds.advance(work.study)
+    assert world.rounds.standingOf(work.study, 1)[0] == VOID
 
 
 def test_late_attestations_join_the_attesters(evm, world):

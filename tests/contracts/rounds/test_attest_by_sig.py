@@ -43,7 +43,7 @@ def test_the_result_is_checked_as_when_it_is_given_by_a_seat(evm, world):
     with evm.reverts("UpdateMismatch", study, 1, 2):
         bring(world, study, result, signed, [update(2, 72)])
     few, wrong = aggregate((0,), 80), aggregate((0, 1), 168)
-    with evm.reverts("TooFewIncluded", 1, 2):
+    with evm.reverts("TooFewIncluded", 1, 3):
         bring(world, study, few, by(world, study, few, 0), [update(1), update(2)])
     with evm.reverts("WrongTotalWeight", 168, 160):
         bring(world, study, wrong, by(world, study, wrong, 0), [update(2)])

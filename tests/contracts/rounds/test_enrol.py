@@ -117,15 +117,6 @@ def test_the_stake_is_free(evm, world):
         enrol(world, study, 0)
 
 
-def test_not_while_the_vault_takes_nothing_in(evm, world):
-    study = world.create()
-    world.vault.pause()
-    with evm.reverts("EnforcedPause"):
-        enrol(world, study, 0)
-    world.vault.unpause()
-    enrol(world, study, 0)
-
-
 def test_a_seat_pins_the_dataset_and_locks_the_stake(world):
     study = world.create()
     enrol(world, study, 0)

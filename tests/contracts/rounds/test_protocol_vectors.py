@@ -68,7 +68,7 @@ def test_every_second_has_the_phase_of_the_vectors(world, case):
         facts = facts_of(world, study)
         assert facts.closed_at == (opened + closed_at if closed_at >= 0 else 0)
         assert (facts.outcome, facts.submitters) == (outcome, submitters)
-        assert world.rounds.phase(study, 1) == phase == phase_of(facts, world.evm.now)
+        assert world.rounds.standingOf(study, 1)[0] == phase == phase_of(facts, world.evm.now)
         assert voidable_at(facts) == opened + voidable
         if outcome == Outcome.OPEN:
             assert can_be_voided(world, study, facts) == (at >= voidable)
@@ -88,7 +88,7 @@ def can_be_voided(world, study, facts):
 def test_a_round_that_never_opened_has_no_phase(world):
     """On either side."""
     study = world.create()
-    assert world.rounds.phase(study, 1) == Phase.NONE
+    assert world.rounds.standingOf(study, 1)[0] == Phase.NONE
     assert phase_of(facts_of(world, study), world.evm.now) is Phase.NONE
 
 

@@ -121,4 +121,4 @@ def test_the_last_one_closes_training(evm, world):
         "round1.closedAt": evm.now,
     }
     assert told(receipt)[1:] == [("TrainingClosed", {"study": study, "round": 1})]
-    assert world.rounds.phase(study, 1) == AGGREGATING
+    assert world.rounds.standingOf(study, 1)[0] == AGGREGATING

@@ -12,16 +12,18 @@ PARTS = ("consortium", "datasets", "consents", "vault", "studies", "claims", "pr
 
 def calls(world, study):
     """Each such function with arguments that would be right, and whose it is."""
-    record, enrolment = world.rounds.getStudy(study), world.rounds.getEnrolment(study)
+    enrolment = world.rounds.getEnrolment(study)
     return {
-        "open": (world.studies, (study + 1, record, enrolment)),
+        "open": (world.studies, (study + 1, (2, 1, 0, 1, 100, 100, 100, 80), enrolment)),
         "finaliseByTime": (world.claims, (study, 1, 0, aggregate(range(3), 240))),
+        "bar": (world.claims, (study, 1, 0b001)),
+        "pay": (world.payouts, (study, 1, 0, bytes(32))),
         "strike": (world.proofs, (study, 1, 0, 80, bytes(32))),
         "refute": (world.proofs, (study, 1, bytes(32))),
     }
 
 
-@pytest.mark.parametrize("name", ["open", "finaliseByTime", "strike", "refute"])
+@pytest.mark.parametrize("name", ["open", "finaliseByTime", "bar", "pay", "strike", "refute"])
 def test_each_function_is_one_contracts(evm, world, name):
     study = world.submitted()
     owner, values = calls(world, study)[name]
@@ -40,7 +42,7 @@ def test_what_is_not_there_is_zero(world):
     assert world.rounds.getStudy(99).state == 0
     assert world.rounds.getSeat(99, 0).dataset == 0
     assert world.rounds.getRound(99, 1).openedAt == 0
-    assert (world.rounds.phase(99, 1), world.rounds.endOf(99, 1)) == (0, 0)
+    assert (world.rounds.standingOf(99, 1)[0], world.rounds.standingOf(99, 1)[3]) == (0, 0)
     assert world.rounds.hospitalsOf(99, 0) == ()
 
 

@@ -245,7 +245,10 @@ def test_narrow_views_tell_what_the_whole_does(world):
     assert world.rounds.sponsorOf(study) == world.sponsor.address
     assert world.rounds.getEnrolment(study).spec == SPEC
     offer = world.studies.getOffer(study)
-    assert tuple(world.studies.bondOf(study)) == (offer.bond, offer.claimSeconds)
+    assert world.studies.bondOf(study) == offer.bond
+    assert tuple(world.studies.claimTermsOf(study)) == (offer.bond, offer.claimSeconds, offer.maxAttempts)
+    assert world.studies.ruleOf(study) == offer.rule
+    assert world.studies.vectorsOf(study, True) == world.studies.vectorsOf(study, False)
     assert world.studies.poolsOf(study).scoreMode == 1
 
 

@@ -119,6 +119,7 @@ def test_one_seats_release_says_nothing_of_another(evm, world):
 def test_every_token_of_a_study_ends_with_its_owner(evm, world):
     """After all claims, releases and the refund, only roundings stay in the pot."""
     study, result = world.final(rounds=1)
+    world.attest(study, 2, result)
     evm.travel(DISPUTE)
     for seat in range(3):
         world.claim(study, seat, result, own=update(seat))

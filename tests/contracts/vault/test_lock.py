@@ -49,13 +49,13 @@ def test_who_was_replaced_locks_nothing(evm, safe, vault):
         vault.lock(safe.hospital, safe.token, 1, False, sender=safe.claims)
 
 
-def test_while_paused_no_stake_is_locked_but_bonds_are(evm, safe, vault):
-    """Nobody enrols; whoever is in a study goes on."""
+def test_while_paused_all_that_is_in_is_still_used(evm, safe, vault):
+    """A pause keeps tokens from coming in; who is there goes on."""
     vault.setAllowance(safe.hospital, safe.token, 100, sender=safe.hospital)
     vault.pause()
-    with evm.reverts("EnforcedPause"):
-        vault.lock(safe.hospital, safe.token, 1, True, sender=safe.rounds)
+    vault.lock(safe.hospital, safe.token, 1, True, sender=safe.rounds)
     vault.lock(safe.hospital, safe.token, 1, True, sender=safe.claims)
+    assert safe.books()["hospital"] == (298, 2)
 
 
 def test_what_others_lock_uses_the_allowance_and_gives_it_back(safe, vault):

@@ -37,6 +37,7 @@ class Attempt:
     seat: Seat
     era: int
     made_at: int
+    claim_seconds: int
     challenger: Address
     objector: Address
 
@@ -110,10 +111,6 @@ class Claims(Contract):
         """One attempt; its state is NONE when there is none of this number."""
         found = self._view(block, "getAttempt", study, number, attempt)
         return Attempt(**{**found, "state": AttemptState(found["state"])})
-
-    def barred(self, study: StudyId, block: BlockLike = None) -> int:
-        """Bitmap of the seats that make no attempt any more in this study, as a claim of theirs was proved wrong."""
-        return int(self._view(block, "barred", study))
 
     def held_until(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
         """Until when (seconds) the round is not void although Aggregating is over; 0 when nothing holds it."""

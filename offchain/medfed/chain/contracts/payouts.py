@@ -1,4 +1,4 @@
-"""Payouts: the pay of hospitals and patients, reviews of updates, and what nobody claims."""
+"""Payouts: the pay of hospitals and patients, and reviews of updates."""
 
 from __future__ import annotations
 
@@ -102,10 +102,6 @@ class Payouts(Contract):
         """Sent by the patient of the leaf. Links the patient's account to the study, for everybody to see."""
         return self._change("claimPatient", *place, *work, leaf)
 
-    def sweep(self, study: StudyId) -> Call:
-        """By anyone, a long time after the study: what nobody claimed goes to the sponsor."""
-        return self._change("sweep", study)
-
     # -- views ---------------------------------------------------------------------------------------------------
 
     def scores(self, study: StudyId, number: RoundNumber, seat: Seat, block: BlockLike = None) -> Scores:
@@ -138,15 +134,3 @@ class Payouts(Contract):
     def review(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Review:
         """The reviews of a round."""
         return Review(**self._view(block, "getReview", study, number))
-
-    def claimed_by(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
-        """Bitmap of the seats that were paid for a round."""
-        return int(self._view(block, "claimedBy", study, number))
-
-    def compensations_paid(self, study: StudyId, block: BlockLike = None) -> int:
-        """What was paid of the study's compensations, smallest units."""
-        return int(self._view(block, "compensationsPaid", study))
-
-    def sweep_delay(self, block: BlockLike = None) -> int:
-        """Seconds between the end of a study's last claims and its sweep."""
-        return int(self._view(block, "SWEEP_DELAY"))

@@ -21,6 +21,7 @@ __all__ = [
     "Round",
     "Rounds",
     "SeatInfo",
+    "Standing",
     "Study",
     "StudyState",
     "Wiring",
@@ -104,8 +105,8 @@ class EnrolmentTerms:
 class SeatInfo:
     """A hospital's place in a study, with what it pinned on enrolling.
 
-    From round `barred_from` on (0 for none) it is paid nothing, and it submits no more: an update of that round, or a
-    result that it attested to, was proved wrong.
+    From round `barred_from` on (0 for none) it is paid nothing, and it submits no more: in that round its update, its claim,
+    or a result that it attested to was proved wrong.
     """
 
     hospital: HospitalId
@@ -130,34 +131,51 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How a round stands: its phase, the bitmap of its set, when it was opened and when it ended (seconds, 0 while it is
+    open)."""
+
+    phase: Phase
+    submitted: int
+    opened_at: int
+    ended_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ballot:
-    """Who attested to one aggregate; `final_at` is 0 unless it became the round's result."""
+    """Who attested to one aggregate. `final_at` is 0 unless it became the round's result; `paid` is the bitmap of the seats
+    that were paid for the round then."""
 
     attesters: int
     included: int
     final_at: int
     weight: int
+    paid: int
 
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Bitmaps of the seats that abstained, and of those whose update was proved wrong."""
+    """Bitmaps of the seats that abstained, of those whose update was proved wrong, and of those that a void round paid."""
 
     abstained: int
     struck: int
+    paid: int
 
 
 @dataclass(frozen=True, slots=True)
 class Earning:
-    """What the pay of one seat for one round depends on; seats as bitmaps. `unlocked_at` in seconds."""
+    """What the pay of one seat for one round depends on, before hospitals that were kept away are counted; seats as bitmaps.
+    `due` is how many submitted; `absent` are all other seats. `unlocked_at` in seconds."""
 
     outcome: Outcome
     hospital: HospitalId
     barred: bool
     unlocked_at: int
-    attesters: int
+    attested: bool
     included: int
     submitted: int
+    absent: int
+    due: int
     weight: int
     total_weight: int
     cohort_step: int
@@ -270,7 +288,7 @@ class Rounds(Contract):
         return Ballot(**self._view(block, "getBallot", study, number, aggregate_hash))
 
     def absence(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Absence:
-        """Who abstained, and whose update was proved wrong."""
+        """Who abstained, whose update was proved wrong, and whom a void round paid."""
         return Absence(**self._view(block, "getAbsence", study, number))
 
     def commitment(self, study: StudyId, number: RoundNumber, seat: Seat, block: BlockLike = None) -> bytes:
@@ -285,13 +303,10 @@ class Rounds(Contract):
         found = self._view(block, "updatesOf", study, number, bitmap(wanted))
         return {seat: bytes(value) for seat, value in zip(wanted, found, strict=True)}
 
-    def phase(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Phase:
-        """The phase of a round at the time of `block`."""
-        return Phase(self._view(block, "phase", study, number))
-
-    def end(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
-        """When a round ended (seconds), 0 while it is open."""
-        return int(self._view(block, "endOf", study, number))
+    def standing(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> Standing:
+        """How a round stands at the time of `block`."""
+        phase, *rest = self._view(block, "standingOf", study, number)
+        return Standing(Phase(phase), *rest)
 
     def earning(
         self, study: StudyId, number: RoundNumber, seat: Seat, result: bytes, block: BlockLike = None

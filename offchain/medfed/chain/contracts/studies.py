@@ -79,8 +79,9 @@ class StudyTerms:
         return cls(**{**found, **vectors, "score_mode": ScoreMode(found["score_mode"])})
 
     def vectors(self, *, statistics: bool) -> tuple[Vector, ...]:
-        """What an update of a training or a statistics round consists of."""
-        return self.statistics if statistics else self.training
+        """What an update of a training or a statistics round consists of; the latter's is no other where the study has no
+        statistics. The twin of `Studies.vectorsOf`."""
+        return (self.statistics if statistics else ()) or self.training
 
     def pools(self) -> Pools:
         """How a round's reward is shared out; the twin of `Studies.poolsOf`."""
@@ -144,7 +145,7 @@ class Studies(Contract):
     def vectors(
         self, study: StudyId, *, statistics: bool = False, block: BlockLike = None
     ) -> tuple[Vector, ...]:
-        """What an update of a training or a statistics round consists of."""
+        """What an update of a training or a statistics round consists of; the same where the study has no statistics."""
         return tuple(map(Vector.of, self._view(block, "vectorsOf", study, statistics)))
 
     def pools(self, study: StudyId, block: BlockLike = None) -> Pools:
@@ -167,10 +168,6 @@ class Studies(Contract):
     def compensation(self, study: StudyId, number: RoundNumber, block: BlockLike = None) -> int:
         """What a void round pays to those that stayed in its set, smallest units."""
         return int(self._view(block, "compensationOf", study, number))
-
-    def compensations(self, study: StudyId, block: BlockLike = None) -> int:
-        """The same for all rounds of the study together."""
-        return int(self._view(block, "compensationsOf", study))
 
     def released(self, study: StudyId, block: BlockLike = None) -> int:
         """Bitmap of the seats whose stake was released."""

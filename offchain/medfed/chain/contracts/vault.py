@@ -78,7 +78,8 @@ class Vault(Contract):
         return self._change("allowToken", token, allowed)
 
     def pause(self) -> Call:
-        """Sent by the pauser: stop what brings tokens in, new studies and enrolments; nothing that runs is touched."""
+        """Sent by the pauser: stop what brings tokens in: deposits, new studies, licence fees; daemons enrol no more by
+        themselves. Nothing that runs is touched."""
         return self._change("pause")
 
     def unpause(self) -> Call:

@@ -51,9 +51,10 @@ _POISONS = {
     "outofrange": _OUT_OF_RANGE,
 }
 """Short names beside those of `learning.attacks`."""
-_LIES = ("wrong word", "wrong length", "withheld bytes", "wrong model CID", "left-out update")
-"""In the order of the rounds. Who is proved wrong may claim no more in the study: the second liar tells the first lie, the
-first liar the others, of which only the last one can be proved."""
+_LIES = ("wrong length", "withheld bytes", "wrong model CID", "left-out update")
+"""What the first liar tells in the last rounds, one in each. Who is proved wrong submits no more, so what can be proved comes
+last: this one's fourth lie, and the second liar's only one."""
+_OTHER_LIE = "wrong word"
 _REFUSED = ("left out, openly", "wrong weight")
 """Lies that the contract sees through by itself. They are tried in the last round."""
 _QUORUM_LIES_IN, _OUT_OF_RANGE_IN = RoundNumber(2), RoundNumber(2)
@@ -157,17 +158,18 @@ def _with_false_claims(stage: Stage) -> tuple[list[Worker], list[Absent]]:
     """So many attest to nothing that there is no quorum; two of these also claim what is not so."""
     honest = quorum_of(len(stage.sites)) - 1
     liar, other, *silent = reversed(stage.sites[honest:])
-    first, *rest = _LIES
-    fund(stage, liar, BOND * (len(rest) - 1))
-    told = {RoundNumber(number): [lie] for number, lie in enumerate(rest, 2)}
-    told[RoundNumber(len(_LIES))][:0] = _REFUSED
+    last = stage.draft.rounds
+    fund(stage, liar, BOND * (len(_LIES) - 1))
+    lies = {RoundNumber(number): [lie] for number, lie in enumerate(_LIES, last - len(_LIES) + 1)}
+    lies[RoundNumber(last)][:0] = _REFUSED
     absent = [Absent(*_place(stage, site)) for site in silent]
     liars = [
-        Absent(*_place(stage, liar), told),
-        Absent(*_place(stage, other), {RoundNumber(1): [first]}),
+        Absent(*_place(stage, liar), lies),
+        Absent(*_place(stage, other), {RoundNumber(last): [_OTHER_LIE]}),
     ]
     others = (hospital_of(stage, number) for number in range(honest))
-    return [_watchtower(stage), *liars, *absent, *others], liars
+    # The watchtower proves the first one's lie before the honest can claim what is so: then the second one claims.
+    return [liars[0], _watchtower(stage), liars[1], *absent, *others], liars
 
 
 def _place(stage: Stage, site: Site) -> tuple[Federation, Sender, HospitalConfig, Path]:
@@ -282,10 +284,12 @@ def _aucs(stage: Stage) -> list[float]:
 
 def _false_claims(stage: Stage, liars: list[Absent]) -> list[dict[str, Any]]:
     """Each false claim, how it was caught, and what it cost; also those that the contract did not take."""
-    seats = {entry.seat: entry.hospital for entry in _enrolments(stage)}
-    authors = {liar.id for liar in liars}
-    made = _events(stage, "AttemptMade")
-    rows = [_caught(stage, event) for event in made if seats[Seat(event["seat"])] in authors]
+    told = {(str(liar.id), int(number)): lie for liar in liars for number, lie in liar.told.items()}
+    rows = []
+    for event in _events(stage, "AttemptMade"):
+        lie = told.get((_hospital(stage, event["seat"]), event["round"]))
+        if lie is not None:
+            rows.append(_caught(stage, event, lie))
     for liar in liars:
         rows += [
             {
@@ -302,14 +306,14 @@ def _false_claims(stage: Stage, liars: list[Absent]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["round"], row["transaction"] != ""))
 
 
-def _caught(stage: Stage, made: Event) -> dict[str, Any]:
+def _caught(stage: Stage, made: Event, lie: str) -> dict[str, Any]:
     where = {"round": made["round"], "attempt": made["attempt"]}
     proved, objected, settled = (
         _events(stage, name, **where) for name in ("AttemptRefuted", "Objected", "AttemptSettled")
     )
     row = {
         "round": made["round"],
-        "lie": _LIES[made["round"] - 1],
+        "lie": lie,
         "liar": _name(stage, _hospital(stage, made["seat"])),
         "caught": "",
         "by": "nobody",

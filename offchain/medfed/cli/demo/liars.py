@@ -187,6 +187,11 @@ class Absent(Hospital):
         """The lies that the contract did not take."""
         return self._lying.refusals
 
+    @property
+    def told(self) -> Mapping[RoundNumber, str]:
+        """Those that it took."""
+        return self._lying.told
+
 
 class Colluder(Hospital):
     """Attests to one wrong word in one round, as all of its kind do."""
@@ -251,6 +256,7 @@ class _LyingClaims(Claiming):
         super().__init__(site, attesting)
         self._lies = {number: list(names) for number, names in lies.items()}
         self.refusals: list[Refusal] = []
+        self.told: dict[RoundNumber, str] = {}
 
     def _judge(self, entry: Enrolment, book: ContestBook, claim: Claim, now: int) -> None:
         del entry, book, claim, now
@@ -276,6 +282,7 @@ class _LyingClaims(Claiming):
                     raise
                 self.refusals.append(Refusal(history.number, lies.pop(0), exc.name))
             else:
+                self.told[history.number] = lies[0]
                 lies.clear()
 
 
