@@ -135,7 +135,8 @@ contract Claims is IClaims, Guarded {
 
     /// @inheritdoc IClaims
     function finalise(StudyId study, RoundId round, Aggregate calldata aggregate) external {
-        (uint16 number, Attempt storage a) = _requirePending(study, round, _contests[study][round]);
+        Contest storage c = _contests[study][round];
+        (uint16 number, Attempt storage a) = _requirePending(study, round, c);
         // slither-disable-next-line unused-return (the rest is not asked for)
         (IFederatedRounds.Phase now_, SeatSet submitted, uint256 openedAt,) = ROUNDS.standingOf(study, round);
         _requireAggregating(study, round, now_);
@@ -143,7 +144,7 @@ contract Claims is IClaims, Guarded {
         uint256 closes = _closesAt(a);
         require(a.aggregateHash == aggregateHash, AttemptDiffers(study, round, aggregateHash));
         require(block.timestamp >= closes, ClaimWindowOpen(study, round, closes));
-        _requireHeard(study, round, submitted, openedAt);
+        _requireHeard(study, round, submitted, c.objectors, a, openedAt);
 
         a.state = AttemptState.Accepted;
 
@@ -339,16 +340,23 @@ contract Claims is IClaims, Guarded {
         );
     }
 
-    /// @dev Silence is no consent of those that cannot speak: two thirds of the submitters are not suspended.
-    function _requireHeard(StudyId study, RoundId round, SeatSet submitted, uint256 openedAt) private view {
-        // All could act when they submitted, so the usual case reads nothing more.
-        if (CONSORTIUM.lastSuspendedAt() < openedAt) return;
-        address[] memory hospitals = ROUNDS.hospitalsOf(study, submitted);
-        uint256 active;
-        for (uint256 i = 0; i < hospitals.length; ++i) {
-            if (CONSORTIUM.isActive(hospitals[i])) ++active;
-        }
-        require(active * 3 >= hospitals.length * 2, TooFewHeard(study, round, active, hospitals.length));
+    /// @dev Silence is no consent of those that cannot speak: two thirds of the submitters were free to object to this claim, or attested to
+    /// it. Who has used its free objection is not asked for a bond, and who was suspended while the claim waited could not object.
+    function _requireHeard(
+        StudyId study,
+        RoundId round,
+        SeatSet submitted,
+        SeatSet objectors,
+        Attempt storage a,
+        uint256 openedAt
+    ) private view {
+        // In the usual case nobody objected and nobody was suspended, so that nothing more is read.
+        bool suspended = CONSORTIUM.lastSuspendedAt() >= openedAt;
+        if (objectors.isEmpty() && !suspended) return;
+        SeatSet heard = submitted - objectors;
+        if (suspended) heard = heard - _suspended(study, heard, a.madeAt, _closesAt(a));
+        heard = heard | (submitted & ROUNDS.getBallot(study, round, a.aggregateHash).attesters);
+        require(heard.count() * 3 >= submitted.count() * 2, TooFewHeard(study, round, heard, submitted));
     }
 
     // Internal: bonds
@@ -434,17 +442,26 @@ contract Claims is IClaims, Guarded {
     function _unexcused(StudyId study, RoundId round, IFederatedRounds.Round memory r, SeatSet seats)
         private
         view
-        returns (SeatSet found)
+        returns (SeatSet)
     {
         seats = seats - STUDIES.stakesLost(study);
         // slither-disable-next-line unused-return (the rest is not asked for)
         (,,, uint256 end) = ROUNDS.standingOf(study, round);
         // slither-disable-next-line incorrect-equality (zero is no end)
         if (end == 0) end = block.timestamp;
+        return seats - _suspended(study, seats, r.openedAt, end);
+    }
+
+    /// @dev Of some seats those whose hospital was suspended at any moment of these seconds.
+    function _suspended(StudyId study, SeatSet seats, uint256 from, uint256 until)
+        private
+        view
+        returns (SeatSet found)
+    {
         SeatId[] memory list = seats.toArray();
         address[] memory hospitals = ROUNDS.hospitalsOf(study, seats);
         for (uint256 i = 0; i < list.length; ++i) {
-            if (!CONSORTIUM.wasSuspended(hospitals[i], r.openedAt, end)) found = found.add(list[i]);
+            if (CONSORTIUM.wasSuspended(hospitals[i], from, until)) found = found.add(list[i]);
         }
     }
 

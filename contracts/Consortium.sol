@@ -198,12 +198,6 @@ contract Consortium is IConsortium, AccessManaged {
     }
 
     /// @inheritdoc IConsortium
-    function isActive(address hospital) external view returns (bool) {
-        // slither-disable-next-line incorrect-equality (states, no amounts)
-        return _hospitals[hospital].status == Status.Active;
-    }
-
-    /// @inheritdoc IConsortium
     function wasSuspended(address hospital, uint256 from, uint256 until) external view returns (bool) {
         Checkpoints.Trace208 storage changes = _changes[hospital];
         if (changes.length() == 0 || from > until) return false;

@@ -163,10 +163,12 @@ contract FederatedRounds is IFederatedRounds, Guarded {
             NotTheSeatsOperator(study, seat, msg.sender)
         );
         Round storage r = _requireTraining(study, round, s);
-        SeatSet abstained = _absences[study][round].abstained;
+        Absence storage absence = _absences[study][round];
+        SeatSet abstained = absence.abstained;
         require(updateOf[study][round][seat] == 0 && !abstained.has(seat), AlreadyActed(study, round, seat));
 
-        _absences[study][round].abstained = abstained.add(seat);
+        absence.abstained = abstained.add(seat);
+        if (!(operator && active)) absence.keptAway = absence.keptAway.add(seat);
 
         emit Abstained(study, round, seat);
 
@@ -265,8 +267,8 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         Round storage r = _rounds[study][round];
         Absence storage absence = _absences[study][round];
         require(!absence.struck.has(seat), AlreadyStruck(study, round, seat));
+        _requireDisputable(study, round, s);
         open_ = r.outcome == Outcome.Open;
-        if (!open_) _requireDisputable(study, round, s);
 
         absence.struck = absence.struck.add(seat);
         _bar(study, round, setOf(seat));
@@ -279,6 +281,8 @@ contract FederatedRounds is IFederatedRounds, Guarded {
 
     /// @inheritdoc IFederatedRounds
     function bar(StudyId study, RoundId round, SeatSet seats) external only(msg.sender == address(CLAIMS)) {
+        _requireDisputable(study, round, _studies[study]);
+
         _bar(study, round, seats);
     }
 
@@ -536,9 +540,12 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         require(ballot.finalAt != 0, NotFinal(study, round, result));
     }
 
-    /// @dev The round is over, and its claims have not unlocked.
+    /// @dev The round is open, or its claims have not unlocked.
     function _requireDisputable(StudyId study, RoundId round, Study storage s) private view {
-        uint256 until = Clock.unlockedAt(_endOf(study, round, s), s.disputeSeconds);
+        uint256 endedAt = _endOf(study, round, s);
+        // slither-disable-next-line incorrect-equality (zero is no end)
+        if (endedAt == 0) return;
+        uint256 until = Clock.unlockedAt(endedAt, s.disputeSeconds);
         require(block.timestamp < until, DisputeClosed(study, round, until));
     }
 

@@ -272,14 +272,20 @@ contract Payouts is IPayouts {
         if (e.absent.isEmpty()) return;
         IFederatedRounds.Study memory s = ROUNDS.getStudy(study);
         IFederatedRounds.Round memory r = ROUNDS.getRound(study, round);
+        IFederatedRounds.Absence memory absence = ROUNDS.getAbsence(study, round);
         uint256 trained = Clock.trainingEnd(r.openedAt, r.closedAt, s.trainingSeconds);
         // A proof may have ended the study before.
         uint256 until = Math.min(trained, e.unlockedAt - s.disputeSeconds);
-        SeatId[] memory list = e.absent.toArray();
+        // Who said by itself that it does not take part was not kept away, whatever came after.
+        SeatId[] memory list = (e.absent - (absence.abstained - absence.keptAway)).toArray();
         for (uint256 i = 0; i < list.length; ++i) {
             IFederatedRounds.Seat memory holder = ROUNDS.getSeat(study, list[i]);
-            if (!CONSORTIUM.wasSuspended(holder.hospital, r.openedAt, until)) continue;
+            // A seat that was proved wrong, or that has too few records for a step, could have submitted nothing.
+            if (!holder.barredFrom.isNone() && !(round < holder.barredFrom)) continue;
             uint256 most = Math.min(holder.records, s.maxWeight);
+            if (most < s.cohortStep || !CONSORTIUM.wasSuspended(holder.hospital, r.openedAt, until)) {
+                continue;
+            }
             ++e.due;
             // The cast is safe: all weights together are below 2^31.
             e.totalWeight += uint32(most - most % s.cohortStep);
@@ -347,9 +353,10 @@ contract Payouts is IPayouts {
     {
         _requireReviewed(study);
         e = _requireResult(study, round, seat, result);
-        (bool operator, bool active) = CONSORTIUM.isOperator(e.hospital, msg.sender);
+        // Suspended or not: it was active when it submitted, and a consortium is not to choose who judges.
+        // slither-disable-next-line unused-return (the rest is not asked for)
+        (bool operator,) = CONSORTIUM.isOperator(e.hospital, msg.sender);
         require(operator, IFederatedRounds.NotTheSeatsOperator(study, seat, msg.sender));
-        require(active, IFederatedRounds.HospitalSuspended(study, seat));
         require(e.submitted.has(seat), IFederatedRounds.NotASubmitter(study, round, seat));
         uint256 window = ROUNDS.getStudy(study).disputeSeconds;
         half = Clock.attestationEnd(e.unlockedAt - window, window);

@@ -285,6 +285,9 @@ contract Studies is IStudies, Guarded {
         uint256 aside = uint256(t.attesterBps) + t.patientBps;
         require(aside <= SET_ASIDE_BPS_LIMIT, ShareOutOfRange(aside, SET_ASIDE_BPS_LIMIT));
         require(t.sponsorFeeBps <= BPS, ShareOutOfRange(t.sponsorFeeBps, BPS));
+        // So that the pot has room for a compensation in each void round.
+        uint256 most = type(uint96).max / (uint256(t.rounds) + t.maxVoids + 1);
+        require(t.rewardPerRound <= most, RewardOutOfRange(t.rewardPerRound, most));
     }
 
     function _requireVectors(StudyTerms calldata t) private pure {

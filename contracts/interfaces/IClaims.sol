@@ -92,8 +92,8 @@ interface IClaims {
     error ClaimWindowOpen(StudyId study, RoundId round, uint256 until);
     error ClaimWindowClosed(StudyId study, RoundId round, uint256 closedAt);
     error BondLocked(StudyId study, RoundId round, uint256 until);
-    /// @notice Silence does not end a round of which fewer than two thirds of the submitters may speak: `active` of `submitters`.
-    error TooFewHeard(StudyId study, RoundId round, uint256 active, uint256 submitters);
+    /// @notice Silence ends a round only where two thirds of the submitters, `heard`, were free to object to the claim, or attested to it.
+    error TooFewHeard(StudyId study, RoundId round, SeatSet heard, SeatSet submitted);
     error AlreadyLacking(StudyId study, RoundId round, SeatId seat);
     /// @notice A seat lacks the bytes of others that submitted.
     error LackingNotSubmitted(SeatSet missing, SeatSet submitted);

@@ -154,9 +154,6 @@ interface IConsortium {
     /// @notice Whether `account` is the hospital's operator, and whether the hospital is active. One storage read.
     function isOperator(address hospital, address account) external view returns (bool operator, bool active);
 
-    /// @notice Whether the hospital may act.
-    function isActive(address hospital) external view returns (bool);
-
     /// @notice When a hospital was suspended last, whichever; Unix seconds, 0 for never.
     function lastSuspendedAt() external view returns (uint40);
 

@@ -137,6 +137,7 @@ interface IFederatedRounds {
         SeatSet abstained;
         SeatSet struck; // whose update was proved wrong; it earns nothing
         SeatSet paid; // the seats that had their part of a stake that such an update left, if the round is void
+        SeatSet keptAway; // who abstained, or was said to, while its hospital was suspended or it was barred
     }
 
     /// @notice What the pay of one seat for one round depends on.
@@ -307,7 +308,8 @@ interface IFederatedRounds {
         external
         returns (bool open_, bool short, SeatSet attesters);
 
-    /// @notice Called by the claims contract: claims of these seats were proved wrong. They are barred from this round on.
+    /// @notice Called by the claims contract: claims of these seats were proved wrong, before the round's claims unlocked. They are
+    /// barred from this round on.
     function bar(StudyId study, RoundId round, SeatSet seats) external;
 
     /// @notice Called by the proofs contract: the result of a round was proved wrong, before the round's claims unlocked. It is undone, who

@@ -106,6 +106,7 @@ interface IStudies {
     error RuleNotWeighted(IAggregationRule rule);
     error SumCouldWrap(uint256 maxHospitals, uint256 maxWeight, uint256 steps);
     error ShareOutOfRange(uint256 bps, uint256 limit);
+    error RewardOutOfRange(uint256 reward, uint256 most);
     error AttemptsOutOfRange(uint256 attempts, uint256 limit);
     /// @notice A bond is more than nothing and at most half of the stake: a larger one could be saved by having an update struck.
     error BondOutOfRange(uint256 bond, uint256 most);

@@ -92,6 +92,7 @@ abstract contract Books is Stage {
         uint64 objectors;
         uint64 lacking;
         uint64 recorded;
+        uint64 declined; // abstained although they could have submitted
         uint64 claimed;
         uint256 weight; // of `submitted`
         uint256 result; // the number of its result, plus one
@@ -349,13 +350,15 @@ abstract contract Books is Stage {
         u = s.reward - a - q;
     }
 
-    /// @dev Who kept from training by a suspension counts in pay as if it had submitted all it could.
+    /// @dev Who was kept from training by a suspension alone counts in pay as if it had submitted all it could.
     function _keptAway(uint256 study, uint256 round) internal view returns (uint64 seats) {
         RoundBook storage r = _rounds[study][round];
         uint256 until = _trainingEnd(study, round);
         if (r.endedAt != 0 && r.endedAt < until) until = r.endedAt;
         for (uint256 seat = 0; seat < _studies[study].members; ++seat) {
-            if (_has(r.submitted, seat)) continue;
+            if (_has(r.submitted | r.declined, seat)) continue;
+            uint256 from = _seats[study][seat].barredFrom;
+            if (from != 0 && from <= round) continue;
             if (_wasSuspended(_seats[study][seat].who, r.openedAt, until)) seats |= _bit(seat);
         }
     }

@@ -113,7 +113,7 @@ abstract contract ClaimMoves is RoundMoves {
         AttemptBook storage a = _attempts[study][round][number];
         Candidate storage c = _candidates[a.candidate];
         bytes memory data = abi.encodeCall(claims.finalise, (_s(study), _r(round), c.aggregate));
-        Says says = _says(pending && _now >= a.madeAt + CLAIM && _isHeard(study, round));
+        Says says = _says(pending && _now >= a.madeAt + CLAIM && _isHeard(study, round, number));
         if (!_try(STRANGER, address(claims), data, says, "finalise")) return;
         a.state = IClaims.AttemptState.Accepted;
         RoundBook storage r = _rounds[study][round];
@@ -122,14 +122,18 @@ abstract contract ClaimMoves is RoundMoves {
         _makeFinal(study, round, a.candidate, _ballots[a.candidate] | _bit(a.seat));
     }
 
-    /// @dev Two thirds of the submitters can speak. Each could when it submitted.
-    function _isHeard(uint256 study, uint256 round) private view returns (bool) {
-        uint64 submitted = _rounds[study][round].submitted;
-        uint256 active;
+    /// @dev Two thirds of the submitters could have objected for nothing, all the time, or attested to the same.
+    function _isHeard(uint256 study, uint256 round, uint256 number) private view returns (bool) {
+        RoundBook storage r = _rounds[study][round];
+        AttemptBook storage a = _attempts[study][round][number];
+        uint256 heard;
         for (uint256 seat = 0; seat < _studies[study].members; ++seat) {
-            if (_has(submitted, seat) && _isActive(_seats[study][seat].who)) ++active;
+            if (!_has(r.submitted, seat)) continue;
+            bool free = !_has(r.objectors, seat)
+                && !_wasSuspended(_seats[study][seat].who, a.madeAt, a.madeAt + CLAIM);
+            if (free || _has(_ballots[a.candidate], seat)) ++heard;
         }
-        return _isTwoThirds(active, _count(submitted));
+        return _isTwoThirds(heard, _count(r.submitted));
     }
 
     // Bonds

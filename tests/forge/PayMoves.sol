@@ -132,7 +132,7 @@ abstract contract PayMoves is ProofMoves {
         RoundBook storage r = _rounds[study][round];
         uint256 who = _seats[study][seat].who;
         bool may = _studies[study].mode == IStudies.ScoreMode.Reviewed && _hadResult(study, round)
-            && _isActive(who) && _has(r.submitted & ~r.committed, seat) && _now < r.endedAt + DISPUTE / 2;
+            && _has(r.submitted & ~r.committed, seat) && _now < r.endedAt + DISPUTE / 2;
         bool odd = r.outcome != IFederatedRounds.Outcome.Final || _has(r.struck, seat)
             || _seats[study][seat].barredFrom != 0;
         int16[] memory scores = _scoresFor(study, round, seed);
@@ -161,7 +161,7 @@ abstract contract PayMoves is ProofMoves {
         RoundBook storage r = _rounds[study][round];
         uint256 who = _seats[study][seat].who;
         bool may = _has(r.committed & ~r.revealed, seat) && _now >= r.endedAt + DISPUTE / 2
-            && !_isUnlocked(study, round) && _isActive(who);
+            && !_isUnlocked(study, round);
         bool odd = r.outcome != IFederatedRounds.Outcome.Final || _has(r.struck, seat)
             || _seats[study][seat].barredFrom != 0;
         bytes memory data = abi.encodeCall(
@@ -375,6 +375,7 @@ abstract contract PayMoves is ProofMoves {
         internal
     {
         if (!_sales[study].registered || !_hadResult(study, round)) return;
+        if (_works[study][round][seat].update.cohortRoot == 0) return; // no cohort, no leaf
         Sale storage sale = _sales[study];
         FeeToken token = tokens[which];
         (,, uint256 part) = _feeParts(study, token);

@@ -101,9 +101,7 @@ abstract contract ProofMoves is ClaimMoves {
         (bool asResult, bool asAttempt) = _isAtStake(candidate);
         Says says = Says.No;
         if (index < leaves && _isAggregateWrong(candidate, index) && (asResult || asAttempt)) {
-            // Where no window runs any more, only bonds that nobody has settled are left.
-            bool over = !asResult && _rounds[c.study][c.round].endedAt != 0;
-            says = over ? Says.Either : Says.Yes;
+            says = _says(_isOpen(c.study, c.round) || !_isUnlocked(c.study, c.round));
         }
         bytes memory data = abi.encodeCall(
             proofs.challengeChunk,

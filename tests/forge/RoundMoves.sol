@@ -137,7 +137,9 @@ abstract contract RoundMoves is Judge {
         bool may = _inTraining(study, round) && !_has(_rounds[study][round].acted, seat)
             && (mayAnyone || from == operator(who));
         bytes memory data = abi.encodeCall(rounds.abstain, (_s(study), _r(round), _p(seat)));
-        if (_try(from, address(rounds), data, _says(may), "abstain")) _actEntry(study, round, seat);
+        if (!_try(from, address(rounds), data, _says(may), "abstain")) return;
+        if (_isActive(who)) _rounds[study][round].declined |= _bit(seat);
+        _actEntry(study, round, seat);
     }
 
     function _actEntry(uint256 study, uint256 round, uint256 seat) private {

@@ -371,8 +371,8 @@ class TestSuspended:
         pools = play.known().terms.pools()
         assert play.paid(0, 1, updates[0], result) == [pools.updates // 3 + pools.attesters // 2]
 
-    def test_and_struck(self, play):
-        """Its update left the set: who was suspended while the round trained counts all the same."""
+    def test_nor_one_that_was_struck(self, play):
+        """It was barred by its own fault: a suspension on top takes nothing from the others."""
         play.begin()
         wrong = play.submit(1, 0, word=2**31 - 1)
         self.suspend(play, 0)
@@ -381,8 +381,10 @@ class TestSuspended:
         result = play.aggregate(1, (1, 2))
         play.attest(1, result, 1, 2)
         told = play.told(1)
-        assert (dict(told.removed), dict(told.kept_away)) == ({0: wrong}, {0: 96})
+        assert (dict(told.removed), dict(told.kept_away)) == ({0: wrong}, {})
         play.world.client.travel(60)
         due = pay_of(play.known().terms, told, 2)
         assert play.paid(2, 1, updates[1], result) == [due]
-        assert due < REWARD // 2
+        pools, weights = play.known().terms.pools(), [update.weight for update in updates]
+        whole = 2 * sum(weights)
+        assert due == (2 * pools.updates * weights[1] + pools.attesters * sum(weights)) // whole

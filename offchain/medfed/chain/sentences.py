@@ -102,6 +102,7 @@ _STUDIES = {
     "AttemptsOutOfRange": "{attempts} claims in a round are too many: at most {limit}.",
     "BondOutOfRange": "A claim's bond of {bond} has to be more than nothing and at most {most}, half of the stake; or allow no claims.",
     "RuleNotPerChunk": "Rule {rule} cannot be checked chunk by chunk, so its rounds end by a quorum only; allow no claims.",
+    "RewardOutOfRange": "A reward of {reward} for each round is too much: at most {most} with so many rounds.",
     "ShareOutOfRange": "A share of {bps} basis points is too large: at most {limit}.",
     "DeadlinePassed": "The deadline was second {deadline}, it is {now_} now.",
     "NotEnrolling": "Study {study} takes no hospitals: it is in state {state}.",
@@ -165,8 +166,8 @@ _CLAIMS_AND_PROOFS = {
     "AttemptDiffers": "The pending claim in round {round} of study {study} is another than {aggregate_hash}.",
     "ClaimWindowOpen": "The claim in round {round} of study {study} becomes final after second {until}.",
     "ClaimWindowClosed": "Objections in round {round} of study {study} were taken until second {closed_at}.",
-    "TooFewHeard": "Only {active} of the {submitters} submitters of round {round} of study {study} are not suspended, fewer than two "
-    "thirds; no claim becomes final while they cannot object. Wait, or attest.",
+    "TooFewHeard": "Fewer than two thirds of the submitters of round {round} of study {study} were free to object to the claim, or "
+    "attested to it: silence does not make it final. Attest, if it is right.",
     "BondLocked": "Bonds of round {round} of study {study} unlock after second {until}.",
     "AlreadyLacking": "Seat {seat} has said already whose bytes it lacks in round {round} of study {study}.",
     "LackingNotSubmitted": "Name seats that submitted in this round, at least one, as those whose bytes are lacking.",

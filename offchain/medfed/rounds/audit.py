@@ -27,7 +27,7 @@ from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.payouts import Scores
 from medfed.chain.deployment import compiler_version
-from medfed.chain.history import datasets, is_active
+from medfed.chain.history import datasets, was_suspended
 from medfed.data.quality import QualityReport
 from medfed.errors import (
     ContentMissing,
@@ -44,7 +44,8 @@ from medfed.protocol.documents import Disclosure, StudySpec
 from medfed.protocol.layout import is_chunk_right
 from medfed.protocol.phase import Outcome, quorum_of
 from medfed.protocol.vector import vector_size
-from medfed.rounds.disputes import Claim, ContestBook, place_of
+from medfed.rounds.contests import open_contest
+from medfed.rounds.disputes import CONTESTED, Claim, ContestBook, place_of
 from medfed.rounds.evidence import CONTRACTS, Evidence
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import (
@@ -61,7 +62,7 @@ from medfed.rounds.recompute import RoundPlace, RoundSum, check_manifest, check_
 from medfed.rounds.scores import Tally
 from medfed.rounds.settle import pay_of
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of, model_limit
-from medfed.types import Address, BlockStamp, Cid, DatasetId, HospitalId, RoundNumber, Seat, StudyId
+from medfed.types import Address, BlockStamp, Cid, DatasetId, RoundNumber, Seat, StudyId
 
 __all__ = ["JudgedClaim", "Report", "Verdict", "audit_study"]
 
@@ -418,12 +419,10 @@ def _check_quorum(audit: _Audit, history: RoundHistory, result: Aggregate) -> No
     audit.expect(result.weight == weight, f"the sum says weight {result.weight}, its updates have {weight}")
     by_time = audit.evidence.events("AttemptAccepted", round=history.number)
     for event in by_time:
-        heard = sum(
-            is_active(audit.federation.index, each, place_of(event)) for each in _submitters(audit, history)
-        )
+        heard = _heard(audit, history, event).bit_count()
         audit.expect(
             heard >= quorum_of(submitters),
-            f"a claim became final by time while {heard} of {submitters} submitters could have objected",
+            f"a claim became final by time while {heard} of {submitters} submitters could have objected or had attested",
         )
     final = audit.evidence.events("RoundFinal", round=history.number)[0]
     decided = 0
@@ -435,8 +434,23 @@ def _check_quorum(audit: _Audit, history: RoundHistory, result: Aggregate) -> No
     audit.expect(bool(enough), "fewer than two thirds attested, and no claim became final by time")
 
 
-def _submitters(audit: _Audit, history: RoundHistory) -> list[HospitalId]:
-    return [audit.study.entry(seat).hospital for seat in history.updates]
+def _heard(audit: _Audit, history: RoundHistory, accepted: Event) -> int:
+    """Bitmap of the submitters that were free to object to a claim while it waited, or attested to it; the twin of
+    `Claims._requireHeard`."""
+    index, before = audit.federation.index, place_of(accepted)
+    found = [event for name in CONTESTED for event in audit.evidence.events(name, round=history.number)]
+    book = open_contest(index, audit.study, history).replay([e for e in found if place_of(e) < before])
+    claim = book.claims[accepted["attempt"]]
+    window = claim.made_at, claim.made_at + audit.study.terms.claim_seconds
+    free = 0
+    for seat in history.updates:
+        if not was_suspended(index, audit.study.entry(seat).hospital, *window, before):
+            free |= 1 << seat
+    attested = 0
+    for event in audit.evidence.events("Attested", round=history.number):
+        if event["aggregate_hash"] == claim.aggregate_hash and place_of(event) < before:
+            attested |= event["seats"]
+    return history.submitted & (free & ~book.objectors | attested)
 
 
 def _check_included(

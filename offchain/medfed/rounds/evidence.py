@@ -25,7 +25,7 @@ from medfed.rounds.books import MoneyBook
 from medfed.rounds.contests import absent
 from medfed.rounds.disputes import ContestBook, place_of, time_of
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, StudyHistory
+from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, StudyHistory, declined
 from medfed.types import BlockStamp, DatasetId, Seat
 
 __all__ = ["CONTRACTS", "Evidence"]
@@ -306,7 +306,8 @@ class Evidence:
         self.expect(
             contracts.claims.absences_recorded(*place, self.block) == recorded
             and stored.abstained == bitmap(list(history.abstained))
-            and stored.struck == bitmap(list(history.struck)),
+            and stored.struck == bitmap(list(history.struck))
+            and self._said_away(history, stored.kept_away),
             "who was absent, by the chain, is not what the events say",
         )
         self.expect(
@@ -322,13 +323,23 @@ class Evidence:
         consortium = self.federation.contracts.consortium
         span = history.opened_at, history.trained_until(self.study.terms)
         for entry in self.study.enrolments:
-            away = entry.seat not in history.updates and consortium.was_suspended(
-                entry.hospital, *span, self.block
-            )
+            suspended = consortium.was_suspended(entry.hospital, *span, self.block)
             self.expect(
-                away == (entry.seat in history.kept_away),
+                suspended == was_suspended(self.federation.index, entry.hospital, *span),
                 f"whether seat {entry.seat} was suspended while the round trained is not what the events say",
             )
+
+    def _said_away(self, history: RoundHistory, stored: int) -> bool:
+        """Whether those that the contract has as kept from a round are who abstained while suspended. For a barred seat
+        anyone may abstain, which no event tells."""
+        index, said = self.federation.index, history.abstained
+        seats = [
+            entry
+            for entry in self.study.enrolments
+            if entry.seat in said and entry.seat not in self.study.barred
+        ]
+        away = bitmap([entry.seat for entry in seats if not declined(index, history, entry)])
+        return stored & bitmap([entry.seat for entry in seats]) == away
 
     def _paid(self, history: RoundHistory) -> int:
         """Bitmap of the seats that were paid for a round."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from medfed.chain.calls import Event
 from medfed.chain.contracts.studies import StudyTerms
-from medfed.chain.history import consents, was_suspended
+from medfed.chain.history import consents, is_active, was_suspended
 from medfed.chain.index import EventIndex
 from medfed.errors import InputError, ProtocolError
 from medfed.protocol import consent
@@ -34,6 +34,7 @@ __all__ = [
     "RoundHistory",
     "StudyHistory",
     "consented",
+    "declined",
     "read_round",
     "read_study",
     "refuted_claims",
@@ -356,8 +357,8 @@ def _barred(index: EventIndex, study: StudyId) -> dict[Seat, RoundNumber]:
 
 
 def _kept_away(index: EventIndex, history: RoundHistory) -> dict[Seat, int]:
-    """Who could not submit to a round that has ended, and the most that each could have; the twin of
-    `Payouts._addKeptAway`."""
+    """Who was kept from submitting to a round that has ended by a suspension alone, and the most that each could have; the
+    twin of `Payouts._addKeptAway`."""
     if not history.ended_at or not index.events("HospitalSuspended"):
         return {}
     study = read_study(index, history.study)
@@ -365,10 +366,21 @@ def _kept_away(index: EventIndex, history: RoundHistory) -> dict[Seat, int]:
     span = history.opened_at, history.trained_until(terms)
     found = {}
     for entry in study.enrolments:
-        if entry.seat not in history.updates and was_suspended(index, entry.hospital, *span):
-            most = min(entry.records, terms.max_weight)
+        most = min(entry.records, terms.max_weight)
+        able = most >= terms.cohort_step and study.pays(entry.seat, history.number)
+        if entry.seat in history.updates or not able or declined(index, history, entry):
+            continue
+        if was_suspended(index, entry.hospital, *span):
             found[entry.seat] = most - most % terms.cohort_step
     return found
+
+
+def declined(index: EventIndex, history: RoundHistory, entry: Enrolment) -> bool:
+    """Whether a seat abstained while its hospital was active: nobody kept it away, whatever came after."""
+    where: dict[str, Any] = {"study": history.study, "round": history.number, "seat": entry.seat}
+    return any(
+        is_active(index, entry.hospital, _place(event)) for event in index.events("Abstained", **where)
+    )
 
 
 def _attesters(attestations: list[Event]) -> dict[bytes, int]:

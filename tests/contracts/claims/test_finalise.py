@@ -118,20 +118,56 @@ def test_its_author_is_paid_as_an_attester_and_has_its_bond_back(evm, work):
 
 
 @pytest.mark.parametrize("silenced", [1, 2])
-def test_the_silence_of_those_that_cannot_speak_ends_no_round(evm, world, silenced):
-    """With more than a third of the submitters suspended, it waits until they are back, or is void."""
+@pytest.mark.parametrize("back", ["at the end", "never"])
+def test_the_silence_of_those_that_cannot_speak_ends_no_round(evm, world, silenced, back):
+    """With more than a third of the submitters suspended for a part of the window, be they back when it closes."""
     work = made(world, maxVoids=0)
     aggregate = work.aggregate()
     work.claim(1, aggregate)
+    evm.travel(1)
     for seat in (0, 2)[:silenced]:
         world.consortium.suspend(world.hospitals[seat])
+    evm.travel(CLAIM - 1)
+    if back == "at the end":
+        for seat in (0, 2)[:silenced]:
+            world.consortium.reinstate(world.hospitals[seat])
+    if silenced == 1:
+        assert work.finalise(aggregate).named("RoundFinal")
+        return
+    with evm.reverts("TooFewHeard", work.study, 1, 0b010, 0b111):
+        work.finalise(aggregate)
+    evm.travel(PHASE)
+    world.rounds.advance(work.study)
+    work.settle()
+    assert work.balance(work.hospitals[1]) == (9 * STAKE, STAKE)
+
+
+def test_nor_does_that_of_those_that_used_their_free_objection(evm, world):
+    """Unless they attested to the same: two of five objected to garbage, and are not asked for a bond each time it comes again."""
+    work = made(world, members=5, maxHospitals=5)
+    garbage, truth = work.aggregate(root=b"\xee" * 32), work.aggregate()
+    evm.travel(PHASE // 2)
+    for author, objector in ((2, 0), (3, 1)):
+        work.claim(author, garbage)
+        work.object(work.operators[objector])
+    work.claim(4, garbage)
     evm.travel(CLAIM)
-    if silenced == 2:
-        with evm.reverts("TooFewHeard", work.study, 1, 1, 3):
-            work.finalise(aggregate)
-        world.consortium.reinstate(world.hospitals[0])
-    work.finalise(aggregate)
-    assert world.rounds.standingOf(work.study, 1)[0] == FINAL
+    with evm.reverts("TooFewHeard", work.study, 1, 0b11100, 0b11111):
+        work.finalise(garbage)
+    token = evm.snapshot()
+    other = made(world, members=5, maxHospitals=5)
+    evm.travel(PHASE // 2)
+    for author, objector in ((2, 0), (3, 1)):
+        other.claim(author, other.aggregate(root=b"\xee" * 32))
+        other.object(other.operators[objector])
+    truth = other.aggregate()
+    other.claim(0, truth)
+    evm.travel(CLAIM)
+    with evm.reverts("TooFewHeard", other.study, 1, 0b11100, 0b11111):
+        other.finalise(truth)
+    other.attest(1, truth)
+    assert other.finalise(truth).named("RoundFinal")
+    evm.restore(token)
 
 
 def test_who_was_suspended_before_the_round_opened_is_not_asked(evm, world):

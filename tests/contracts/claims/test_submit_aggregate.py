@@ -267,7 +267,7 @@ def test_objections_at_the_last_second_end_in_a_bounded_time_and_cost_only_the_o
 
 
 def test_garbage_whenever_possible_ends_in_a_bounded_time_and_costs_its_author(evm, world):
-    """The attacker holds one of four seats and claims garbage as soon as it may; others object, claim and are final."""
+    """The attacker holds one of four seats and claims garbage as soon as it may; others object, attest, claim and are final."""
     work = made(world, members=4)
     closed = evm.now
     garbage, truth = work.aggregate(root=b"\xee" * 32), work.aggregate()
@@ -276,6 +276,7 @@ def test_garbage_whenever_possible_ends_in_a_bounded_time_and_costs_its_author(e
     work.object(work.operators[0])
     work.claim(work.leader(), truth)
     work.object(work.operators[3])  # the attacker's free objection
+    work.attest(0, truth)  # or its silence would not count, as it has objected
     with evm.reverts("AlreadyAttempted", work.study, 1, 3):
         work.claim(3, garbage)
     work.claim(work.leader(), truth)

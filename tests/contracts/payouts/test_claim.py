@@ -216,10 +216,10 @@ def test_who_was_suspended_while_a_round_trained_makes_nobody_richer(evm, world,
     """Its part, of all that it could have submitted, is nobody's, be it back a second later."""
     study = world.running(4, scoreMode=mode)
     world.consortium.suspend(world.hospitals[3])
+    world.rounds.abstain(study, 1, 3, sender=world.operators[3] if reinstated else world.stranger)
     if reinstated:
         evm.travel(1)
         world.consortium.reinstate(world.hospitals[3])
-    world.rounds.abstain(study, 1, 3, sender=world.operators[3] if reinstated else world.stranger)
     for seat in range(3):
         world.submit(study, seat)
     result = aggregate(range(3), 240)
@@ -234,7 +234,7 @@ def test_who_was_suspended_while_a_round_trained_makes_nobody_richer(evm, world,
     assert [amount - part for amount in paid] == pytest.approx([POOL / 4, POOL / 4, 0], abs=1)
 
 
-@pytest.mark.parametrize("when", ["before it opened", "when it had trained"])
+@pytest.mark.parametrize("when", ["before it opened", "when it had abstained", "when it had trained"])
 def test_who_was_suspended_at_another_time_counts_as_one_that_did_not_come(evm, world, when):
     study = world.running(4)
     if when == "before it opened":
@@ -247,6 +247,8 @@ def test_who_was_suspended_at_another_time_counts_as_one_that_did_not_come(evm, 
         world.rounds.advance(study)
     number = world.rounds.getStudy(study).round
     world.rounds.abstain(study, number, 3, sender=world.operators[3])
+    if when == "when it had abstained":
+        world.consortium.suspend(world.hospitals[3])
     for seat in range(3):
         world.submit(study, seat, number)
     evm.travel(1)

@@ -97,6 +97,12 @@ def test_the_sponsors_fees_are_at_most_all(evm, world):
         world.create(sponsorFeeBps=10_001)
 
 
+def test_the_pot_has_room_for_a_compensation_in_each_void_round(evm, world):
+    most = (2**96 - 1) // (2 + 3 + 1)
+    with evm.reverts("RewardOutOfRange", most + 1, most):
+        world.create(rewardPerRound=most + 1, rounds=2, maxVoids=3)
+
+
 def test_weights_do_not_wrap(evm, world):
     with evm.reverts("SumCouldWrap", 4, 2**29, 1):
         world.create(maxWeight=2**29, training=[vector(weighted=False)])

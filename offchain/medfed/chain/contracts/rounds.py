@@ -155,11 +155,13 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Bitmaps of the seats that abstained, of those whose update was proved wrong, and of those that a void round paid."""
+    """Bitmaps of the seats that abstained, of those whose update was proved wrong, of those that a void round paid, and of
+    those that abstained (or were said to) while they were suspended or barred."""
 
     abstained: int
     struck: int
     paid: int
+    kept_away: int
 
 
 @dataclass(frozen=True, slots=True)
