@@ -1,4 +1,4 @@
-"""A deployment with one hospital more than a study has seats, deployed once per file."""
+"""A deployment with two hospitals more than a study has seats, deployed once per file."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ def test_who_knows_all_honest_updates_is_survived(tmp_path, attack, rule):
 @pytest.mark.slow
 def test_anvil_gives_the_same_slashes_and_model(aggregator, tmp_path):
     anvil_program()
-    result = attacked(tmp_path, "aggregator", 5, "--chain", "anvil")
+    result = attacked(tmp_path, "aggregator", 4, "--chain", "anvil")
     assert result["model_cid"] == aggregator[0]["model_cid"]
     assert slashed(result) == slashed(aggregator[0])
     assert result["verified"] is True

@@ -272,10 +272,10 @@ def test_a_hospital_that_lists_too_many_patients_takes_nothing_from_others(world
 def test_the_largest_numbers_there_are_pay_what_they_say(world, evm):
     """A sponsor offers as many tokens as a pot can hold, half of it set aside, and asks hospitals for the largest weights; more than
     fits is refused when the study is posted, not when somebody is to be paid."""
-    most = 2**96 - 1
-    world.token.mint(world.sponsor, most)
+    most = (2**96 - 1) // 2
+    world.token.mint(world.sponsor, 2 * most)
     for changes in (
-        {"rewardPerRound": most, "rounds": 2},
+        {"rewardPerRound": most + 1, "rounds": 1, "maxVoids": 0},
         {"maxWeight": 2**29},
         {"rounds": 2**16 - 2, "maxVoids": 2},
     ):

@@ -136,7 +136,7 @@ def test_voiding_a_round_before_its_end_costs_three_fifths_of_a_stake(world, evm
     world.rounds.abstain(study, 1, 3, sender=work.operators[3])
     world.rounds.advance(study)
     end(world, work)
-    assert loss(world, before, *league) == REWARD + STAKE - share(STAKE)
+    assert loss(world, before, *league) == STAKE - share(STAKE)
 
 
 def test_a_stake_that_was_lost_before_leaves_no_compensation_but_was_lost(world, evm):

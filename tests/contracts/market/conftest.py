@@ -17,7 +17,7 @@ SHARE = 10**18
 @pytest.fixture(scope="module")
 def deployed(evm_module):
     """The deployment, the market's restricted functions open to the consortium; actor 60 buys."""
-    world = deploy_world(evm_module, SEATS)
+    world = deploy_world(evm_module, SEATS + 2)
     names = ("setTerms", "withdrawModel", "supersede")
     roles.open_to(world.manager, roles.CONSORTIUM, world.market, *names)
     buyer = evm_module.actors[60]

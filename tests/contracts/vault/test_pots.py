@@ -1,4 +1,4 @@
-"""`fund`, `pay`, `burn`: what studies have for rewards; `collect`, `disburse`: licence fees."""
+"""`fund`, `pay`: what studies have for rewards; `collect`, `disburse`: licence fees."""
 
 from __future__ import annotations
 
@@ -48,15 +48,6 @@ def test_a_pot_pays_no_more_than_it_has(evm, safe, vault):
             vault.pay(1, safe.bob, amount, sender=safe.studies)
     with evm.reverts("PotTooSmall", 9, 0, 1):
         vault.pay(9, safe.bob, 1, sender=safe.studies)
-
-
-def test_what_is_burnt_of_a_pot_is_nobodys(evm, safe, vault):
-    before = safe.books()
-    receipt = vault.burn(1, 120, sender=safe.payouts)
-    assert safe.told(receipt) == [("Burnt", {"study": 1, "token": safe.token.address, "amount": 120})]
-    assert safe.books() == before | {"pot": 380, "burnt": 120}
-    with evm.reverts("PotTooSmall", 1, 380, 381):
-        vault.burn(1, 381, sender=safe.studies)
 
 
 def test_fees_are_held_by_what_arrived_and_shared_out_of_that(evm, safe):

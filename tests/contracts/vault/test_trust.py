@@ -13,7 +13,6 @@ MAY = {
     "slash": {"studies", "claims"},
     "fund": {"studies"},
     "pay": {"studies", "payouts"},
-    "burn": {"studies", "payouts"},
     "collect": {"market"},
     "disburse": {"market"},
 }
@@ -26,7 +25,6 @@ def call(safe, name, sender):
         "slash": (1, safe.token, [safe.bob], [1], 0, NO_ONE),
         "fund": (2, safe.token, 5, safe.sponsor),
         "pay": (1, safe.bob, 1),
-        "burn": (1, 1),
         "collect": (safe.token, 5, safe.sponsor),
         "disburse": (safe.token, safe.bob, 5),
     }[name]
