@@ -65,6 +65,15 @@ def amount(receipt):
     return sum(event["amount"] for event in receipt.named("Claimed"))
 
 
+def pay_of_two(world, study):
+    """Round 1, to which seats 0 and 1 alone submitted, becomes final by both: what the first is paid when its claims unlock."""
+    result = aggregate((0, 1), 160)
+    for seat in (0, 1):
+        world.attest(study, seat, result)
+    world.evm.travel(DISPUTE)
+    return amount(world.claim(study, 0, result))
+
+
 # -- silence -----------------------------------------------------------------------------------------------------------
 
 
@@ -211,11 +220,7 @@ def test_the_consortium_makes_nobodys_what_hospitals_earned(world, evm, idle):
             evm.travel(PHASE)
         for seat in (2, 3, 4) if thinned else ():
             blink(world, world.hospitals[seat])
-        result = aggregate((0, 1), 160)
-        for seat in (0, 1):
-            world.attest(study, seat, result)
-        evm.travel(DISPUTE)
-        found.append(amount(world.claim(study, 0, result)))
+        found.append(pay_of_two(world, study))
         evm.restore(token)
     assert found[1] == found[0]
 
@@ -235,11 +240,7 @@ def test_a_hospital_that_could_submit_nothing_is_kept_from_nothing(world, evm):
         world.rounds.abstain(study, 1, 2, sender=world.operators[2])
         if suspended:
             world.consortium.suspend(world.hospitals[2])
-        result = aggregate((0, 1), 160)
-        for seat in (0, 1):
-            world.attest(study, seat, result)
-        evm.travel(DISPUTE)
-        found.append(amount(world.claim(study, 0, result)))
+        found.append(pay_of_two(world, study))
         evm.restore(token)
     assert found[1] == found[0]
 

@@ -138,7 +138,7 @@ def test_the_most_void_rounds_a_study_may_have_end_it(evm, world):
 
 
 def test_a_round_goes_on_while_the_vault_is_paused(evm, world):
-    """Clocks do not stop: everything but new studies, deposits and enrolments works."""
+    """Clocks do not stop: everything but new studies, deposits and licence fees works."""
     study = world.running(rounds=1)
     world.vault.pause()
     for seat in range(3):
