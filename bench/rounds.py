@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.figure import Figure
 from medfed.chain.client import connect
-from medfed.cli.demo.anvil import running_anvil
+from medfed.cli.demo.own_chain import running_anvil
 from medfed.cli.demo.play import Watch, play
 from medfed.cli.demo.scenario import Stage, prepare
 

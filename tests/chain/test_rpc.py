@@ -271,6 +271,11 @@ def test_geth(fresh_beacon, tmp_path):
             index.sync()
             assert len(index.events("Attested")) == 3
             assert client.is_development
+            before = client.head()
+            assert client.travel(30).timestamp >= before.timestamp + 30
+            assert client.mine(2).number >= before.number + 32
+            with pytest.raises(ConfigError, match="a second a block"):
+                client.travel(86_400)
             client.close()
         finally:
             node.terminate()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -176,6 +177,14 @@ class TestProcesses:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("geth") is None, reason="the program `geth` is not on PATH")
+def test_geth_gives_the_same_model(embedded, tmp_path):
+    found = demo(tmp_path, "--chain", "geth")
+    assert found["model_cid"] == embedded["model_cid"]
+    assert found["verified"] is True
+
+
+@pytest.mark.slow
 @pytest.mark.kubo
 def test_a_kubo_store_gives_the_same_model(embedded, tmp_path):
     """A real daemon on loopback, hospitals as processes: the bits of the directory store."""
@@ -240,9 +249,10 @@ def wait_for(port: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--chain", "ganache"), "--chain is embedded or anvil"),
+        (("--chain", "ganache"), "--chain is embedded, anvil or geth"),
         (("--store", "s3"), "--store is local or kubo"),
-        (("--keep", "kept"), "need --chain anvil"),
+        (("--keep", "kept"), "--keep needs --chain anvil"),
+        (("--chain", "geth", "--keep", "kept"), "--keep needs --chain anvil"),
         (("--hospitals", "11"), "less than or equal to 10"),
     ],
 )
@@ -255,4 +265,4 @@ def test_wrong_options_are_named(tmp_path, arguments, says):
 def test_the_embedded_chain_has_no_processes(tmp_path):
     done = medfed("demo", "--processes", cwd=tmp_path)
     assert done.returncode == 2
-    assert "need --chain anvil" in done.stderr
+    assert "needs --chain anvil or geth" in done.stderr

@@ -4,6 +4,7 @@ processes of their own and the chain is a real Anvil."""
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -17,16 +18,42 @@ from tests.rig.anvil import anvil_program, free_port
 DOCUMENT = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
 
 
+GETH = (
+    (
+        "anvil --port 8545",
+        "geth --dev --http --http.port 8545 --datadir chain --ipcdisable --port 0 --nodiscover",
+    ),
+    ('state_dir = "state"\n', 'state_dir = "state"\nconfirmations = 0\n'),
+    ("chain 31337 answers, block 15", "chain 1337 answers, block …"),
+)
+"""What differs on geth's development chain."""
+
+
 @pytest.mark.anvil
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_page_can_be_typed_from_top_to_bottom(tmp_path):
+    type_page(tmp_path, DOCUMENT)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(shutil.which("geth") is None, reason="the program `geth` is not on PATH")
+def test_the_page_on_geth(tmp_path):
+    document = DOCUMENT
+    for anvil, geth in GETH:
+        assert anvil in document
+        document = document.replace(anvil, geth)
+    type_page(tmp_path, document)
+
+
+def type_page(tmp_path: Path, document: str) -> None:
     port, began = free_port(), time.monotonic()
     programs = f"{Path(sys.executable).parent}:{Path(anvil_program()).parent}:{os.environ['PATH']}"
     folder = tmp_path / "federation"
     folder.mkdir()
     with Terminal(folder, {"PATH": programs, "COLUMNS": "200"}) as terminal:
-        for block in blocks(DOCUMENT.replace("8545", str(port))):
+        for block in blocks(document.replace("8545", str(port))):
             if block.terminal:
                 terminal.start(block.commands)
                 continue

@@ -39,6 +39,8 @@ _PROOFS = 256
 """Storage slots in one request for proofs."""
 _BATCH = 100
 """Requests in one exchange; public nodes take a hundred, many no more."""
+_FARTHEST = 3_600
+"""Seconds that geth --dev travels at once: some 20 ms each."""
 
 
 class HttpChain(ChainClient):
@@ -246,6 +248,10 @@ class HttpChain(ChainClient):
     def mine(self, blocks: int = 1) -> BlockStamp:
         if not self.is_development:
             return super().mine(blocks)
+        if self._is_geth():
+            for _ in range(blocks):
+                self._spend(self._bank(), 0)
+            return self.head()
         self._once("evm_mine" if blocks == 1 else "anvil_mine", *([] if blocks == 1 else [hex(blocks)]))
         return self.head()
 
@@ -253,7 +259,7 @@ class HttpChain(ChainClient):
         if not self.is_development:
             return super().travel(seconds)
         if self._is_geth():
-            raise ConfigError(f"{self.label} is geth, whose time cannot be moved: wait {seconds} s.")
+            return self._travel_by_blocks(seconds)
         # Not evm_increaseTime: it counts from the wall clock, which blocks a second apart may have left behind.
         self._once("evm_setNextBlockTimestamp", self.head().timestamp + seconds)
         return self.mine()
@@ -269,12 +275,30 @@ class HttpChain(ChainClient):
     def _send_unlocked(self, address: Address, wei: int) -> None:
         """What geth --dev has instead: one unlocked account with all the ether there is."""
         missing = wei - self.balance(address)
-        if missing <= 0:
-            return
-        bank = self.request("eth_accounts")[0]
-        sent = self._once("eth_sendTransaction", {"from": bank, "to": address, "value": hex(missing)})
+        if missing > 0:
+            self._spend(address, missing)
+
+    def _travel_by_blocks(self, seconds: int) -> BlockStamp:
+        """geth --dev has no call that moves time, but each of its blocks is a second later than the one before."""
+        if seconds > _FARTHEST:
+            raise ConfigError(
+                f"{self.label} is geth, whose time moves by a second a block: {seconds} s are too many, wait for them, "
+                f"or travel by {_FARTHEST} s at a time."
+            )
+        head = self.head()
+        end = head.timestamp + seconds
+        while head.timestamp < end:
+            head = self.mine()
+        return head
+
+    def _bank(self) -> Address:
+        return Address(self.request("eth_accounts")[0])
+
+    def _spend(self, target: Address, wei: int) -> None:
+        """By the unlocked account of geth --dev, in a block of its own."""
+        sent = self._once("eth_sendTransaction", {"from": self._bank(), "to": target, "value": hex(wei)})
         while self.receipt(bytes.fromhex(sent[2:])) is None:
-            time.sleep(0.01)
+            time.sleep(0.002)
 
     # -- transport -----------------------------------------------------------------------------------------------
 

@@ -32,7 +32,9 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
     hospitals: Annotated[int, typer.Option(help="How many hospitals take part.", min=2, max=10)] = 4,
     rounds: Annotated[int, typer.Option(help="How many rounds they train.", min=1, max=50)] = 5,
     seed: Annotated[int, typer.Option(help="Everything random follows from it.", min=0)] = 7,
-    chain: Annotated[str, typer.Option(help="embedded (an EVM in this process) or anvil.")] = "embedded",
+    chain: Annotated[
+        str, typer.Option(help="embedded (an EVM in this process), anvil, or geth (its development chain).")
+    ] = "embedded",
     store: Annotated[
         str, typer.Option(help="local (a directory) or kubo (an IPFS daemon, see --kubo).")
     ] = "local",
@@ -52,7 +54,10 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
         ),
     ] = "",
     processes: Annotated[
-        bool, typer.Option("--processes", help="Run each hospital as its own process (needs --chain anvil).")
+        bool,
+        typer.Option(
+            "--processes", help="Run each hospital as its own process (needs --chain anvil or geth)."
+        ),
     ] = False,
     json_file: Annotated[
         str, typer.Option("--json", help="Write everything as JSON to this file, - for standard output.")
@@ -116,14 +121,16 @@ def _ended_by_signal() -> Iterator[None]:
 def _check(chain: str, store: str, processes: bool, keep: Path | None) -> None:
     from medfed.errors import InputError
 
-    if chain not in ("embedded", "anvil"):
-        raise InputError(f"--chain is embedded or anvil, not {chain}.")
+    if chain not in ("embedded", "anvil", "geth"):
+        raise InputError(f"--chain is embedded, anvil or geth, not {chain}.")
     if store not in ("local", "kubo"):
         raise InputError(f"--store is local or kubo, not {store}.")
-    if chain == "embedded" and (processes or keep):
+    if chain == "embedded" and processes:
         raise InputError(
-            "The embedded chain lives and dies in one process; --processes and --keep need --chain anvil."
+            "The embedded chain lives and dies in one process; --processes needs --chain anvil or geth."
         )
+    if chain != "anvil" and keep:
+        raise InputError("Only Anvil keeps its chain in one file; --keep needs --chain anvil.")
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise InputError(f"The directory {keep} is not empty; name a new one for --keep.")
 
@@ -144,9 +151,10 @@ def _chain(stack: ExitStack, kind: str, folder: Path) -> tuple[ChainClient, str]
 
     if kind == "embedded":
         return connect("embedded:"), "embedded:"
-    from medfed.cli.demo.anvil import running_anvil
+    from medfed.cli.demo.own_chain import running_anvil, running_geth
 
-    rpc = stack.enter_context(running_anvil(folder / "chain.json"))
+    started = running_geth(folder / "geth") if kind == "geth" else running_anvil(folder / "chain.json")
+    rpc = stack.enter_context(started)
     return connect(rpc), rpc
 
 
