@@ -9,8 +9,8 @@ from tests.conftest import ROOT
 
 SECONDS = {"s": 1, "min": 60, "h": 3_600, "days": 86_400}
 ROWS = {
-    "`SLASH_BPS`": ("studies", "slash_bps"),
-    "`CHALLENGER_BPS`": ("vault", "challenger_bps"),
+    "`SLASH_BPS`, of": ("studies", "slash_bps"),
+    "`CHALLENGER_BPS`, of": ("vault", "challenger_bps"),
     "shortest phase": ("studies", "min_phase_seconds"),
     "shortest dispute window": ("studies", "min_dispute_seconds"),
 }
