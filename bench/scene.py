@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from medfed.protocol.cid import cid_of, digest_of
 from medfed.protocol.commitments import Update
-from medfed.protocol.documents import CohortManifest, StudyDraft, StudySpec
+from medfed.protocol.documents import StudyDraft, StudySpec
 from medfed.protocol.header import Header
+from medfed.protocol.manifest import CohortManifest
 from medfed.protocol.vector import Sealed, write_vector
 from medfed.rounds.history import Enrolment
 from medfed.rounds.recompute import RoundPlace
@@ -100,7 +101,7 @@ def make_round(store: LocalStore, folder: Path) -> Round:
     updates = {}
     for seat, entry in entries.items():
         sealed = store_update(store, where.header(entry.hospital), _words(seat), folder / "update.bin")
-        manifest = CohortManifest(study=1, round=1, dataset=entry.dataset, leaves=_leaves(seat))
+        manifest = CohortManifest(where.study, where.number, entry.dataset, _leaves(seat))
         cohort = digest_of(store.put(manifest.to_bytes()))
         updates[seat] = Update(digest_of(sealed.cid), sealed.root, cohort, manifest.root(), _WEIGHT)
     return Round(where, entries, updates)
@@ -137,5 +138,5 @@ def _entries() -> dict[Seat, Enrolment]:
     }
 
 
-def _leaves(seat: int) -> tuple[str, ...]:
-    return tuple(f"0x{seat:02x}{leaf:062x}" for leaf in range(_WEIGHT))
+def _leaves(seat: int) -> bytes:
+    return b"".join(bytes([seat]) + leaf.to_bytes(31, "big") for leaf in range(_WEIGHT))

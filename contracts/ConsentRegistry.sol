@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import {IConsentRegistry} from "./interfaces/IConsentRegistry.sol";
 import {IConsortium} from "./interfaces/IConsortium.sol";
+import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {Purposes} from "./libraries/Purposes.sol";
 import {DatasetId} from "./types/DatasetId.sol";
 
@@ -19,19 +19,15 @@ uint256 constant WALLET_GAS = 100_000;
 uint256 constant ITEM_GAS = 220_000;
 /// @dev With this much left, the call of a wallet gets WALLET_GAS although a 64th is held back.
 uint256 constant BEFORE_WALLET = 110_000;
-/// @dev Stands for `issuedAt` where the patient calls: newer than anything.
-uint40 constant BY_CALL = type(uint40).max;
 
 bytes32 constant GRANT_TYPEHASH = keccak256(
-    "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
+    "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint32 issuedAt,uint32 deadline)"
 );
 bytes32 constant NARROW_TYPEHASH = keccak256(
-    "Narrow(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)"
+    "Narrow(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint32 issuedAt,uint32 deadline)"
 );
-bytes32 constant REVOKE_TYPEHASH =
-    keccak256("Revoke(address patient,uint32 datasetId,uint40 issuedAt,uint40 deadline)");
-bytes32 constant REVOKE_ALL_TYPEHASH =
-    keccak256("RevokeAll(address patient,uint40 issuedAt,uint40 deadline)");
+bytes32 constant REVOKE_TYPEHASH = keccak256("Revoke(address patient,uint32 datasetId,uint32 issuedAt)");
+bytes32 constant REVOKE_ALL_TYPEHASH = keccak256("RevokeAll(address patient,uint32 issuedAt)");
 
 /// @title ConsentRegistry
 contract ConsentRegistry is IConsentRegistry, EIP712 {
@@ -39,8 +35,8 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @notice Says who speaks for a hospital.
     IConsortium public immutable CONSORTIUM;
-    /// @notice The ERC-721 whose owners may revoke for patients.
-    IERC721 public immutable DATASETS;
+    /// @notice Says which hospital owns a dataset, and so may revoke for its patients.
+    IDatasetRegistry public immutable DATASETS;
 
     // Storage
 
@@ -50,7 +46,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     // Constructor
 
     /// @dev Neither is checked: with a wrong one `revokeFor` reverts, and nothing else depends on them.
-    constructor(IConsortium consortium, IERC721 datasets) EIP712("MedFed ConsentRegistry", "1") {
+    constructor(IConsortium consortium, IDatasetRegistry datasets) EIP712("MedFed ConsentRegistry", "1") {
         CONSORTIUM = consortium;
         DATASETS = datasets;
     }
@@ -59,30 +55,45 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @inheritdoc IConsentRegistry
     function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external {
-        _grant(msg.sender, datasetId, purposes, expiryDay, BY_CALL);
+        _requireUnexpired(expiryDay);
+
+        _grant(msg.sender, datasetId, purposes, expiryDay, _now(), true);
     }
 
     /// @inheritdoc IConsentRegistry
     function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external {
-        _narrow(msg.sender, datasetId, purposes, expiryDay, BY_CALL);
+        _requireUnexpired(expiryDay);
+
+        _narrow(msg.sender, datasetId, purposes, expiryDay, _now(), true);
     }
 
     /// @inheritdoc IConsentRegistry
     function revoke(DatasetId datasetId) external {
-        _revoke(msg.sender, datasetId, msg.sender, BY_CALL);
+        Word memory word = _words[msg.sender][datasetId];
+        // slither-disable-next-line incorrect-equality (a second call within the second)
+        if (word.purposes == 0 && word.signedAt == _now()) return;
+
+        _revoke(msg.sender, datasetId, msg.sender, _now(), word);
     }
 
     /// @inheritdoc IConsentRegistry
     function revokeAll() external {
-        _revokeAll(msg.sender, BY_CALL);
+        RevokeAllWord memory last = _revokeAlls[msg.sender];
+        // slither-disable-next-line incorrect-equality (a second call within the second)
+        if (last.signedAt == _now()) return;
+
+        _revokeAll(msg.sender, _now(), last);
     }
 
     /// @inheritdoc IConsentRegistry
     function revokeFor(address patient, DatasetId datasetId) external {
-        address owner = DATASETS.ownerOf(DatasetId.unwrap(datasetId));
+        address owner = DATASETS.ownerOf(datasetId);
         require(msg.sender == CONSORTIUM.adminOf(owner), NotDatasetOwner(datasetId, msg.sender, owner));
 
-        _revoke(patient, datasetId, msg.sender, BY_CALL);
+        Word memory word = _words[patient][datasetId];
+        require(word.purposes != 0 || word.postedAt == 0, AlreadyRevoked(patient, datasetId, word.postedAt));
+
+        _revoke(patient, datasetId, msg.sender, _now(), word);
     }
 
     // By signature
@@ -92,7 +103,9 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         _requireTimely(consent.issuedAt, consent.deadline);
         _requireSigned(consent.patient, _grantHash(GRANT_TYPEHASH, consent), consent.signature);
 
-        _grant(consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt);
+        _grant(
+            consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt, false
+        );
     }
 
     /// @inheritdoc IConsentRegistry
@@ -100,41 +113,46 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         _requireTimely(consent.issuedAt, consent.deadline);
         _requireSigned(consent.patient, _grantHash(NARROW_TYPEHASH, consent), consent.signature);
 
-        _narrow(consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt);
+        _narrow(
+            consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt, false
+        );
     }
 
     /// @inheritdoc IConsentRegistry
     function revokeBySig(SignedRevocation calldata revocation) external {
-        _requireTimely(revocation.issuedAt, revocation.deadline);
+        _requireIssued(revocation.issuedAt);
         _requireSigned(
             revocation.patient,
             keccak256(
-                abi.encode(
-                    REVOKE_TYPEHASH,
-                    revocation.patient,
-                    revocation.datasetId,
-                    revocation.issuedAt,
-                    revocation.deadline
-                )
+                abi.encode(REVOKE_TYPEHASH, revocation.patient, revocation.datasetId, revocation.issuedAt)
             ),
             revocation.signature
         );
 
-        _revoke(revocation.patient, revocation.datasetId, revocation.patient, revocation.issuedAt);
+        Word memory word = _words[revocation.patient][revocation.datasetId];
+        // Signed in the second of what it ends, it counts; a revocation is followed by a later one only.
+        require(
+            revocation.issuedAt > word.signedAt
+                || (revocation.issuedAt == word.signedAt && word.purposes != 0),
+            Overtaken(revocation.issuedAt, word.signedAt)
+        );
+
+        _revoke(revocation.patient, revocation.datasetId, revocation.patient, revocation.issuedAt, word);
     }
 
     /// @inheritdoc IConsentRegistry
     function revokeAllBySig(SignedRevokeAll calldata revocation) external {
-        _requireTimely(revocation.issuedAt, revocation.deadline);
+        _requireIssued(revocation.issuedAt);
         _requireSigned(
             revocation.patient,
-            keccak256(
-                abi.encode(REVOKE_ALL_TYPEHASH, revocation.patient, revocation.issuedAt, revocation.deadline)
-            ),
+            keccak256(abi.encode(REVOKE_ALL_TYPEHASH, revocation.patient, revocation.issuedAt)),
             revocation.signature
         );
 
-        _revokeAll(revocation.patient, revocation.issuedAt);
+        RevokeAllWord memory last = _revokeAlls[revocation.patient];
+        require(revocation.issuedAt > last.signedAt, Overtaken(revocation.issuedAt, last.signedAt));
+
+        _revokeAll(revocation.patient, revocation.issuedAt, last);
     }
 
     // In batches: each item is a call of its own, and whatever goes wrong in it stays in it
@@ -186,19 +204,20 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     // Views
 
     /// @inheritdoc IConsentRegistry
-    function isActive(address patient, DatasetId datasetId, uint32 purposes, uint40 at)
+    function isActive(address patient, DatasetId datasetId, uint32 purposes, uint32 at)
         external
         view
         returns (bool)
     {
         Word storage word = _words[patient][datasetId];
         if (
-            !_covers(word.grantedAt, word.revokedAt, word.expiryDay, at)
-                || !Purposes.permits(word.purposes, purposes)
-        ) return false;
+            at < word.postedAt || _isExpired(word.expiryDay, at) || !Purposes.permits(word.purposes, purposes)
+        ) {
+            return false;
+        }
 
         RevokeAllWord storage last = _revokeAlls[patient];
-        return last.moment < word.grantedAt || (last.moment > at && last.history == 0);
+        return last.signedAt < word.signedAt || (last.postedAt > at && last.history == 0);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -206,15 +225,17 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         address patient,
         DatasetId datasetId,
         uint32 purposes,
-        uint40 t,
+        uint32 t,
         Word[] calldata words,
         RevokeAllWord[] calldata revokeAlls
     ) external view returns (bool) {
         require(t < block.timestamp, NotYetPast(t, _now()));
 
         Word memory word = _wordAt(_words[patient][datasetId], t, words);
-        uint40 moment = _revokeAllAt(_revokeAlls[patient], t, revokeAlls);
-        return _covers(word, t) && moment < word.grantedAt && Purposes.permits(word.purposes, purposes);
+        uint32 ended = _revokeAllAt(_revokeAlls[patient], t, revokeAlls);
+        return
+            ended < word.signedAt && !_isExpired(word.expiryDay, t)
+                && Purposes.permits(word.purposes, purposes);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -238,115 +259,107 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     // Internal: changes
 
-    function _grant(address patient, DatasetId datasetId, uint32 purposes, uint16 expiryDay, uint40 issuedAt)
-        private
-    {
+    function _grant(
+        address patient,
+        DatasetId datasetId,
+        uint32 purposes,
+        uint16 expiryDay,
+        uint32 signedAt,
+        bool byCall
+    ) private {
         Word memory word = _words[patient][datasetId];
-        uint40 moment = _revokeAlls[patient].moment;
 
-        _requireNewer(issuedAt, _latest(word, moment));
-        // slither-disable-next-line incorrect-equality (the rule is about one and the same second)
-        require(moment != _now(), GrantInRevokeAllSecond(moment));
-        _requireTerms(purposes, expiryDay);
+        _requireNewer(signedAt, byCall, word, _revokeAlls[patient].signedAt);
+        Purposes.requireConsent(purposes);
 
-        _words[patient][datasetId] = Word(purposes, _now(), expiryDay, 0, _link(word));
+        _words[patient][datasetId] = Word(purposes, _now(), signedAt, expiryDay, _link(word));
 
-        emit Granted(patient, datasetId, purposes, expiryDay, _now());
+        emit Granted(patient, datasetId, purposes, expiryDay, signedAt, _now());
     }
 
-    function _narrow(address patient, DatasetId datasetId, uint32 purposes, uint16 expiryDay, uint40 issuedAt)
-        private
-    {
+    function _narrow(
+        address patient,
+        DatasetId datasetId,
+        uint32 purposes,
+        uint16 expiryDay,
+        uint32 signedAt,
+        bool byCall
+    ) private {
         Word memory word = _words[patient][datasetId];
-        uint40 moment = _revokeAlls[patient].moment;
+        uint32 ended = _revokeAlls[patient].signedAt;
 
-        _requireNewer(issuedAt, _latest(word, moment));
-        require(_covers(word, _now()) && moment < word.grantedAt, NothingToNarrow(patient, datasetId));
-        _requireTerms(purposes, expiryDay);
+        _requireNewer(signedAt, byCall, word, ended);
+        require(
+            word.purposes != 0 && ended < word.signedAt && !_isExpired(word.expiryDay, _now()),
+            NothingToNarrow(patient, datasetId)
+        );
+        Purposes.requireConsent(purposes);
         require(
             expiryDay <= word.expiryDay && Purposes.narrows(word.purposes, purposes),
             NotNarrower(word.purposes, purposes, word.expiryDay, expiryDay)
         );
 
-        _words[patient][datasetId] = Word(purposes, _now(), expiryDay, 0, _link(word));
+        _words[patient][datasetId] = Word(purposes, _now(), signedAt, expiryDay, _link(word));
 
-        emit Narrowed(patient, datasetId, purposes, expiryDay, _now());
+        emit Narrowed(patient, datasetId, purposes, expiryDay, signedAt, _now());
     }
 
-    function _revoke(address patient, DatasetId datasetId, address by, uint40 issuedAt) private {
-        Word memory word = _words[patient][datasetId];
+    function _revoke(address patient, DatasetId datasetId, address by, uint32 signedAt, Word memory word)
+        private
+    {
+        _words[patient][datasetId] = Word(0, _now(), signedAt, 0, _link(word));
 
-        require(issuedAt >= word.grantedAt, SignatureOvertaken(issuedAt, word.grantedAt));
-        _requireNewer(issuedAt, word.revokedAt);
-        require(by == patient || word.revokedAt == 0, AlreadyRevoked(patient, datasetId, word.revokedAt));
-
-        _words[patient][datasetId] = _ended(word);
-
-        emit Revoked(patient, datasetId, by, _now());
+        emit Revoked(patient, datasetId, by, signedAt, _now());
     }
 
-    function _revokeAll(address patient, uint40 issuedAt) private {
-        RevokeAllWord memory last = _revokeAlls[patient];
+    function _revokeAll(address patient, uint32 signedAt, RevokeAllWord memory last) private {
+        _revokeAlls[patient] = RevokeAllWord(_now(), signedAt, _link(last));
 
-        _requireNewer(issuedAt, last.moment);
-
-        if (last.moment != _now()) _revokeAlls[patient] = RevokeAllWord(_now(), _link(last));
-
-        emit AllRevoked(patient, _now());
+        emit AllRevoked(patient, signedAt, _now());
     }
 
     // Internal: the chains of words
 
-    /// @dev The word that follows `word` when it is revoked now.
-    function _ended(Word memory word) private view returns (Word memory) {
-        // slither-disable-next-line incorrect-equality (a second change within the second)
-        if (word.revokedAt == _now()) return word;
-        if (word.grantedAt == 0 || word.revokedAt != 0) return Word(0, _now(), 0, _now(), _link(word));
-        return Word(word.purposes, word.grantedAt, word.expiryDay, _now(), word.history);
-    }
-
-    /// @dev The history of what follows `word` now. Within its second it is replaced; else it is closed, and chained.
-    function _link(Word memory word) private view returns (bytes16) {
+    /// @dev The history of what follows `word` now: within its second it is replaced, else chained.
+    function _link(Word memory word) private view returns (bytes18) {
         // slither-disable-next-line incorrect-equality (replaced within its second)
-        if (word.grantedAt == 0 || word.grantedAt == _now()) return word.history;
-        uint40 revokedAt = word.revokedAt == 0 ? _now() : word.revokedAt;
-        return _digest(Word(word.purposes, word.grantedAt, word.expiryDay, revokedAt, word.history));
+        return word.postedAt == 0 || word.postedAt == _now() ? word.history : _digest(word);
     }
 
-    function _link(RevokeAllWord memory last) private pure returns (bytes27) {
-        // slither-disable-next-line incorrect-equality (zero is absence)
-        return last.moment == 0 ? bytes27(0) : _digest(last);
+    function _link(RevokeAllWord memory last) private view returns (bytes24) {
+        // slither-disable-next-line incorrect-equality (replaced within its second)
+        return last.postedAt == 0 || last.postedAt == _now() ? last.history : _digest(last);
     }
 
     /// @dev The word that stood at the end of second `t`, from those shown; all zero when there was none.
-    function _wordAt(Word memory head, uint40 t, Word[] calldata words)
+    function _wordAt(Word memory head, uint32 t, Word[] calldata words)
         private
         pure
         returns (Word memory none)
     {
-        bytes16 link = head.grantedAt == 0 ? bytes16(0) : _digest(head);
+        bytes18 link = head.postedAt == 0 ? bytes18(0) : _digest(head);
         for (uint256 i = 0; i < words.length && link != 0; ++i) {
             Word memory word = words[i];
             // slither-disable-next-line incorrect-equality (hashes, no amounts)
             require(_digest(word) == link, BrokenHistory(i));
-            if (word.grantedAt <= t) return word;
+            if (word.postedAt <= t) return word;
             link = word.history;
         }
         require(link == 0, HistoryTooShort(words.length));
     }
 
-    /// @dev The moment of the last revoke-all not after `t`, from those shown; 0 when there was none.
-    function _revokeAllAt(RevokeAllWord memory head, uint40 t, RevokeAllWord[] calldata words)
+    /// @dev When the last revoke-all that stood at the end of second `t` was signed, from those shown; 0 when there was none.
+    function _revokeAllAt(RevokeAllWord memory head, uint32 t, RevokeAllWord[] calldata words)
         private
         pure
-        returns (uint40 none)
+        returns (uint32 none)
     {
-        bytes27 link = _link(head);
+        bytes24 link = head.postedAt == 0 ? bytes24(0) : _digest(head);
         for (uint256 i = 0; i < words.length && link != 0; ++i) {
             RevokeAllWord memory word = words[i];
             // slither-disable-next-line incorrect-equality (hashes, no amounts)
             require(_digest(word) == link, BrokenHistory(i));
-            if (word.moment <= t) return word.moment;
+            if (word.postedAt <= t) return word.signedAt;
             link = word.history;
         }
         // slither-disable-next-line incorrect-equality (zero is absence)
@@ -355,56 +368,44 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @dev Over the fields as they are packed in the slot, first field first. The packed encoding is unambiguous, as
     /// every field has a fixed length.
-    function _digest(Word memory word) private pure returns (bytes16) {
-        return bytes16(
+    function _digest(Word memory word) private pure returns (bytes18) {
+        return bytes18(
             keccak256(
-                abi.encodePacked(word.purposes, word.grantedAt, word.expiryDay, word.revokedAt, word.history)
+                abi.encodePacked(word.purposes, word.postedAt, word.signedAt, word.expiryDay, word.history)
             )
         );
     }
 
-    function _digest(RevokeAllWord memory word) private pure returns (bytes27) {
-        return bytes27(keccak256(abi.encodePacked(word.moment, word.history)));
+    function _digest(RevokeAllWord memory word) private pure returns (bytes24) {
+        return bytes24(keccak256(abi.encodePacked(word.postedAt, word.signedAt, word.history)));
     }
 
     // Internal: rules
 
-    /// @dev Whether second `at` lies between grant, revocation and expiry. A word that is all zero covers nothing, as its
-    /// expiry day is 0.
-    function _covers(Word memory word, uint40 at) private pure returns (bool) {
-        return _covers(word.grantedAt, word.revokedAt, word.expiryDay, at);
+    /// @dev A word that is all zero, or a revocation, expires before anything, and permits nothing.
+    function _isExpired(uint16 expiryDay, uint32 at) private pure returns (bool) {
+        return expiryDay != NO_EXPIRY && at >= uint256(expiryDay) * 1 days;
     }
 
-    /// @dev Takes the fields one by one: `isActive` spares 200 gas by not copying the word.
-    function _covers(uint40 grantedAt, uint40 revokedAt, uint16 expiryDay, uint40 at)
-        private
-        pure
-        returns (bool)
-    {
-        if (at < grantedAt || (revokedAt != 0 && at >= revokedAt)) return false;
-        return expiryDay == NO_EXPIRY || at < uint256(expiryDay) * 1 days;
-    }
-
-    /// @dev The second of the last decision that a grant must follow.
-    function _latest(Word memory word, uint40 moment) private pure returns (uint40 latest) {
-        latest = word.grantedAt > word.revokedAt ? word.grantedAt : word.revokedAt;
-        if (moment > latest) latest = moment;
-    }
-
-    function _requireNewer(uint40 issuedAt, uint40 latest) private pure {
-        require(issuedAt > latest, SignatureOvertaken(issuedAt, latest));
-    }
-
-    function _requireTerms(uint32 purposes, uint16 expiryDay) private view {
-        Purposes.requireConsent(purposes);
+    /// @dev A call replaces what was granted in its very second, as it cannot be shown again; a signature does not.
+    function _requireNewer(uint32 signedAt, bool byCall, Word memory word, uint32 ended) private pure {
+        bool follows = signedAt > word.signedAt || (byCall && word.purposes != 0);
         require(
-            expiryDay == NO_EXPIRY || block.timestamp < uint256(expiryDay) * 1 days,
-            ExpiryPassed(expiryDay, _now())
+            follows && signedAt > ended, Overtaken(signedAt, word.signedAt > ended ? word.signedAt : ended)
         );
     }
 
-    function _requireTimely(uint40 issuedAt, uint40 deadline) private view {
+    /// @dev Asked of calls only. A signed grant that arrives after its expiry still replaces a longer one that was signed before it.
+    function _requireUnexpired(uint16 expiryDay) private view {
+        require(!_isExpired(expiryDay, _now()), ExpiryPassed(expiryDay, _now()));
+    }
+
+    function _requireTimely(uint32 issuedAt, uint32 deadline) private view {
         require(block.timestamp <= deadline, SignatureExpired(deadline, _now()));
+        _requireIssued(issuedAt);
+    }
+
+    function _requireIssued(uint32 issuedAt) private view {
         require(issuedAt <= block.timestamp, SignatureFromFuture(issuedAt, _now()));
     }
 
@@ -443,8 +444,8 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         );
     }
 
-    /// @dev Fits for another 34,000 years.
-    function _now() private view returns (uint40) {
-        return uint40(block.timestamp);
+    /// @dev Fits until the year 2106.
+    function _now() private view returns (uint32) {
+        return uint32(block.timestamp);
     }
 }

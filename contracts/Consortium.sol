@@ -2,6 +2,8 @@
 pragma solidity 0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 
@@ -10,8 +12,10 @@ import {IConsortium} from "./interfaces/IConsortium.sol";
 /// @dev How long a hospital has, at least, to object to another admin account.
 uint256 constant ADMIN_NOTICE = 30 days;
 
+bytes32 constant SERVICE_TYPEHASH = keccak256("Service(address hospital,uint40 deadline)");
+
 /// @title Consortium
-contract Consortium is IConsortium, AccessManaged {
+contract Consortium is IConsortium, AccessManaged, EIP712 {
     using Checkpoints for Checkpoints.Trace208;
 
     // Storage
@@ -22,7 +26,16 @@ contract Consortium is IConsortium, AccessManaged {
         bool active;
     }
 
-    mapping(address hospital => Hospital) private _hospitals;
+    /// @dev Of an account all that admitting it asks for, so that this is one storage read: its `Hospital`, if it is one, and whether it
+    /// speaks for a hospital that was admitted with another account.
+    struct Record {
+        address operator;
+        uint40 admittedAt;
+        Status status;
+        bool administers;
+    }
+
+    mapping(address hospital => Record) private _hospitals;
     mapping(address operator => Service) private _services;
     /// @dev Only where the admin account was replaced; `_administered` is the way back.
     mapping(address hospital => address admin) private _admins;
@@ -37,29 +50,33 @@ contract Consortium is IConsortium, AccessManaged {
 
     // Constructor
 
-    constructor(address authority) AccessManaged(authority) {}
+    constructor(address authority) AccessManaged(authority) EIP712("MedFed Consortium", "1") {}
 
     // Consortium functions
 
     /// @inheritdoc IConsortium
-    function admit(address hospital, address operator, bytes32 encryptionKey, bytes32 metadata)
-        external
-        restricted
-    {
+    function admit(
+        address hospital,
+        address operator,
+        bytes32 encryptionKey,
+        bytes32 metadata,
+        Pledge calldata pledge
+    ) external restricted {
         require(hospital != address(0), AccountZero());
-        require(_hospitals[hospital].status == Status.None, HospitalAlreadyAdmitted(hospital));
-        require(_administered[hospital] == address(0), AdminTaken(hospital, _administered[hospital]));
+        Record storage found = _hospitals[hospital];
+        require(found.status == Status.None, HospitalAlreadyAdmitted(hospital));
+        // Not `require`, which would read whose it is in any case.
+        if (found.administers) revert AdminTaken(hospital, _administered[hospital]);
 
-        _appoint(hospital, hospital, operator, true);
-        _hospitals[hospital] =
-            Hospital({operator: operator, admittedAt: uint40(block.timestamp), status: Status.Active});
+        _appoint(hospital, hospital, operator, true, pledge);
+        (found.operator, found.admittedAt, found.status) = (operator, uint40(block.timestamp), Status.Active);
 
         emit HospitalAdmitted(hospital, operator, encryptionKey, metadata);
     }
 
     /// @inheritdoc IConsortium
     function suspend(address hospital) external restricted {
-        Hospital storage found = _hospitals[hospital];
+        Record storage found = _hospitals[hospital];
         require(found.status == Status.Active, HospitalNotActive(hospital, found.status));
 
         found.status = Status.Suspended;
@@ -72,7 +89,7 @@ contract Consortium is IConsortium, AccessManaged {
 
     /// @inheritdoc IConsortium
     function reinstate(address hospital) external restricted {
-        Hospital storage found = _hospitals[hospital];
+        Record storage found = _hospitals[hospital];
         require(found.status == Status.Suspended, HospitalNotSuspended(hospital, found.status));
 
         found.status = Status.Active;
@@ -124,10 +141,11 @@ contract Consortium is IConsortium, AccessManaged {
         require(msg.sender == proposal.admin, NotTheProposed(hospital, msg.sender));
         require(block.timestamp >= proposal.effectiveAt, NoticeRuns(hospital, proposal.effectiveAt));
         _requireFree(msg.sender);
-        // Of another hospital it may have become the operator: nobody is asked for that, so that whoever appoints it could keep this off.
+        // Of another hospital it may have become the operator since: that is between the two, and keeps nobody from the recovery.
         require(msg.sender != _hospitals[hospital].operator, OperatorIsAdmin(hospital, msg.sender));
 
         address previous = adminOf(hospital);
+        (_hospitals[previous].administers, _hospitals[msg.sender].administers) = (false, true);
         delete _administered[previous];
         delete _proposals[hospital];
         _admins[hospital] = msg.sender;
@@ -137,10 +155,10 @@ contract Consortium is IConsortium, AccessManaged {
     }
 
     /// @inheritdoc IConsortium
-    function rotateOperator(address hospital, address operator) external {
+    function rotateOperator(address hospital, address operator, Pledge calldata pledge) external {
         address previous = _requireAdmin(hospital).operator;
 
-        _appoint(hospital, msg.sender, operator, _services[previous].active);
+        _appoint(hospital, msg.sender, operator, _services[previous].active, pledge);
         delete _services[previous];
         _hospitals[hospital].operator = operator;
 
@@ -165,7 +183,8 @@ contract Consortium is IConsortium, AccessManaged {
 
     /// @inheritdoc IConsortium
     function getHospital(address hospital) external view returns (Hospital memory) {
-        return _hospitals[hospital];
+        Record storage found = _hospitals[hospital];
+        return Hospital(found.operator, found.admittedAt, found.status);
     }
 
     /// @inheritdoc IConsortium
@@ -192,7 +211,7 @@ contract Consortium is IConsortium, AccessManaged {
 
     /// @inheritdoc IConsortium
     function isOperator(address hospital, address account) public view returns (bool operator, bool active) {
-        Hospital storage found = _hospitals[hospital];
+        Record storage found = _hospitals[hospital];
         // slither-disable-next-line incorrect-equality (addresses and states, no amounts)
         return (found.operator == account && account != address(0), found.status == Status.Active);
     }
@@ -209,12 +228,12 @@ contract Consortium is IConsortium, AccessManaged {
 
     // Internal: checks
 
-    function _requireHospital(address hospital) private view returns (Hospital storage found) {
+    function _requireHospital(address hospital) private view returns (Record storage found) {
         found = _hospitals[hospital];
         require(found.status != Status.None, HospitalUnknown(hospital));
     }
 
-    function _requireAdmin(address hospital) private view returns (Hospital storage found) {
+    function _requireAdmin(address hospital) private view returns (Record storage found) {
         found = _requireHospital(hospital);
         require(msg.sender == adminOf(hospital), NotTheAdmin(hospital, msg.sender));
     }
@@ -231,14 +250,26 @@ contract Consortium is IConsortium, AccessManaged {
         require(_administered[admin] == address(0), AdminTaken(admin, _administered[admin]));
     }
 
+    function _requirePledged(address hospital, address operator, Pledge calldata pledge) private view {
+        require(block.timestamp <= pledge.deadline, PledgeExpired(operator, pledge.deadline));
+        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(SERVICE_TYPEHASH, hospital, pledge.deadline)));
+        // slither-disable-next-line unused-return (a failed recovery gives address zero, which is nobody's operator)
+        (address signer,,) = ECDSA.tryRecover(digest, pledge.r, pledge.vs);
+        require(signer == operator, NotPledged(hospital, operator));
+    }
+
     // Internal: steps
 
-    function _appoint(address hospital, address admin, address operator, bool active) private {
+    /// @dev Nobody's account is appointed without its word: it could not serve another hospital any more.
+    function _appoint(address hospital, address admin, address operator, bool active, Pledge calldata pledge)
+        private
+    {
         require(operator != address(0), AccountZero());
         // Nor the id of a hospital whose admin account was replaced: who calls as it locks the hospital's tokens without an allowance.
         require(operator != hospital && operator != admin, OperatorIsAdmin(hospital, operator));
         address serves = _services[operator].hospital;
         require(serves == address(0), OperatorTaken(operator, serves));
+        _requirePledged(hospital, operator, pledge);
 
         _services[operator] = Service({hospital: hospital, active: active});
     }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
-
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {Guarded} from "./libraries/Guarded.sol";
@@ -11,12 +9,13 @@ import {DatasetId} from "./types/DatasetId.sol";
 
 /// @dev The best quality score.
 uint16 constant QUALITY_LIMIT = 10_000;
+DatasetId constant NO_DATASET = DatasetId.wrap(0);
 
 /// @title DatasetRegistry
-contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
+contract DatasetRegistry is IDatasetRegistry, Guarded {
     // Immutables
 
-    /// @notice Says who operates which hospital.
+    /// @notice Says who speaks for which hospital, and who operates it.
     IConsortium public immutable CONSORTIUM;
     /// @notice The rounds contract.
     address public immutable ROUNDS;
@@ -29,65 +28,112 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
     uint32 public datasetCount;
 
     mapping(DatasetId dataset => Dataset) private _datasets;
+    /// @inheritdoc IDatasetRegistry
+    mapping(DatasetId dataset => address hospital) public offeredTo;
 
     // Constructor
 
-    constructor(IConsortium consortium, address rounds, address studies) ERC721("MedFed Dataset", "MFD") {
+    constructor(IConsortium consortium, address rounds, address studies) {
         CONSORTIUM = consortium;
         ROUNDS = rounds;
         STUDIES = studies;
     }
 
-    // Hospital functions
+    // Functions of a hospital's operator
 
     /// @inheritdoc IDatasetRegistry
     function register(DatasetInfo calldata info) external returns (DatasetId dataset) {
-        (address hospital, bool active) = CONSORTIUM.servedBy(msg.sender);
-        require(active, NotAnActiveOperator(msg.sender));
-
-        dataset = DatasetId.wrap(++datasetCount);
-        _write(dataset, info, 1, 0);
-        // Not _safeMint: the owner is an account that the consortium admitted, and no foreign code needs to run here.
-        _mint(hospital, DatasetId.unwrap(dataset));
-
-        emit DatasetRegistered(dataset, hospital, info);
+        return _register(_requireActiveOperator(), NO_DATASET, info);
     }
 
     /// @inheritdoc IDatasetRegistry
-    function publish(DatasetId dataset, DatasetInfo calldata info) external {
-        _requireOwnersOperator(dataset);
-        Dataset storage stored = _datasets[dataset];
-        require(!stored.retired, DatasetIsRetired(dataset));
+    function renew(DatasetId predecessor, DatasetInfo calldata info) external returns (DatasetId dataset) {
+        address hospital = _requireActiveOperator();
+        require(_datasets[predecessor].owner == hospital, NotTheOwner(predecessor, hospital));
+
+        return _register(hospital, predecessor, info);
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function publish(DatasetId dataset, VersionInfo calldata info) external {
+        (bool operator, bool active) = CONSORTIUM.isOperator(ownerOf(dataset), msg.sender);
+        require(operator && active, NotTheOwnersOperator(dataset, msg.sender));
+        Dataset storage stored = _requireInUse(dataset);
+        _requireVersion(info.records, info.quality);
 
         uint16 version = stored.version + 1;
-        _write(dataset, info, version, stored.enrolments);
+        (stored.recordsRoot, stored.records, stored.updatedAt) =
+        (info.recordsRoot, info.records, uint40(block.timestamp));
+        (stored.version, stored.quality) = (version, info.quality);
 
         emit DatasetPublished(dataset, version, info);
     }
 
+    // Functions of a hospital's admin account
+
     /// @inheritdoc IDatasetRegistry
     function retire(DatasetId dataset) external {
-        _requireOwnersOperator(dataset);
-        require(!_datasets[dataset].retired, DatasetIsRetired(dataset));
+        _requireOwnersAdmin(dataset);
 
-        _datasets[dataset].retired = true;
+        _retire(dataset, _requireInUse(dataset));
+    }
 
-        emit DatasetRetired(dataset);
+    /// @inheritdoc IDatasetRegistry
+    function offer(DatasetId dataset, address hospital) external {
+        address owner = _requireOwnersAdmin(dataset);
+        _requireInUse(dataset);
+        require(hospital != owner, OfferedToItsOwner(dataset, owner));
+        _requireActive(owner);
+        _requireActive(hospital);
+
+        offeredTo[dataset] = hospital;
+
+        emit DatasetOffered(dataset, owner, hospital);
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function withdraw(DatasetId dataset) external {
+        _requireOwnersAdmin(dataset);
+        address hospital = _requireOffered(dataset);
+
+        delete offeredTo[dataset];
+
+        emit OfferWithdrawn(dataset, hospital);
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function accept(DatasetId dataset, DatasetInfo calldata info) external returns (DatasetId successor) {
+        address hospital = _requireOffered(dataset);
+        require(msg.sender == CONSORTIUM.adminOf(hospital), NotOfferedTo(dataset, msg.sender));
+        Dataset storage stored = _datasets[dataset];
+        _requireActive(stored.owner);
+        _requireActive(hospital);
+        // slither-disable-next-line incorrect-equality (a counter that only this contract moves)
+        require(stored.enrolments == 0, DatasetEnrolled(dataset, stored.enrolments));
+
+        _retire(dataset, stored);
+        return _register(hospital, dataset, info);
     }
 
     // Functions of the contracts that are trusted
 
     /// @inheritdoc IDatasetRegistry
-    function lock(DatasetId dataset, address hospital)
+    function lock(DatasetId dataset, address hospital, uint32 purposes, uint24 disease, uint32 confirmed)
         external
         only(msg.sender == ROUNDS)
-        returns (uint16 version, uint32 records, uint32 uses, uint24 disease)
+        returns (uint16 version, uint24 records)
     {
-        require(_ownerOf(DatasetId.unwrap(dataset)) == hospital, NotTheOwner(dataset, hospital));
         Dataset storage stored = _datasets[dataset];
+        require(stored.owner == hospital, NotTheOwner(dataset, hospital));
         require(!stored.retired, DatasetIsRetired(dataset));
+        Purposes.requireConfirmable(purposes, confirmed);
+        uint32 met = Purposes.met(purposes, confirmed);
+        require(
+            Purposes.permitsStudy(stored.uses, stored.disease, met, disease),
+            UseNotPermitted(dataset, met, disease)
+        );
 
-        (version, records, uses, disease) = (stored.version, stored.records, stored.uses, stored.disease);
+        (version, records) = (stored.version, stored.records);
         stored.enrolments += 1;
     }
 
@@ -103,50 +149,85 @@ contract DatasetRegistry is IDatasetRegistry, ERC721, Guarded {
         return _datasets[dataset];
     }
 
-    // Internal
+    /// @inheritdoc IDatasetRegistry
+    function predecessorOf(DatasetId dataset) external view returns (DatasetId) {
+        return _datasets[dataset].predecessor;
+    }
 
-    function _write(DatasetId dataset, DatasetInfo calldata info, uint16 version, uint16 enrolments) private {
-        require(info.records != 0, DatasetEmpty());
-        require(info.quality <= QUALITY_LIMIT, QualityOutOfRange(info.quality, QUALITY_LIMIT));
+    /// @inheritdoc IDatasetRegistry
+    function ownerOf(DatasetId dataset) public view returns (address owner) {
+        owner = _datasets[dataset].owner;
+        require(owner != address(0), DatasetUnknown(dataset));
+    }
+
+    // Internal: checks
+
+    function _requireActiveOperator() private view returns (address hospital) {
+        bool active;
+        (hospital, active) = CONSORTIUM.servedBy(msg.sender);
+        require(active, NotAnActiveOperator(msg.sender));
+    }
+
+    function _requireOwnersAdmin(DatasetId dataset) private view returns (address owner) {
+        owner = ownerOf(dataset);
+        require(msg.sender == CONSORTIUM.adminOf(owner), NotTheOwnersAdmin(dataset, msg.sender));
+    }
+
+    function _requireActive(address hospital) private view {
+        // slither-disable-next-line incorrect-equality (a state, no amount)
+        require(
+            CONSORTIUM.getHospital(hospital).status == IConsortium.Status.Active,
+            NotAnActiveHospital(hospital)
+        );
+    }
+
+    function _requireInUse(DatasetId dataset) private view returns (Dataset storage stored) {
+        stored = _datasets[dataset];
+        require(!stored.retired, DatasetIsRetired(dataset));
+    }
+
+    /// @dev An offer ends with its dataset, so that what is offered is in use.
+    function _requireOffered(DatasetId dataset) private view returns (address hospital) {
+        hospital = offeredTo[dataset];
+        require(hospital != address(0), NothingOffered(dataset));
+    }
+
+    function _requireVersion(uint24 records, uint16 quality) private pure {
+        require(records != 0, DatasetEmpty());
+        require(quality <= QUALITY_LIMIT, QualityOutOfRange(quality, QUALITY_LIMIT));
+    }
+
+    // Internal: steps
+
+    function _register(address hospital, DatasetId predecessor, DatasetInfo calldata info)
+        private
+        returns (DatasetId dataset)
+    {
+        _requireVersion(info.records, info.quality);
         Purposes.requireConsent(info.uses);
 
+        dataset = DatasetId.wrap(++datasetCount);
         _datasets[dataset] = Dataset({
             recordsRoot: info.recordsRoot,
+            owner: hospital,
             records: info.records,
+            enrolments: 0,
+            updatedAt: uint40(block.timestamp),
             uses: info.uses,
             disease: info.disease,
-            version: version,
+            version: 1,
             quality: info.quality,
-            enrolments: enrolments,
-            updatedAt: uint40(block.timestamp),
+            predecessor: predecessor,
             retired: false
         });
+
+        emit DatasetRegistered(dataset, hospital, predecessor, info);
     }
 
-    function _requireOwnersOperator(DatasetId dataset) private view {
-        address owner = _requireOwned(DatasetId.unwrap(dataset));
-        (bool operator, bool active) = CONSORTIUM.isOperator(owner, msg.sender);
-        require(operator && active, NotTheOwnersOperator(dataset, msg.sender));
-    }
+    function _retire(DatasetId dataset, Dataset storage stored) private {
+        stored.retired = true;
+        delete offeredTo[dataset];
 
-    /// @dev A hospital whose admin key was replaced is spoken for by the new one; what the old one approved counts no more.
-    function _isAuthorized(address owner, address spender, uint256 tokenId)
-        internal
-        view
-        override
-        returns (bool)
-    {
-        address admin = CONSORTIUM.adminOf(owner);
-        return spender == admin || (admin == owner && super._isAuthorized(owner, spender, tokenId));
-    }
-
-    function _update(address to, uint256 tokenId, address auth) internal override returns (address) {
-        // The cast is safe: a token is minted as a uint32, and what does not exist is refused below, whatever is read here.
-        DatasetId dataset = DatasetId.wrap(uint32(tokenId));
-        uint16 enrolments = _datasets[dataset].enrolments;
-        // slither-disable-next-line incorrect-equality (a counter that only this contract moves)
-        require(enrolments == 0, DatasetEnrolled(dataset, enrolments));
-
-        return super._update(to, tokenId, auth);
+        emit DatasetRetired(dataset);
     }
 }

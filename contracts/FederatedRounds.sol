@@ -88,7 +88,7 @@ contract FederatedRounds is IFederatedRounds, Guarded {
     }
 
     /// @inheritdoc IFederatedRounds
-    function enrol(StudyId study, DatasetId dataset, bytes32 spec, uint96 largestStake)
+    function enrol(StudyId study, DatasetId dataset, bytes32 spec, uint96 largestStake, uint32 confirmed)
         external
         returns (SeatId seat)
     {
@@ -108,12 +108,12 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         s.members = members + 1;
         _seatOf[study][hospital] = uint256(members) + 1;
 
-        (uint16 version, uint32 records, uint32 uses, uint24 disease) = DATASETS.lock(dataset, hospital);
-        require(Purposes.permitsStudy(uses, disease, e.purposes, e.disease), UseNotPermitted(study, dataset));
+        (uint16 version, uint24 records) = DATASETS.lock(dataset, hospital, e.purposes, e.disease, confirmed);
         // Written after the call, to the registry of this deployment, because only its answer has the pinned version and count.
-        _seats[study][seat] = Seat(hospital, dataset, version, records, RoundId.wrap(0));
+        _seats[study][seat] =
+            Seat(hospital, dataset, version, records, Purposes.toByte(confirmed), RoundId.wrap(0));
 
-        emit Enrolled(study, hospital, dataset, seat, version, records);
+        emit Enrolled(study, hospital, dataset, seat, version, records, confirmed);
 
         // An operator is never the account of its hospital: it locks by allowance.
         VAULT.lock(hospital, token, stake, true);
@@ -492,7 +492,7 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         require(now_ == Phase.Training, WrongPhase(study, round, now_));
     }
 
-    function _requireWeight(uint32 weight, Study storage s, uint32 records) private view {
+    function _requireWeight(uint32 weight, Study storage s, uint24 records) private view {
         uint256 most = records < s.maxWeight ? records : s.maxWeight;
         require(
             weight != 0 && weight <= most && weight % s.cohortStep == 0,
@@ -506,6 +506,7 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         require(!r.attested.has(seat), AlreadyAttested(study, round, seat));
     }
 
+    /// @return count Of the set; 0 when the round is final already.
     function _requireAttestable(
         StudyId study,
         RoundId round,
@@ -514,16 +515,16 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         Round storage r,
         Ballot storage ballot,
         SeatSet submitted
-    ) private view returns (bool open_) {
+    ) private view returns (uint256 count) {
         Phase now_ = _phase(s, r);
         if (now_ == Phase.Aggregating) {
             // A ballot with an update that has left the set counts no more, and a set that became too small ends no round.
             SeatSet included = ballot.included;
             require(!included.isEmpty(), AggregateUnknown(study, round, aggregateHash));
             require(submitted.contains(included), IncludedNotSubmitted(included, submitted));
-            uint256 least = s.minHospitals;
-            require(submitted.count() >= least, TooFewSubmitted(submitted, least));
-            return true;
+            (uint256 least, uint256 present) = (s.minHospitals, submitted.count());
+            require(present >= least, TooFewSubmitted(submitted, least));
+            return present;
         }
         uint256 finalAt = ballot.finalAt;
         require(now_ == Phase.Final && finalAt != 0, WrongPhase(study, round, now_));
@@ -676,7 +677,7 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         Study storage s = _studies[study];
         Ballot storage ballot = _ballots[study][round][aggregateHash];
         SeatSet submitted = r.submitted;
-        bool open_ = _requireAttestable(study, round, aggregateHash, s, r, ballot, submitted);
+        uint256 count = _requireAttestable(study, round, aggregateHash, s, r, ballot, submitted);
 
         r.attested = r.attested | seats;
         SeatSet attesters = ballot.attesters | seats;
@@ -684,8 +685,8 @@ contract FederatedRounds is IFederatedRounds, Guarded {
 
         emit Attested(study, round, aggregateHash, seats);
 
-        if (!open_) return;
-        if (byTime || (attesters & submitted).count() * 3 >= submitted.count() * 2) {
+        if (count == 0) return;
+        if (byTime || (attesters & submitted).count() * 3 >= count * 2) {
             ballot.finalAt = uint32(block.timestamp);
             _finalise(study, round, aggregateHash, s, r);
         }

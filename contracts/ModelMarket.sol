@@ -61,10 +61,7 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     mapping(uint256 licence => Licence) private _licences;
     mapping(StudyId model => mapping(address token => mapping(SeatId seat => uint256))) private _paidSeat;
     mapping(StudyId model => mapping(address token => uint256)) private _paidSponsor;
-    mapping(bytes32 leaf => mapping(address token => uint256)) private _paidLeaf;
-    mapping(
-        StudyId model => mapping(address token => mapping(RoundId round => mapping(SeatId seat => uint256)))
-    ) private _paidCohort;
+    mapping(bytes32 leaf => mapping(SeatId seat => mapping(address token => uint256))) private _paidLeaf;
 
     // Constructor
 
@@ -244,17 +241,10 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
         uint256 pool = feesOf[model][token] * patientBps / BPS;
         // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
         uint256 due = pool * part / (whole * finals);
-        uint256 paid = _paidLeaf[digest][token];
+        uint256 paid = _paidLeaf[digest][seat][token];
         require(due > paid, NothingEarned(model, msg.sender));
-        // Only the attesters have counted the leaves of a cohort; more than its weight allows are not paid from what is others'.
-        uint256 cohort = uint256(update.weight) + ROUNDS.getStudy(model).cohortStep;
-        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
-        uint256 most = pool * part * cohort / (whole * finals);
-        uint256 spent = _paidCohort[model][token][round][seat] + due - paid;
-        require(spent <= most, IPayouts.CohortSpent(model, round, seat));
 
-        _paidLeaf[digest][token] = due;
-        _paidCohort[model][token][round][seat] = spent;
+        _paidLeaf[digest][seat][token] = due;
         _disburse(model, token, msg.sender, due - paid);
     }
 

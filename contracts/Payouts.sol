@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IConsortium} from "./interfaces/IConsortium.sol";
@@ -9,6 +8,7 @@ import {IFederatedRounds} from "./interfaces/IFederatedRounds.sol";
 import {IPayouts} from "./interfaces/IPayouts.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {IStudies} from "./interfaces/IStudies.sol";
+import {Leaves} from "./libraries/Leaves.sol";
 import {Aggregate, AggregateId} from "./types/Aggregate.sol";
 import {Clock} from "./types/Clock.sol";
 import {RoundId} from "./types/RoundId.sol";
@@ -36,8 +36,7 @@ contract Payouts is IPayouts {
         _committed;
     mapping(StudyId study => mapping(RoundId round => mapping(SeatId seat => int16[]))) private _revealed;
     mapping(StudyId study => mapping(RoundId round => uint16[64])) private _scores;
-    mapping(bytes32 leaf => bool) private _paid;
-    mapping(StudyId study => mapping(RoundId round => mapping(SeatId seat => uint256 amount))) private _spent;
+    mapping(bytes32 leaf => mapping(SeatId seat => bool)) private _paid;
 
     // Constructor
 
@@ -143,20 +142,14 @@ contract Payouts is IPayouts {
         Update calldata update,
         PatientLeaf calldata leaf
     ) external {
-        (bytes32 digest, uint256 part, uint256 whole, uint256 cohort) =
+        (bytes32 digest, uint256 part, uint256 whole) =
             _patientShareOf(study, round, seat, aggregate, update, msg.sender, leaf);
-        require(!_paid[digest], LeafClaimed(study, round, digest));
-        uint256 pool = STUDIES.poolsOf(study).patients;
-        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
-        uint256 amount = pool * part / whole;
+        require(!_paid[digest][seat], LeafClaimed(study, round, digest));
+        // Rounded down leaf by leaf, and no leaf is paid twice: all leaves of the seat together never get more than its part.
+        uint256 amount = STUDIES.poolsOf(study).patients * part / whole;
         require(amount != 0, NothingToClaim(study, round, seat));
-        // Only the attesters have counted the leaves of a cohort; more than its weight allows are not paid from what is others'.
-        uint256 spent = _spent[study][round][seat] + amount;
-        // slither-disable-next-line divide-before-multiply (the pool is whole units; what it loses stays in the vault)
-        require(spent <= pool * part * cohort / whole, CohortSpent(study, round, seat));
 
-        _paid[digest] = true;
-        _spent[study][round][seat] = spent;
+        _paid[digest][seat] = true;
 
         emit PatientPaid(study, round, seat, msg.sender, amount);
 
@@ -197,7 +190,7 @@ contract Payouts is IPayouts {
         address patient,
         PatientLeaf calldata leaf
     ) external view returns (bytes32 digest, uint256 part, uint256 whole) {
-        (digest, part, whole,) = _patientShareOf(study, round, seat, aggregate, update, patient, leaf);
+        return _patientShareOf(study, round, seat, aggregate, update, patient, leaf);
     }
 
     /// @inheritdoc IPayouts
@@ -292,8 +285,8 @@ contract Payouts is IPayouts {
         }
     }
 
-    /// @dev `cohort` is how many leaves the cohort has at most: fewer than its weight and one step, so that all of them together never
-    /// get more than the seat's part.
+    /// @dev A cohort's part is shared by all its leaves. One that has fewer of them than its weight claims patients it does not have:
+    /// their parts are nobody's.
     function _patientShareOf(
         StudyId study,
         RoundId round,
@@ -302,15 +295,14 @@ contract Payouts is IPayouts {
         Update calldata update,
         address patient,
         PatientLeaf calldata leaf
-    ) private view returns (bytes32 digest, uint256 part, uint256 whole, uint256 cohort) {
+    ) private view returns (bytes32 digest, uint256 part, uint256 whole) {
         IFederatedRounds.Earning memory e = _requireIncluded(study, round, seat, aggregate, update);
-        digest = keccak256(abi.encode(study, round, leaf.dataset, patient, leaf.salt));
+        digest = Leaves.leafOf(study, round, leaf.dataset, patient, leaf.salt);
         require(
-            MerkleProof.verifyCalldata(leaf.proof, update.cohortRoot, digest),
+            Leaves.isAt(update.cohortRoot, digest, leaf.index, leaf.count, leaf.proof),
             NotInCohort(study, round, seat, patient)
         );
-        cohort = uint256(update.weight) + e.cohortStep;
-        return (digest, update.weight, cohort * e.totalWeight, cohort);
+        return (digest, update.weight, Math.max(leaf.count, update.weight) * e.totalWeight);
     }
 
     /// @dev What a void round pays to one that stayed in its set.

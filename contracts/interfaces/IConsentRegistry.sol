@@ -9,91 +9,99 @@ import {DatasetId} from "../types/DatasetId.sol";
 /// @dev One word per (patient, dataset) holds the latest consent, one word per patient the latest revoke-all. Each carries
 /// the hash of its predecessor, so that any past second can be judged from words that the caller shows.
 ///
-/// A consent is active at second t iff grantedAt <= t < revokedAt, t lies before the expiry, its purposes permit the
-/// request, and no revoke-all lies in [grantedAt, t]. What counts for a second is how it ended.
+/// A consent is active at second t iff it was posted at or before t and nothing was posted in its place by then, t lies before
+/// the expiry, its purposes permit the request, and no revoke-all that was posted by t was signed at or after it. What counts
+/// for a second is how it ended.
 ///
 /// Each change is possible by call and by EIP-712 signature of the patient, which anyone may bring: ECDSA, or ERC-1271 for
-/// an account with code, whose check is capped in gas. A signature counts from its `issuedAt` to its `deadline`, and its
-/// `issuedAt` also orders it among the patient's other decisions, so no nonce is stored:
-/// - a grant or a narrowing must be issued after the word's last change and after the last revoke-all;
-/// - a revocation must be issued in or after the second of the grant it ends, and after any revocation of it;
-/// - a revoke-all must be issued after the last revoke-all.
-/// So a signature works once, and an old one never undoes a newer decision. In the one second in which a patient revokes
-/// by signature and grants again by call, that signature can be shown again: the revocation wins.
-/// @dev Warning: a signed grant or narrowing that is posted late moves `grantedAt`, and a revocation signed before that
-/// must be signed again, as the chain cannot tell which was meant last. Calls and `revokeAllBySig` are never overtaken
-/// so; clients give signatures short deadlines.
+/// an account with code, whose check is capped in gas. A signature counts from its `issuedAt`, that of a consent to its `deadline`:
+/// a revocation has none, as it only ends what was signed before it.
+///
+/// A word keeps when its decision was signed, which orders the patient's decisions: **what was signed later wins, in whatever
+/// order it is posted.** A call is signed in its own second. No nonce is stored:
+/// - a grant or a narrowing counts iff it was signed after the word's decision and after the last revoke-all;
+/// - a revocation counts iff it was signed at or after the consent that it ends, or after the revocation that stands;
+/// - a revoke-all counts iff it was signed after the last one, and ends what was signed at or before it.
+/// So a signature works once, and in one and the same second a revocation wins.
 interface IConsentRegistry {
-    /// @notice One consent. Packed into one slot.
+    /// @notice One decision. Packed into one slot.
     struct Word {
-        uint32 purposes; // bits of the library Purposes; 0 in a tombstone
-        uint40 grantedAt; // Unix seconds; 0 when there never was a word
-        uint16 expiryDay; // days since 1970: the consent ends as this day begins in UTC; 65535 for never
-        uint40 revokedAt; // Unix seconds; 0 while nothing closed the word
-        bytes16 history; // digest of the word before this one; 0 for the first
+        uint32 purposes; // bits of the library Purposes; 0 in a revocation
+        uint32 postedAt; // Unix seconds; 0 when there never was a word
+        uint32 signedAt; // Unix seconds; not after postedAt, and `postedAt` of a call
+        uint16 expiryDay; // days since 1970: the consent ends as this day begins in UTC; 65535 for never, 0 in a revocation
+        bytes18 history; // digest of the word before this one; 0 for the first
     }
 
     /// @notice A patient's revoke-all. Packed into one slot.
     struct RevokeAllWord {
-        uint40 moment; // Unix seconds; 0 when there never was one
-        bytes27 history; // digest of the one before; 0 for the first
+        uint32 postedAt; // Unix seconds; 0 when there never was one
+        uint32 signedAt; // Unix seconds
+        bytes24 history; // digest of the one before; 0 for the first
     }
 
     /// @notice A grant or a narrowing with the patient's signature over
-    /// `Grant` or `Narrow` `(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)`.
+    /// `Grant` or `Narrow` `(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint32 issuedAt,uint32 deadline)`.
     struct SignedGrant {
         address patient;
         DatasetId datasetId;
         uint32 purposes;
         uint16 expiryDay;
-        uint40 issuedAt; // Unix seconds, chain time
-        uint40 deadline; // last second in which it counts
+        uint32 issuedAt; // Unix seconds, chain time
+        uint32 deadline; // last second in which it counts
         bytes signature; // 65 bytes r, s, v of ECDSA, or what the patient's wallet takes
     }
 
     /// @notice A revocation with the patient's signature over
-    /// `Revoke(address patient,uint32 datasetId,uint40 issuedAt,uint40 deadline)`.
+    /// `Revoke(address patient,uint32 datasetId,uint32 issuedAt)`.
     struct SignedRevocation {
         address patient;
         DatasetId datasetId;
-        uint40 issuedAt; // Unix seconds, chain time
-        uint40 deadline; // last second in which it counts
+        uint32 issuedAt; // Unix seconds, chain time
         bytes signature;
     }
 
     /// @notice A revoke-all with the patient's signature over
-    /// `RevokeAll(address patient,uint40 issuedAt,uint40 deadline)`.
+    /// `RevokeAll(address patient,uint32 issuedAt)`.
     struct SignedRevokeAll {
         address patient;
-        uint40 issuedAt; // Unix seconds, chain time
-        uint40 deadline; // last second in which it counts
+        uint32 issuedAt; // Unix seconds, chain time
         bytes signature;
     }
 
     /// @notice `patient` consented at second `at`, in place of any earlier consent for this dataset.
     event Granted(
-        address indexed patient, DatasetId indexed datasetId, uint32 purposes, uint16 expiryDay, uint40 at
+        address indexed patient,
+        DatasetId indexed datasetId,
+        uint32 purposes,
+        uint16 expiryDay,
+        uint32 signedAt,
+        uint32 at
     );
 
     /// @notice `patient` reduced the consent at second `at` to what is given here.
     event Narrowed(
-        address indexed patient, DatasetId indexed datasetId, uint32 purposes, uint16 expiryDay, uint40 at
+        address indexed patient,
+        DatasetId indexed datasetId,
+        uint32 purposes,
+        uint16 expiryDay,
+        uint32 signedAt,
+        uint32 at
     );
 
     /// @notice The consent ended at second `at`; `by` is the patient, or who speaks for the dataset's owner.
-    event Revoked(address indexed patient, DatasetId indexed datasetId, address by, uint40 at);
+    event Revoked(
+        address indexed patient, DatasetId indexed datasetId, address by, uint32 signedAt, uint32 at
+    );
 
     /// @notice Every consent of `patient` ended at second `at`.
-    event AllRevoked(address indexed patient, uint40 at);
+    event AllRevoked(address indexed patient, uint32 signedAt, uint32 at);
 
     /// @notice Item `index` of a batch did not count; `reason` is the selector of the error, 0 where there is none.
     event SignatureSkipped(uint256 index, address indexed patient, bytes4 reason);
 
     /// @notice The consent would have ended already when it begins.
-    error ExpiryPassed(uint16 expiryDay, uint40 at);
-
-    /// @notice All consents of the patient are revoked in this very second; grant again in the next.
-    error GrantInRevokeAllSecond(uint40 at);
+    error ExpiryPassed(uint16 expiryDay, uint32 at);
 
     /// @notice No consent is active that could be narrowed.
     error NothingToNarrow(address patient, DatasetId datasetId);
@@ -102,7 +110,7 @@ interface IConsentRegistry {
     error NotNarrower(uint32 purposes, uint32 newPurposes, uint16 expiryDay, uint16 newExpiryDay);
 
     /// @notice The dataset's owner revokes what is revoked already.
-    error AlreadyRevoked(address patient, DatasetId datasetId, uint40 revokedAt);
+    error AlreadyRevoked(address patient, DatasetId datasetId, uint32 at);
 
     /// @notice Only the dataset's owner, for a hospital its admin account, revokes for a patient.
     error NotDatasetOwner(DatasetId datasetId, address caller, address owner);
@@ -111,19 +119,19 @@ interface IConsentRegistry {
     error InvalidSignature(address patient, bytes32 digest);
 
     /// @notice The signature was good until `deadline`.
-    error SignatureExpired(uint40 deadline, uint40 at);
+    error SignatureExpired(uint32 deadline, uint32 at);
 
     /// @notice The signature claims to be issued later than this block.
-    error SignatureFromFuture(uint40 issuedAt, uint40 at);
+    error SignatureFromFuture(uint32 issuedAt, uint32 at);
 
-    /// @notice The signature is not newer than a decision of second `latest` that the chain knows.
-    error SignatureOvertaken(uint40 issuedAt, uint40 latest);
+    /// @notice What was signed at `signedAt` is not newer than the patient's decision that was signed at `latest`.
+    error Overtaken(uint32 signedAt, uint32 latest);
 
     /// @notice The relayer sent too little gas for the next item: with less, a good signature might look bad.
     error InsufficientGas(uint256 available, uint256 needed);
 
     /// @notice `t` is not past: more may happen in it.
-    error NotYetPast(uint40 t, uint40 at);
+    error NotYetPast(uint32 t, uint32 at);
 
     /// @notice The word shown at `index` is not the one that the chain's word, or the one shown before, commits to.
     error BrokenHistory(uint256 index);
@@ -140,7 +148,7 @@ interface IConsentRegistry {
     function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external;
 
     /// @notice Ends the caller's consent. Emits `Revoked`.
-    /// @dev Never reverts. Without an open consent it leaves a tombstone, so that no grant signed before counts later.
+    /// @dev Never reverts. Also without a consent it leaves a word, so that no grant signed before counts later.
     function revoke(DatasetId datasetId) external;
 
     /// @notice Ends every consent of the caller, for all datasets. Emits `AllRevoked`. Never reverts.
@@ -180,19 +188,19 @@ interface IConsentRegistry {
     /// @notice Whether the current word makes `purposes` active at second `at`; no wherever it cannot tell.
     /// @dev It cannot tell for seconds before the word, nor for one that lies before the last revoke-all when that has a
     /// predecessor; `wasActive` can. For a later second than this block's it tells what holds if nothing changes.
-    function isActive(address patient, DatasetId datasetId, uint32 purposes, uint40 at)
+    function isActive(address patient, DatasetId datasetId, uint32 purposes, uint32 at)
         external
         view
         returns (bool active);
 
     /// @notice Whether `purposes` was active when the past second `t` had ended.
     /// @dev Reverts, and never answers no, unless both lists follow the chain's words newest first, without a gap, until
-    /// one that stood at `t` (`grantedAt` or `moment` not after it) or until the first. What is listed beyond is ignored.
+    /// one that stood at `t` (`postedAt` not after it) or until the first. What is listed beyond is ignored.
     function wasActive(
         address patient,
         DatasetId datasetId,
         uint32 purposes,
-        uint40 t,
+        uint32 t,
         Word[] calldata words,
         RevokeAllWord[] calldata revokeAlls
     ) external view returns (bool active);

@@ -19,6 +19,14 @@ interface IConsortium {
         Status status;
     }
 
+    /// @notice An operator's word that it serves a hospital: its signature over `Service(address hospital,uint40 deadline)` (EIP-712, domain
+    /// "MedFed Consortium" version "1"), in the two words of ERC-2098.
+    struct Pledge {
+        uint40 deadline; // Unix seconds; good until then
+        bytes32 r;
+        bytes32 vs;
+    }
+
     /// @notice An account that is to become a hospital's admin account. One storage word.
     struct Proposal {
         address admin; // zero for none
@@ -75,6 +83,12 @@ interface IConsortium {
     /// @notice `operator` is the hospital's id or its admin account: a stolen daemon key could take the hospital's tokens out.
     error OperatorIsAdmin(address hospital, address operator);
 
+    /// @notice The operator's pledge was good until `deadline`.
+    error PledgeExpired(address operator, uint256 deadline);
+
+    /// @notice The pledge is not one of `operator` for `hospital` and this contract.
+    error NotPledged(address hospital, address operator);
+
     /// @notice `admin` is the id or the admin account of `hospital` already: it speaks for one hospital.
     error AdminTaken(address admin, address hospital);
 
@@ -101,7 +115,14 @@ interface IConsortium {
     /// @param operator The daemon's account; it serves one hospital only, and is another one than the admin account.
     /// @param encryptionKey X25519 public key.
     /// @param metadata Digest of the CID of its public description.
-    function admit(address hospital, address operator, bytes32 encryptionKey, bytes32 metadata) external;
+    /// @param pledge The operator's word that it serves this hospital, so that no hospital takes another's operator.
+    function admit(
+        address hospital,
+        address operator,
+        bytes32 encryptionKey,
+        bytes32 metadata,
+        Pledge calldata pledge
+    ) external;
 
     /// @notice Stops a hospital from acting. Only for the consortium role. Touches neither its stake nor its pay.
     function suspend(address hospital) external;
@@ -127,8 +148,9 @@ interface IConsortium {
 
     /// @notice Called by the hospital's admin account: the daemon has another account from now on. Possible while suspended
     /// too, as a stolen key is a reason for suspension; so are the next two.
+    /// @param pledge The new operator's word that it serves this hospital.
     /// @dev The previous operator is free for any hospital again.
-    function rotateOperator(address hospital, address operator) external;
+    function rotateOperator(address hospital, address operator, Pledge calldata pledge) external;
 
     /// @notice Called by the hospital's admin account: another X25519 key.
     function rotateEncryptionKey(address hospital, bytes32 encryptionKey) external;

@@ -3,51 +3,81 @@ pragma solidity ^0.8.28;
 
 import {DatasetId} from "../types/DatasetId.sol";
 
-/// @title Datasets as owned tokens
-/// @notice A dataset is an ERC-721 token of its hospital's admin account: commitments and counts, never a record. It cannot be
-/// transferred while it is enrolled in a study.
+/// @title Datasets of hospitals
+/// @notice Commitments and counts, never a record. What a patient is shown before consenting stays as it was: a dataset's hospital, its
+/// disease and what it may be used for. So a dataset does not change hands: who takes it over registers a successor under a number of its
+/// own, which names its predecessor, and patients are asked anew. Registering and publishing are the daemon's, with the operator's key;
+/// what cannot be undone is the admin account's.
 interface IDatasetRegistry {
-    /// @notice What a hospital says of a version of its dataset.
+    /// @notice What a hospital says of a new dataset.
     struct DatasetInfo {
         bytes32 recordsRoot; // Merkle root of the record commitments
         bytes32 schemaHash; // hash of the columns
         bytes32 report; // digest of the quality report's CID
-        uint32 records; // number of records
-        uint32 uses; // purposes the hospital permits, as in Purposes
-        uint24 disease; // disease code for disease-specific use, 0 for none
+        uint24 records; // number of records
+        uint32 uses; // purposes the hospital permits, as in Purposes; for good
+        uint24 disease; // disease code for disease-specific use, 0 for none; for good
         uint16 quality; // 0 to 10,000
     }
 
-    /// @notice What is stored: two words.
+    /// @notice What a hospital says of a later version.
+    struct VersionInfo {
+        bytes32 recordsRoot; // Merkle root of the record commitments
+        bytes32 schemaHash; // hash of the columns
+        bytes32 report; // digest of the quality report's CID
+        uint24 records; // number of records
+        uint16 quality; // 0 to 10,000
+    }
+
+    /// @notice What is stored: three words.
     struct Dataset {
         bytes32 recordsRoot; // Merkle root of the record commitments
-        uint32 records; // number of records
-        uint32 uses; // purposes the hospital permits
+        address owner; // second word: the hospital, for good
+        uint24 records; // number of records
+        uint32 enrolments; // studies it is enrolled in
+        uint40 updatedAt; // Unix seconds
+        uint32 uses; // third word: purposes the hospital permits
         uint24 disease; // disease code
         uint16 version; // from 1
         uint16 quality; // 0 to 10,000
-        uint16 enrolments; // studies it is enrolled in
-        uint40 updatedAt; // Unix seconds
+        DatasetId predecessor; // the dataset that it comes after, 0 for none
         bool retired; // takes no further enrolment
     }
 
-    /// @notice `hospital` owns a new dataset, of version 1.
-    event DatasetRegistered(DatasetId indexed dataset, address indexed hospital, DatasetInfo info);
+    /// @notice `hospital` has a new dataset, of version 1, which comes after `predecessor` (0 for none).
+    event DatasetRegistered(
+        DatasetId indexed dataset, address indexed hospital, DatasetId indexed predecessor, DatasetInfo info
+    );
 
-    /// @notice `info` is the dataset from `version` on.
-    event DatasetPublished(DatasetId indexed dataset, uint16 version, DatasetInfo info);
+    /// @notice `info` is the dataset from `version` on; its uses and its disease stay.
+    event DatasetPublished(DatasetId indexed dataset, uint16 version, VersionInfo info);
 
     /// @notice The dataset takes no further enrolment and no further version.
     event DatasetRetired(DatasetId indexed dataset);
 
+    /// @notice `owner` would hand the dataset over to `hospital`, and to no other that it was offered to before.
+    event DatasetOffered(DatasetId indexed dataset, address indexed owner, address indexed hospital);
+
+    /// @notice The dataset is offered to `hospital` no more.
+    event OfferWithdrawn(DatasetId indexed dataset, address indexed hospital);
+
     /// @notice `account` operates no hospital, or one that is suspended.
     error NotAnActiveOperator(address account);
+
+    /// @notice `hospital` was never admitted, or is suspended.
+    error NotAnActiveHospital(address hospital);
 
     /// @notice `account` does not operate the hospital that owns the dataset, or that hospital is suspended.
     error NotTheOwnersOperator(DatasetId dataset, address account);
 
+    /// @notice `account` is not the admin account of the hospital that owns the dataset.
+    error NotTheOwnersAdmin(DatasetId dataset, address account);
+
     /// @notice `hospital` does not own the dataset, or there is none of that number.
     error NotTheOwner(DatasetId dataset, address hospital);
+
+    /// @notice There is no dataset of that number.
+    error DatasetUnknown(DatasetId dataset);
 
     /// @notice A dataset has at least one record.
     error DatasetEmpty();
@@ -58,30 +88,68 @@ interface IDatasetRegistry {
     /// @notice The dataset was retired, for good.
     error DatasetIsRetired(DatasetId dataset);
 
-    /// @notice The dataset belongs to its owner until the `enrolments` studies that it is enrolled in have ended.
-    error DatasetEnrolled(DatasetId dataset, uint16 enrolments);
+    /// @notice The dataset is its owner's until the `enrolments` studies that it is enrolled in have ended.
+    error DatasetEnrolled(DatasetId dataset, uint32 enrolments);
 
-    /// @notice Registers a dataset for the hospital that the caller operates; the token belongs to its admin account.
+    /// @notice `owner` has the dataset already.
+    error OfferedToItsOwner(DatasetId dataset, address owner);
+
+    /// @notice The dataset is offered to nobody.
+    error NothingOffered(DatasetId dataset);
+
+    /// @notice `account` is not the admin account of the hospital that the dataset is offered to.
+    error NotOfferedTo(DatasetId dataset, address account);
+
+    /// @notice The dataset may not be used for these purposes, or not for this disease.
+    error UseNotPermitted(DatasetId dataset, uint32 purposes, uint24 disease);
+
+    /// @notice Registers a dataset of the hospital that the caller operates.
     /// @dev Reverts with the errors of `Purposes.requireConsent` for `uses` that nobody could consent to.
     function register(DatasetInfo calldata info) external returns (DatasetId dataset);
 
-    /// @notice Publishes the next version, by the operator of the owner. Studies keep the version they enrolled.
-    function publish(DatasetId dataset, DatasetInfo calldata info) external;
+    /// @notice Registers data anew of which the hospital that the caller operates has a dataset already, be it retired: to correct its
+    /// disease, or what it may be used for. The predecessor stays as it is; nobody who consented to it has consented to the new one.
+    function renew(DatasetId predecessor, DatasetInfo calldata info) external returns (DatasetId dataset);
 
-    /// @notice No further enrolments, for good; by the operator of the owner. Studies that enrolled it go on.
+    /// @notice Publishes the next version, by the operator of the owner. Studies keep the version they enrolled.
+    function publish(DatasetId dataset, VersionInfo calldata info) external;
+
+    /// @notice No further enrolments, for good; by the owner's admin account, suspended or not. Studies that enrolled it go on.
     function retire(DatasetId dataset) external;
 
-    /// @notice Called by the rounds contract at enrolment: checks the owner, counts the enrolment, tells what to pin.
+    /// @notice By the owner's admin account: lets an active hospital take the dataset over, instead of any it was offered to before.
+    function offer(DatasetId dataset, address hospital) external;
+
+    /// @notice By the owner's admin account: takes an offer back.
+    function withdraw(DatasetId dataset) external;
+
+    /// @notice By the admin account of the hospital that the dataset is offered to: registers its successor and retires it. Both hospitals
+    /// are active, and no study has the dataset enrolled.
+    /// @param info What the receiver says of the successor; its uses and its disease are asked of patients anew.
+    function accept(DatasetId dataset, DatasetInfo calldata info) external returns (DatasetId successor);
+
+    /// @notice Called by the rounds contract at enrolment: checks the owner and that the dataset's uses allow a study of these purposes and
+    /// this disease, counts the enrolment, tells what to pin.
+    /// @param confirmed Of the study's codes that carry a parameter those that the owner says it meets; it is taken to meet no others.
     /// @dev No event here or in `unlock`: whoever calls tells of every enrolment and release itself.
-    function lock(DatasetId dataset, address hospital)
+    function lock(DatasetId dataset, address hospital, uint32 purposes, uint24 disease, uint32 confirmed)
         external
-        returns (uint16 version, uint32 records, uint32 uses, uint24 disease);
+        returns (uint16 version, uint24 records);
 
     /// @notice Called by the studies contract when an enrolment ends.
     function unlock(DatasetId dataset) external;
 
     /// @notice The record of a dataset; version 0 when there is none.
     function getDataset(DatasetId dataset) external view returns (Dataset memory);
+
+    /// @notice The hospital that owns a dataset, for good. Reverts when there is none of that number.
+    function ownerOf(DatasetId dataset) external view returns (address hospital);
+
+    /// @notice The dataset that this one comes after; 0 when it comes after none.
+    function predecessorOf(DatasetId dataset) external view returns (DatasetId);
+
+    /// @notice The hospital that may take the dataset over; zero when it is offered to none.
+    function offeredTo(DatasetId dataset) external view returns (address hospital);
 
     /// @notice The number of the newest dataset; ids count from 1.
     function datasetCount() external view returns (uint32);

@@ -106,7 +106,8 @@ interface IFederatedRounds {
         address hospital;
         DatasetId dataset;
         uint16 version; // pinned version of the dataset
-        uint32 records; // pinned record count
+        uint24 records; // pinned record count
+        uint8 confirmed; // what the hospital confirmed of the study's codes that carry a parameter, as by Purposes.toByte
         RoundId barredFrom; // in this round its update, its claim or a result that it attested to was proved wrong: the seat submits no
         // more, and this round and later ones pay it nothing; 0 for none
     }
@@ -169,13 +170,15 @@ interface IFederatedRounds {
         uint8 minHospitals;
     }
 
+    /// @notice `confirmed` are the codes, as in Purposes, that the hospital says the study meets as its data asks for them.
     event Enrolled(
         StudyId indexed study,
         address indexed hospital,
         DatasetId indexed dataset,
         SeatId seat,
         uint16 version,
-        uint32 records
+        uint24 records,
+        uint32 confirmed
     );
     event RoundOpened(StudyId indexed study, RoundId indexed round);
     event TrainingClosed(StudyId indexed study, RoundId indexed round);
@@ -211,7 +214,6 @@ interface IFederatedRounds {
     error SpecDiffers(StudyId study, bytes32 spec);
     /// @notice The study asks for a larger stake than the hospital named.
     error StakeTooLarge(StudyId study, uint256 stake, uint256 largest);
-    error UseNotPermitted(StudyId study, DatasetId dataset);
     error WrongPhase(StudyId study, RoundId round, Phase phase);
     error NotTheSeatsOperator(StudyId study, SeatId seat, address account);
     error HospitalSuspended(StudyId study, SeatId seat);
@@ -247,7 +249,9 @@ interface IFederatedRounds {
     /// the hospital's allowance in the vault goes.
     /// @param spec The spec that the hospital has looked at.
     /// @param largestStake What it is ready to stake.
-    function enrol(StudyId study, DatasetId dataset, bytes32 spec, uint96 largestStake)
+    /// @param confirmed Those of the study's codes that carry a parameter (`Purposes.PARAMETERISED`) of which the hospital says that the study meets
+    /// them as its data asks for them. The dataset's uses, and its patients, are asked for the study's purposes with these and no others.
+    function enrol(StudyId study, DatasetId dataset, bytes32 spec, uint96 largestStake, uint32 confirmed)
         external
         returns (SeatId seat);
 

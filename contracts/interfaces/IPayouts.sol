@@ -32,11 +32,14 @@ interface IPayouts {
         bool counted; // at least half of the submitters revealed
     }
 
-    /// @notice What ties a patient to a cohort: the leaf keccak256(abi.encode(study, round, dataset, patient, salt)) and its proof.
+    /// @notice What ties a patient to a cohort: the leaf sha256(abi.encode("medfed cohort leaf", study, round, dataset, patient, salt)) and
+    /// its place among the leaves whose count the cohort's root commits to.
     struct PatientLeaf {
         DatasetId dataset;
         bytes32 salt;
-        bytes32[] proof; // siblings from the leaf up, pairs sorted
+        uint32 index;
+        uint32 count; // of all leaves of the cohort
+        bytes32[] proof; // siblings from the leaf up
     }
 
     event Claimed(
@@ -65,8 +68,6 @@ interface IPayouts {
     error NotTallied(StudyId study, RoundId round);
     error NotInCohort(StudyId study, RoundId round, SeatId seat, address patient);
     error LeafClaimed(StudyId study, RoundId round, bytes32 leaf);
-    /// @notice The cohort has had what its weight allows: it lists more leaves than it should.
-    error CohortSpent(StudyId study, RoundId round, SeatId seat);
 
     /// @notice Pays one seat for rounds whose disputes are over, into its hospital's free balance. Anyone may call.
     /// @dev Of a final round's reward, `attesterBps` are for the submitters in equal parts, each for attesting (where reviews count, for
@@ -94,7 +95,8 @@ interface IPayouts {
     /// @notice Makes the scores of a round from its reviews, after the dispute window. Claims of the round wait for it if any was revealed.
     function tally(StudyId study, RoundId round, AggregateId result) external;
 
-    /// @notice Pays the caller for one leaf in a cohort of a final round, into its free balance.
+    /// @notice Pays the caller for one leaf in a cohort of a final round, into its free balance: the cohort's part by weight, divided by its
+    /// weight or the count of its leaves, whichever is more.
     function claimPatient(
         StudyId study,
         RoundId round,

@@ -34,9 +34,13 @@ library ChunkTree {
     function rootOf(bytes memory chunk, uint256 index, bytes32[] calldata proof)
         internal
         pure
-        returns (bytes32 node)
+        returns (bytes32)
     {
-        node = sha256(chunk);
+        return climb(sha256(chunk), index, proof);
+    }
+
+    /// @notice The root above the `node` at `index` of the lowest level, so far as the proof tells.
+    function climb(bytes32 node, uint256 index, bytes32[] calldata proof) internal pure returns (bytes32) {
         // Nothing overflows: the level stays below the proof's length. The lowest bit left of the index tells the side.
         unchecked {
             for (uint256 level = 0; level < proof.length; ++level) {
@@ -46,6 +50,7 @@ library ChunkTree {
                 index >>= 1;
             }
         }
+        return node;
     }
 
     /// @notice Reverts unless the tree of so many chunks has a leaf at `index`.

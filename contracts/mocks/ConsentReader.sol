@@ -11,7 +11,7 @@ contract ConsentReader {
         address patient,
         DatasetId datasetId,
         uint32 purposes,
-        uint40 at
+        uint32 at
     ) external view returns (bool active, uint256 used) {
         uint256 before = gasleft();
         active = registry.isActive(patient, datasetId, purposes, at);

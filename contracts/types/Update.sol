@@ -6,7 +6,7 @@ struct Update {
     bytes32 cid; // digest of the update's CID
     bytes32 updateRoot; // chunk tree over the header and the words
     bytes32 cohortCid; // digest of the cohort manifest's CID
-    bytes32 cohortRoot; // Merkle root of the cohort's leaves
+    bytes32 cohortRoot; // hash over the count of the cohort's leaves and their Merkle root
     uint32 weight; // patients in the cohort, rounded down to the study's step
 }
 

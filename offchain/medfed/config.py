@@ -16,7 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medfed.errors import ConfigError
 
-__all__ = ["DaemonSettings", "HospitalConfig", "PolicySettings", "Settings", "load_hospital", "load_settings"]
+__all__ = [
+    "Confirmed",
+    "DaemonSettings",
+    "HospitalConfig",
+    "PolicySettings",
+    "Settings",
+    "load_hospital",
+    "load_settings",
+]
 
 ENVIRONMENT_PREFIX = "MEDFED_"
 _FILES = ("records", "review_records", "patients", "secret", "keystore", "password_file", "encryption_key")
@@ -52,6 +60,17 @@ class Settings(_Section):
     """console for people, json for programs."""
 
 
+class Confirmed(_Section):
+    """What the hospital has looked at and confirms for one study."""
+
+    study: Annotated[int, Field(ge=1)]
+    """Its number."""
+    codes: str
+    """Of RS, GS, MOR, TS, US, PS, IS: the conditions with a parameter that the study meets, e.g. "IS,US"."""
+    because: Annotated[str, Field(min_length=1)]
+    """What was looked at, in words for whoever asks."""
+
+
 class PolicySettings(_Section):
     """What the hospital allows before anything is trained. The defaults allow nothing."""
 
@@ -61,6 +80,9 @@ class PolicySettings(_Section):
     """What studies may ask for, as for a consent, e.g. "HMB" or "GRU,NPU"."""
     disease: Annotated[int, Field(ge=0, lt=1 << 24)] = 0
     """The disease that disease specific studies (DS) may be about; 0 for none."""
+    confirms: tuple[Confirmed, ...] = ()
+    """Study by study: `[[policy.confirms]]` with `study`, `codes` such as "IS,US" and `because`. A study that names one of RS, GS,
+    MOR, TS, US, PS, IS is refused unless this confirms it."""
     models: tuple[str, ...] = ("logistic", "mlp")
     """Kinds of models."""
     smallest_cohort: Annotated[int, Field(ge=1)] = 16

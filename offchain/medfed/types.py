@@ -33,7 +33,7 @@ StudyId = NewType("StudyId", int)
 """Counts from 1."""
 
 DatasetId = NewType("DatasetId", int)
-"""Counts from 1; also the ERC-721 token id."""
+"""Counts from 1."""
 
 RoundNumber = NewType("RoundNumber", int)
 """Counts from 1 within a study; void rounds use up a number."""

@@ -72,6 +72,26 @@ def test_enums_by_name():
 
 
 @pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (0, "over: nobody can say yet when."),
+        (1_764_331_200, "over: 2025-11-28 12:00:00 UTC."),
+        (2**256 - 1, f"over: second {2**256 - 1}."),
+    ],
+)
+def test_moments_are_dates(second, told):
+    """People read a date and a time, not a count of seconds; no value breaks that."""
+    entry = next(entry for entry in ERRORS.values() if entry["name"] == "NotSettled")
+    data = keccak(text=signature(entry))[:4] + encode_values(entry["inputs"], [3, second])
+    assert str(revert_from(data)).endswith(told)
+
+
+def test_no_sentence_counts_seconds():
+    """Every moment that a sentence names is told as one."""
+    assert [text for text in SENTENCES.values() if "second {" in text] == []
+
+
+@pytest.mark.parametrize(
     ("data", "sentence"),
     [
         (b"", "X.y refused without a reason."),

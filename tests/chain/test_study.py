@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -267,7 +268,9 @@ def test_hospital_keys_and_status(world):
     """Keys rotate, suspensions come and go; the index shows the present state and the views agree."""
     at, hospital = world.at, world.hospitals[0]
     other = funded(world.client)
-    hospital.as_admin.send(at.consortium.rotate_operator(hospital.id, other.address))
+    hospital.as_admin.send(
+        at.consortium.rotate_operator(hospital.id, other.address, world.pledge(other, hospital.id))
+    )
     hospital.as_admin.send(at.consortium.rotate_encryption_key(hospital.id, b"\x77" * 32))
     hospital.as_admin.send(at.consortium.update_metadata(hospital.id, b"\x78" * 32))
     world.owner.send(at.consortium.suspend(world.hospitals[1].id))
@@ -300,7 +303,8 @@ def test_a_lost_admin_key(world):
     world.owner.send(at.consortium.propose_admin(hospital.id, heir.address))
     proposal = at.consortium.proposal(hospital.id)
     assert proposal is not None
-    with pytest.raises(ContractRevert, match=f"runs until second {proposal.effective_at}"):
+    ends = datetime.fromtimestamp(proposal.effective_at, UTC)
+    with pytest.raises(ContractRevert, match=f"runs until {ends:%Y-%m-%d %H:%M:%S} UTC"):
         heir.send(at.consortium.accept_admin(hospital.id))
     world.client.travel(proposal.effective_at - world.client.head().timestamp)
     heir.send(at.consortium.accept_admin(hospital.id))
@@ -331,8 +335,8 @@ def test_suspensions_of_the_past(world):
 def test_dataset_versions(world):
     """A new version is published and indexed; a retired dataset says so."""
     at, hospital = world.at, world.hospitals[0]
-    hospital.as_operator.send(at.datasets.publish(hospital.dataset, info(7)))
-    hospital.as_operator.send(at.datasets.retire(hospital.dataset))
+    hospital.as_operator.send(at.datasets.publish(hospital.dataset, info(7).version()))
+    hospital.as_admin.send(at.datasets.retire(hospital.dataset))
     world.index.sync()
     versions = history.datasets(world.index, hospital.dataset)
     assert [(each.version, each.info) for each in versions] == [(1, info(0)), (2, info(7))]
@@ -371,7 +375,7 @@ def test_consents_in_batches(world):
         )
     shown = consent.history(events, patients[3].address, dataset)
     assert at.consents.was_active(patients[3].address, dataset, GRU, now - 5, shown) is False
-    assert at.consents.revoke_all_word(patients[4].address).moment > 0
+    assert at.consents.revoke_all_word(patients[4].address).posted_at > 0
 
 
 def signed_grant(world, patient, dataset):

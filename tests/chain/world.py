@@ -45,7 +45,9 @@ class World:
     def admitted(self, number):
         hospital = Hospital(self.client, number)
         key = bytes([number + 1]) * 32
-        self.owner.send(self.at.consortium.admit(hospital.id, hospital.operator.address, key, b"\x09" * 32))
+        word = self.pledge(hospital.operator, hospital.id)
+        about = hospital.operator.address, key, b"\x09" * 32
+        self.owner.send(self.at.consortium.admit(hospital.id, *about, word))
         receipt = hospital.as_operator.send(self.at.datasets.register(info(number)))
         hospital.dataset = self.at.datasets.registered(receipt)
         self.owner.send(self.token.mint(hospital.id, STAKE))
@@ -53,6 +55,10 @@ class World:
         hospital.as_admin.send(self.at.vault.deposit(self.token.address, STAKE, hospital.id))
         hospital.as_admin.send(self.at.vault.set_allowance(hospital.id, self.token.address, STAKE))
         return hospital
+
+    def pledge(self, operator, hospital):
+        """The operator's word that it serves the hospital."""
+        return self.at.consortium.pledge(operator, hospital, self.client.head().timestamp + 3600)
 
     def terms(self, **changes):
         return StudyTerms(

@@ -99,8 +99,11 @@ def _docstrings(section: Any) -> dict[str, str]:
 
 
 def _purposes() -> str:
-    rows = [(f"`{code.name}`", purposes.duo_id(code), purposes.describe(code)) for code in purposes.Purpose]
-    return _table(("code", "ontology", "means"), rows)
+    members = purposes.Purpose.__members__.items()
+    rows = [(f"`{name}`", purposes.duo_id(code) or "ours", purposes.describe(code)) for name, code in members]
+    return "What each permits, denies or demands stands in [purposes.md](purposes.md).\n\n" + _table(
+        ("code", "ontology", "means"), rows
+    )
 
 
 def _errors() -> str:

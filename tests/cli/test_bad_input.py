@@ -187,6 +187,16 @@ STUDIES = {
     "an offer that is missing": ('stake = "500"', "", ("lacks", "stake")),
     "an amount below the unit": ('stake = "500"', 'stake = "0.0000001"', ("more decimal places",)),
     "a negative time": ("training_seconds = 3600", "training_seconds = -1", ("training_seconds",)),
+    "a rule that is unknown": (
+        "[spec.server]",
+        '[spec.rule]\nkind = "mode"\n\n[spec.server]',
+        ("bad.toml: rule.kind has to be 'sum', 'median'",),
+    ),
+    "a bond above half of the stake": (
+        'bond = "250"',
+        'bond = "250.5"',
+        ("A bond of 250.5 MFT is not possible with a stake of 500 MFT", "at most half of it, 250 MFT"),
+    ),
     "no TOML": ("[offer]", "[offer", ("not valid TOML",)),
     "no offer": ("[offer]", "[offers]", ("no section [offer]",)),
 }
@@ -250,7 +260,7 @@ FORGERIES = {
     "another patient": (("data", "message", "patient"), "0x" + "33" * 20, "is not this patient's"),
     "more purposes": (("data", "message", "purposes"), 1, "is not this patient's"),
     "a past deadline": (("data", "message", "deadline"), 1_000_000_000, "deadline has passed"),
-    "a later issue": (("data", "message", "issuedAt"), (1 << 40) - 2, "later than now"),
+    "a later issue": (("data", "message", "issuedAt"), (1 << 32) - 2, "later than now"),
 }
 
 
@@ -264,7 +274,7 @@ def test_signed_consents(medfed, signed, case):
         place = place[step]
     place[path[-1]] = value
     if case == "a later issue":  # else its deadline would come first
-        place["deadline"] = (1 << 40) - 1
+        place["deadline"] = (1 << 32) - 1
     answer = relayed(medfed, found)
     assert (answer.code, "0 of 1 consents count now." in answer.out) == (7, True), answer
     assert reason in answer.out
@@ -295,6 +305,23 @@ def test_one_bad_consent_sinks_no_other(medfed, signed):
     assert "bad.consent, consent 1" in answer.out
 
 
+def test_a_signature_of_any_length_sinks_no_other(medfed, signed):
+    """What no transaction could hold is not brought; what one transaction cannot hold together is brought in halves."""
+    good, endless = signed(), signed()
+    endless["consents"][0]["signature"] = "0x" + "01" * 60_000
+    long = [signed()["consents"][0] | {"signature": "0x" + "01" * 4_096} for _ in range(40)]
+    answer = relayed(medfed, {**good, "consents": [*endless["consents"], *long, *good["consents"]]})
+    assert "1 of 42 consents count now." in answer.out
+    assert "bad.consent, consent 1" in answer.out
+    assert "60,000 bytes" in answer.out
+
+
+def test_numbers_that_nobody_could_sign_are_told_with_their_place(medfed, signed):
+    found = signed()
+    found["consents"][0]["data"]["message"]["deadline"] = 1 << 32
+    refuses(relayed(medfed, found), 2, "bad.consent, consent 1", "does not fit")
+
+
 @pytest.mark.parametrize("text", ["{}", "no json", '{"format": "medfed/consents/1", "consents": [{}]}'])
 def test_files_that_hold_no_consents(medfed, text):
     (medfed.folder / "bad.consent").write_text(text)
@@ -304,7 +331,7 @@ def test_files_that_hold_no_consents(medfed, text):
 
 CONSENTS = {
     "an undefined purpose": (("grant", "1", "--purposes", "ABC"), 2, "choose from"),
-    "no permission": (("grant", "1", "--purposes", "NPU"), 2, "permit no research"),
+    "no permission": (("grant", "1", "--purposes", "NPU"), 2, "permit nothing"),
     "a dataset that does not exist": (("grant", "99", "--purposes", "HMB"), 2, "There is no dataset 99"),
     "narrowing nothing": (("narrow", "1", "--purposes", "HMB"), 2, "no consent for dataset 1"),
     "narrowing to the same": (("narrow", "1"), 2, "Name what to keep"),
@@ -388,7 +415,7 @@ ROUNDS = {
         (lambda c: c.claim(0, replace(AGGREGATE, root=b"\x09" * 32))),
         "is not the result of round 1",
     ),
-    "claim too early": (all_final, (lambda c: c.claim(0)), "unlock after second"),
+    "claim too early": (all_final, (lambda c: c.claim(0)), "unlock after 20"),
     "claim twice": (
         (lambda c: [all_final(c), c.travel(601), c.claim(0)]),
         (lambda c: c.claim(0)),

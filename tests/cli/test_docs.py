@@ -47,6 +47,8 @@ def named_commands(text):
         "docs/architecture.md",
         "docs/audit.md",
         "docs/market.md",
+        "docs/glossary.md",
+        "docs/incentives.md",
     ],
 )
 def test_documents_name_only_what_exists(name):

@@ -103,7 +103,7 @@ class TestRegistering:
 
     def test_while_its_result_can_be_disputed_it_is_too_early(self, place):
         """The first thing refused is that its rounds' scores are not settled."""
-        assert (place.early.code, "unlock after second" in place.early.sentence) == (7, True)
+        assert (place.early.code, "unlock after 20" in place.early.sentence) == (7, True)
 
     def test_stopped_half_way_it_goes_on(self, place, sold):
         """A round that somebody credited before is not credited again."""

@@ -154,6 +154,37 @@ class TestBySignature:
         assert relay(medfed, "revoke-all")["counted"] == 1
         assert status(medfed, number)["active"] is False
 
+    def test_status_tells_when_it_was_signed_and_when_posted(self, medfed, hospitals):
+        number = next(_fresh)
+        assert sign(medfed, "grant", number, "--purposes", "HMB")["deadline"]
+        issued = json.loads((medfed.folder / "grant.consent").read_text())["consents"][0]["data"]["message"]
+        relay(medfed, "grant")
+        found = status(medfed, number)
+        assert (found["signed_at"], found["active"]) == (issued["issuedAt"], True)
+        assert found["posted_at"] >= found["signed_at"]
+        assert found["until"]
+
+    def test_a_revocation_has_no_deadline(self, medfed, hospitals):
+        """It only ends what was signed before it, whenever it comes."""
+        number = next(_fresh)
+        for what in ("revoke", "revoke-all"):
+            assert sign(medfed, what, number)["deadline"] == ""
+            [entry] = json.loads((medfed.folder / f"{what}.consent").read_text())["consents"]
+            assert "deadline" not in entry["data"]["message"]
+
+    def test_a_withheld_revoke_all_ends_no_consent_that_was_signed_after_it(self, medfed, hospitals):
+        """It counts, and the consent stays."""
+        number = next(_fresh)
+        sign(medfed, "revoke-all", number)
+        time.sleep(1.1)
+        medfed.ok("patient", "revoke", "2", "--keystore", "stranger.json")  # a block of a later second
+        sign(medfed, "grant", number, "--purposes", "HMB")
+        for what in ("grant", "revoke-all"):
+            assert relay(medfed, what)["counted"] == 1
+        found = status(medfed, number)
+        assert (found["active"], found["purposes"]) == (True, ["HMB"])
+        assert found["all_revoked_at"] >= found["posted_at"]
+
     def test_a_mixed_pile_of_files_in_one_go(self, medfed, hospitals):
         """More than a batch, of several kinds; those that do not count are named and stop no other."""
         first = next(_fresh) + 10_000

@@ -44,6 +44,16 @@ class TestStruckUpdate:
         assert "Round 1: proved wrong was the update of Hospital 3." in told
         assert "Round 1: 50 MFT of a lost stake are for Hospital 1, Hospital 2." in told
 
+    def test_the_hospital_learns_what_it_lost_and_why(self, short):
+        (lost,) = short.facts()["taken"]
+        assert (lost["seat"], lost["round"], lost["amount"], lost["cause"]) == (2, 1, 100 * UNIT, "update")
+        assert "Round 1: Hospital 3 lost 100 MFT: an update of it was proved wrong." in short.shown()
+        doctor = ("doctor", "--hospital", "hospital-3/hospital.toml")
+        (losses,) = [each for each in short.medfed.data(*doctor) if each["check"] == "losses"]
+        assert (losses["ok"], losses["warning"]) == (True, True)
+        assert f"study {short.study} took 100 MFT in round 1: an update of it was" in losses["found"]
+        assert "WARN losses" in short.medfed.ok(*doctor).out
+
     def test_they_claim_it_and_scores_say_by_what(self, short):
         (told,) = short.medfed.data("study", "scores", short.study)
         assert [told["seats"][seat]["share"] for seat in "01"] == [0.5, 0.5]
@@ -74,12 +84,21 @@ class TestRefutedResult:
         assert facts["rounds"][0]["phase"] == "refuted"
         assert facts["rounds"][0]["answerable"] == ["Hospital 1", "Hospital 2"]
         assert [each["stake"] for each in facts["hospitals"]] == ["lost", "lost", "locked"]
+        assert [(each["seat"], each["amount"], each["cause"]) for each in facts["taken"]] == [
+            (seat, 100 * UNIT, "result") for seat in (0, 1)
+        ]
         taken = {"slashed": 200 * UNIT, "challengers": 100 * UNIT, "compensations": 0, "burnt": 100 * UNIT}
         assert facts["money"] == taken
         told = refuted.shown()
-        assert "Aborted: 0 of 1 rounds are final; the result of round 1 was undone by a proof" in told
+        assert (
+            "Aborted: 1 of 1 rounds were final, 1 proved wrong later; the result of round 1 was undone;"
+            in told
+        )
+        assert "refund" not in told, "a round that was final is not refunded"
         assert "are paid nothing from this round on: Hospital 1, Hospital 2." in told
         assert "200 MFT, 100 MFT went to who proved it. Burnt, so nobody's: 100 MFT." in told
+        each = "Round 1: Hospital 1, Hospital 2 lost 100 MFT each: it attested to a result that was proved wrong."
+        assert each in told
         assert "Model bafy" not in told
         lines = refuted.medfed.ok("study", "show", refuted.study).out.splitlines()
         assert max(len(line) for line in lines if line.startswith(("┃", "│", "┏"))) <= 80
@@ -112,6 +131,9 @@ def test_a_claim_that_was_proved_wrong_bars_its_author(new_course):
     assert [each["barred_from"] for each in facts["hospitals"]] == [1, 0, 0]
     told = "Round 1: proved wrong was a claim of Hospital 1, paid nothing from this round on."
     assert told in course.shown()
+    course.medfed.ok("study", "settle", course.study, 1, *KEY)
+    (lost,) = course.facts()["taken"]
+    assert (lost["seat"], lost["round"], lost["amount"], lost["cause"]) == (0, 1, 50 * UNIT, "claim")
     course.travel(601)
     assert claimed(course, 1) == {}
     assert claimed(course, 2).keys() == {"1"}
@@ -131,6 +153,18 @@ def test_what_a_left_out_update_would_have_had_is_nobodys(new_course):
     assert facts["state"] == "completed"
     told = "left out was the update of Hospital 3; what that would have had is nobody's."
     assert told in course.shown()
+
+
+def test_an_absence_is_told(new_course):
+    """With its round, what it cost, and that it was one."""
+    course = new_course(replace=STAKE)
+    for seat in (0, 1):
+        course.submit(seat)
+    course.travel(3601)
+    course.medfed.ok("study", "absences", course.study, 1, *KEY)
+    (lost,) = course.facts()["taken"]
+    assert (lost["seat"], lost["round"], lost["amount"], lost["cause"]) == (2, 1, 10 * UNIT, "absence")
+    assert "Round 1: Hospital 3 lost 10 MFT: it was absent." in course.shown()
 
 
 class TestLacking:

@@ -16,8 +16,9 @@ from medfed.chain.wallet import load_wallet
 from medfed.cli.actions import Offer
 from medfed.cli.lie_price import lie_price
 from medfed.protocol.cid import cid_from_digest, digest_of
-from medfed.protocol.documents import CohortManifest, StudyDraft
+from medfed.protocol.documents import StudyDraft
 from medfed.protocol.leaves import Use, cohort_leaf, use_salt
+from medfed.protocol.manifest import CohortManifest
 from medfed.storage import open_store
 from tests.cli.conftest import PASSWORD
 from tests.cli.course import on_chain
@@ -181,6 +182,64 @@ def test_show_and_list_fit_a_terminal(medfed, finished):
     ) or len(facts["hospitals"]) == 3
 
 
+class TestTerms:
+    """Before joining a hospital sees what it is offered and asked for, in whole tokens, hours and percent."""
+
+    LINES = (
+        "reward     100 MFT a round: 10 % attesters, 0 % patients, the rest by weight",
+        "stake      500 MFT of each hospital",
+        "bond       250 MFT",
+        "rule       sum",
+        "windows    training 1 h, aggregating 1 h, claims 1 h, disputes 10 min",
+        "hospitals  at least 3, at most 10",
+        "voids      void round 3 aborts the study",
+    )
+
+    def test_they_are_shown(self, medfed, new_study):
+        study = new_study()
+        out, facts = medfed.ok("study", "show", study).out, medfed.data("study", "show", study)
+        for line in self.LINES:
+            assert line in out
+        assert (facts["rule"], facts["bond"], facts["score_mode"]) == ("sum", 250_000_000, "weight")
+        medfed.ok("study", "cancel", study, "--keystore", "sponsor.json")
+
+    def test_a_preview_has_them_too(self, medfed, new_study):
+        study = new_study(
+            replace={
+                "[spec.server]": '[spec.rule]\nkind = "trimmed-mean"\ntrim = 1\n\n[spec.server]',
+                "max_attempts = 4": "max_attempts = 0",
+            }
+        )
+        preview = ("hospital", "preview", study, "--hospital", "hospital-1/hospital.toml")
+        out = medfed.ok(*preview).out
+        assert "rule       trimmed-mean, trim 1" in out
+        assert "bond       none: only a quorum ends a round" in out
+        assert "claims no claims" not in out
+        assert medfed.data(*preview)["offer"]["stake"] == 500_000_000
+        medfed.ok("study", "cancel", study, "--keystore", "sponsor.json")
+
+    def test_a_cancelled_study_says_what_goes_back(self, medfed, new_study):
+        """And once it has gone back, no longer that it will."""
+        study = new_study()
+        medfed.ok("study", "cancel", study, "--keystore", "sponsor.json")
+        refund = f"`medfed study refund {study}` gives the sponsor back the rewards of 5 rounds"
+        assert refund in " ".join(medfed.ok("study", "show", study).out.split())
+        medfed.ok("study", "refund", study, "--keystore", "relayer.json")
+        shown = " ".join(medfed.ok("study", "show", study).out.split())
+        assert refund not in shown
+        assert "the sponsor has back the rewards of 5 rounds" in shown
+        assert "The sponsor's refund: 500 MFT." in shown
+
+    def test_a_suspended_hospital_is_marked(self, medfed, course):
+        key = ("--keystore", "consortium.json")
+        medfed.ok("consortium", "suspend", "admin-2.json", *key)
+        try:
+            assert "Hospital 2, suspended" in medfed.ok("study", "show", course.study).out
+            assert [each["suspended"] for each in course.facts()["hospitals"]] == [False, True, False]
+        finally:
+            medfed.ok("consortium", "reinstate", "admin-2.json", *key)
+
+
 class TestByHand:
     def test_attestations_are_recomputed_signed_and_brought(self, medfed, finished):
         """By hand the same result comes out as the daemons attested to, and the contract knows the signature."""
@@ -203,6 +262,31 @@ class TestByHand:
         medfed.ok("study", "advance", course.study, "--keystore", "stranger.json")
         facts = medfed.data("study", "show", course.study)
         assert facts["rounds"][0]["phase"] == "void"
+
+    def test_only_what_enrols_can_be_opened_or_cancelled(self, medfed, new_study):
+        """The answer says what the study is instead."""
+        study, key = new_study(), ("--keystore", "sponsor.json")
+        medfed.ok("study", "cancel", study, *key)
+        for what in ("open", "cancel"):
+            refused = medfed("study", what, study, *key)
+            assert refused.code == 2
+            assert f"Study {study} is aborted; only one that is enrolling can be" in refused.sentence
+
+    def test_nobody_attests_to_a_void_round(self, medfed, course):
+        course.submit(0)
+        course.submit(1)
+        course.travel(3601)
+        medfed.ok("study", "advance", course.study, "--keystore", "stranger.json")
+        refused = medfed("study", "attest", course.study, "1", "--keystore", "operator-1.json")
+        assert (refused.code, "is void" in refused.sentence) == (2, True)
+
+    def test_updates_that_cannot_be_had_are_named(self, medfed, course):
+        course.submit(0)
+        refused = medfed("study", "attest", course.study, "1", "--keystore", "operator-1.json")
+        assert (
+            refused.code,
+            "None of the 1 updates of round 1 can be added up: seat 0:" in refused.sentence,
+        ) == (3, True)
 
     def test_absences_are_recorded(self, medfed, course):
         course.submit(0)
@@ -241,7 +325,7 @@ def test_a_wrongful_use_is_shown(medfed, hospitals, course):
     use = Use(31337, rounds, course.study, 1, hospitals[0])
     salt = use_salt(wallet.link_secret(number), use)
     leaf = cohort_leaf(use, wallet.account(number).address, salt)
-    leaves = tuple(sorted([leaf, *(bytes([value]) * 32 for value in range(1, 16))]))
+    leaves = b"".join(sorted([leaf, *(bytes([value]) * 32 for value in range(1, 16))]))
     store = open_store(f"local:{medfed.folder / 'store'}")
     course.submit(0, cohort=digest_of(store.put(CohortManifest.of(use, leaves).to_bytes())))
     answer = medfed("patient", "uses", hospitals[0], "--keystore", "patients.json", "--account", number)
@@ -286,7 +370,7 @@ def test_pay_is_claimed_and_stakes_are_freed_by_anyone(medfed, course):
     early = medfed.ok("study", "claim", course.study, "admin-1.json", *key).out
     assert "unlocks at" in early
     locked = medfed("study", "release", course.study, "admin-1.json", *key)
-    assert (locked.code, "are given back from second" in locked.sentence) == (7, True)
+    assert (locked.code, "are over: 2" in locked.sentence) == (7, True)
     course.travel(601)
     before = medfed.data("vault", "show", "admin-1.json")["free"]
     assert medfed.data("study", "claim", course.study, "operator-1.json", *key)["paid"] == {"1": 33_333_333}

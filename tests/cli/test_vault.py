@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from medfed.cli.amounts import Coin
+from medfed.chain.coin import Coin
+from medfed.cli.output import when
 from medfed.errors import InputError
 from tests.cli.conftest import DEPOSIT
 from tests.cli.course import on_chain
@@ -70,7 +71,22 @@ class TestWithdrawing:
         assert token.balance(stranger) == before + 10_000_000
         assert held(medfed, "admin-3.json") == (free - 10_000_000, locked)
         too_much = medfed("vault", "withdraw", "1000000", *key)
-        assert (too_much.code, "deposit more" in too_much.sentence) == (7, True)
+        admin = medfed.data("key", "address", "admin-3.json")["admin-3.json"]
+        assert too_much.code == 2
+        assert f"{admin} has {COIN.text(free - 10_000_000)} free" in too_much.sentence
+        assert "and not 1,000,000 MFT" in too_much.sentence
+
+    def test_what_is_locked_is_said(self, medfed, hospitals, new_study):
+        """In whole tokens, as the reason why no more can be taken out."""
+        study = new_study()
+        medfed.ok("hospital", "enrol", study, "--hospital", "hospital-3/hospital.toml")
+        try:
+            refused = medfed("vault", "withdraw", "1000000", "--keystore", "admin-3.json")
+            locked = COIN.text(held(medfed, "admin-3.json")[1])
+            assert f"{locked} are locked until their studies are over" in refused.sentence
+        finally:
+            medfed.ok("study", "cancel", study, "--keystore", "sponsor.json")
+            medfed.ok("study", "release", study, "admin-3.json", "--keystore", "relayer.json")
 
     def test_a_daemon_s_key_takes_nothing_out(self, medfed, hospitals):
         """It names its hospital, and is refused."""
@@ -112,6 +128,54 @@ class TestAllowing:
         assert allowed(medfed, "relayer.json") == (0, 0, 0)
         thief = medfed("vault", "allow", "5", "--keystore", "operator-1.json", "--account", "admin-1.json")
         assert (thief.code, "the hospital's admin account" in thief.sentence) == (7, True)
+
+
+class TestOperators:
+    """A daemon's account has none of its hospital's tokens: nobody is left to believe that it has."""
+
+    @pytest.fixture
+    def addresses(self, medfed, hospitals):
+        names = ("admin-1.json", "operator-1.json")
+        return [medfed.data("key", "address", name)[name] for name in names]
+
+    def test_allowing_with_its_key_is_refused_and_names_the_admin_account(self, medfed, addresses):
+        """The emergency brake has to brake: no answer that looks like success."""
+        before, key = allowed(medfed, "admin-1.json"), ("--keystore", "operator-1.json")
+        refused = medfed("vault", "allow", "0", *key)
+        assert (refused.code, refused.out) == (2, "")
+        assert f"its admin account, {addresses[0]}" in refused.sentence
+        assert allowed(medfed, "operator-1.json") == (0, 0, 0)
+        assert allowed(medfed, "admin-1.json") == before
+
+    def test_it_takes_out_what_is_its_own_alone(self, medfed, addresses):
+        """What it proved it is paid for itself; what is its hospital's it is sent to the admin account for."""
+        key = ("--keystore", "operator-1.json")
+        free = held(medfed, "operator-1.json")[0]
+        refused = medfed("vault", "withdraw", f"{free / 10**6 + 1}", *key)
+        assert (refused.code, f"its admin account, {addresses[0]}" in refused.sentence) == (2, True)
+        medfed.ok("dev", "mint", "3", "operator-1.json")
+        deposited = medfed.ok("vault", "deposit", "3", *key).out
+        assert "use the keystore of its admin account" in " ".join(deposited.split())
+        medfed.ok("vault", "withdraw", "3", *key)
+        assert held(medfed, "operator-1.json")[0] == free
+
+    def test_showing_it_says_where_the_tokens_are(self, medfed, addresses):
+        admin, operator = addresses
+        shown = " ".join(medfed.ok("vault", "show", operator).out.split())
+        assert f"account {operator}" in shown
+        assert f"{operator} is the operator of hospital {admin}" in shown
+        assert medfed.data("vault", "show", operator)["operator_of"] == admin
+
+
+def test_every_answer_names_the_account(medfed, hospitals):
+    """And speaks of a daemon only where there is one."""
+    names = ("admin-2.json", "sponsor.json")
+    admin, sponsor = (medfed.data("key", "address", name)[name] for name in names)
+    allow = ("vault", "allow", DEPOSIT, "--keystore", "admin-2.json")
+    assert f"Of the tokens of {admin} its daemon may lock" in " ".join(medfed.ok(*allow).out.split())
+    shown = " ".join(medfed.ok("vault", "show", "sponsor.json").out.split())
+    assert f"account {sponsor}" in shown
+    assert "daemon" not in shown
 
 
 def test_tokens_are_taken_by_the_consortium_s_word(medfed, hospitals):
@@ -174,7 +238,14 @@ def test_a_hospital_changes_its_own_keys_and_name(medfed, hospitals):
     assert (itself.code, "its daemon needs another one" in itself.sentence) == (7, True)
     other = medfed("consortium", "rotate-operator", "admin-2.json", "stranger.json", *key)
     assert (other.code, "is not the admin account of hospital" in other.sentence) == (7, True)
-    medfed.ok("consortium", "rotate-operator", "admin-3.json", before["operator"], *key)
+    serve = ("hospital", "pledge", "admin-3.json", "word.json", "--keystore", "operator-3.json")
+    said = medfed.data(*serve)
+    assert (said["hospital"], said["operator"]) == (before["hospital"], before["operator"])
+    assert medfed(*serve).code == 2, "a word that was written is not overwritten"
+    wrong = medfed("consortium", "rotate-operator", "admin-2.json", "word.json", "--keystore", "admin-2.json")
+    assert (wrong.code, "is a word for hospital" in wrong.sentence) == (2, True)
+    medfed.ok("consortium", "rotate-operator", "admin-3.json", "word.json", *key)
+    assert standing(medfed, 3)["operator"] == before["operator"]
     medfed.ok("consortium", "describe", "admin-3.json", "--name", "Hospital 3", *key)
 
 
@@ -231,7 +302,7 @@ class TestRecovery:
         effective = self.propose(medfed)["effective_at"]
         accept = ("consortium", "accept-admin", lost, "--keystore", "new-lost.json")
         early = medfed(*accept)
-        assert (early.code, f"runs until second {effective}" in early.sentence) == (7, True)
+        assert (early.code, f"runs until {when(effective)} UTC" in early.sentence) == (7, True)
         medfed.ok("dev", "travel", self.NOTICE)
         assert medfed.data(*accept)["hospital"] == lost
         new = medfed.data("key", "address", "new-lost.json")["new-lost.json"]
@@ -245,7 +316,7 @@ class TestRecovery:
 
 
 def test_datasets_have_versions_and_an_end(medfed, hospitals):
-    """Publishing and retiring with the operator's key; what runs keeps what it pinned."""
+    """Publishing with the operator's key, retiring with the admin account's; what runs keeps what it pinned."""
     home = medfed.folder / "hospital-2"
     text = (home / "records.csv").read_text()
     (home / "records.csv").write_text(text + "r2-new,0.5,0.25,0.125,1\n")
@@ -256,9 +327,11 @@ def test_datasets_have_versions_and_an_end(medfed, hospitals):
     found = medfed.data("dataset", "show", hospitals[1])
     assert (found["version"], found["records"], found["uses"]) == (2, 43, ["GRU"])
     extra = medfed.data("dataset", "register", "hospital-2/hospital.toml", "--uses", "HMB")["dataset"]
-    medfed.ok("dataset", "retire", extra, "--keystore", "operator-2.json")
+    hot = medfed("dataset", "retire", extra, "--keystore", "operator-2.json")
+    assert (hot.code, "is not the admin account" in hot.sentence) == (7, True)
+    medfed.ok("dataset", "retire", extra, "--keystore", "admin-2.json")
     assert medfed.data("dataset", "show", extra)["retired"] is True
-    again = medfed("dataset", "retire", extra, "--keystore", "operator-2.json")
+    again = medfed("dataset", "retire", extra, "--keystore", "admin-2.json")
     assert (again.code, "is retired" in again.sentence) == (7, True)
     assert [
         entry["version"] for entry in medfed.data("dataset", "list") if entry["dataset"] == hospitals[1]
@@ -266,3 +339,25 @@ def test_datasets_have_versions_and_an_end(medfed, hospitals):
         1,
         2,
     ]
+
+
+def test_a_dataset_is_registered_anew_and_handed_over(medfed, hospitals):
+    """Each time under a new number that names the one before it; the receiver's own file has the records."""
+    register = ("dataset", "register", "hospital-1/hospital.toml", "--uses")
+    first = medfed.data(*register, "GRU")["dataset"]
+    second = medfed.data(*register, "HMB", "--after", first)["dataset"]
+    offer = ("dataset", "offer", second, "admin-2.json", "--keystore", "admin-1.json")
+    accept = ("dataset", "accept", second, "hospital-2/hospital.toml", "--uses", "GRU", "--keystore")
+    early = medfed(*accept, "admin-2.json")
+    assert (early.code, "is offered to no hospital" in early.sentence) == (7, True)
+    medfed.ok(*offer)
+    medfed.ok("dataset", "withdraw", second, "--keystore", "admin-1.json")
+    receiver = medfed.data(*offer)["hospital"]
+    assert medfed.data("dataset", "show", second)["offered_to"] == receiver
+    assert medfed(*accept, "admin-1.json").code == 7
+    third = medfed.data(*accept, "admin-2.json")["dataset"]
+    found = {number: medfed.data("dataset", "show", number) for number in (first, second, third)}
+    assert [found[number]["predecessor"] for number in found] == [None, first, second]
+    assert [found[number]["retired"] for number in found] == [False, True, False]
+    assert found[third]["owner"] == receiver
+    assert f"comes after dataset {second}" in medfed.ok("dataset", "show", third).out

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from medfed.data.cohort import CohortTerms, build_cohort
 from medfed.data.patients import Register
 from medfed.errors import DataError
-from medfed.protocol.documents import CohortManifest, Disclosure
-from medfed.protocol.leaves import cohort_leaf, use_salt
+from medfed.protocol.documents import Disclosure
+from medfed.protocol.leaves import cohort_leaf, filler_leaf, filler_seed, use_salt
+from medfed.protocol.manifest import CohortManifest
 from tests.rig.studies import CONTRACT, dataset, patient, register, secret, use
 
 DATA = dataset(60)
@@ -24,6 +25,10 @@ EVERYONE = frozenset(REGISTER.patients)
 def terms(**changes):
     values = {"use": use(), "step": 16, "cap": 512, "filler_secret": secret("filler")}
     return CohortTerms(**(values | changes))
+
+
+def listed(cohort):
+    return {cohort.leaves[start : start + 32] for start in range(0, len(cohort.leaves), 32)}
 
 
 def some(count, known=REGISTER):
@@ -69,7 +74,7 @@ def test_a_patient_finds_their_leaf():
     cohort = build_cohort(DATA, REGISTER, some(20), terms())
     for place, person in enumerate(REGISTER.patients):
         salt = use_salt(REGISTER.link_secret(person), use())
-        assert (cohort_leaf(use(), person, salt) in cohort.leaves) == (place < 20)
+        assert (cohort_leaf(use(), person, salt) in listed(cohort)) == (place < 20)
 
 
 def test_starts_again_to_the_same_cohort():
@@ -95,7 +100,7 @@ def test_a_revoked_patient_is_absent():
     assert 5 not in cohort.rows
     assert gone not in {member.patient for member in cohort.members}
     salt = use_salt(REGISTER.link_secret(gone), use())
-    assert cohort_leaf(use(), gone, salt) not in cohort.leaves
+    assert cohort_leaf(use(), gone, salt) not in listed(cohort)
 
 
 @pytest.mark.parametrize(("count", "weight"), [(0, None), (15, None), (16, 16), (31, 16), (32, 32), (60, 48)])
@@ -111,7 +116,7 @@ def test_the_cap_chooses_by_leaf():
 
     def chosen(number):
         cohort = build_cohort(DATA, REGISTER, EVERYONE, terms(cap=40, use=use(round=number)))
-        assert (cohort.weight, len(cohort.members), len(cohort.leaves)) == (32, 47, 48)
+        assert (cohort.weight, len(cohort.members), cohort.manifest().count) == (32, 47, 48)
         return {member.patient for member in cohort.members}
 
     assert chosen(2) != chosen(3)
@@ -121,7 +126,7 @@ def test_two_rounds_share_no_leaf():
     first, second = (
         build_cohort(DATA, REGISTER, EVERYONE, terms(use=use(round=number))) for number in (2, 3)
     )
-    assert not set(first.leaves) & set(second.leaves)
+    assert not listed(first) & listed(second)
 
 
 def test_fillers_need_the_hospitals_secret():
@@ -130,8 +135,16 @@ def test_fillers_need_the_hospitals_secret():
         build_cohort(DATA, REGISTER, some(20), terms(filler_secret=secret(name))) for name in ("a", "b")
     )
     members = {member.leaf for member in first.members}
-    assert set(first.leaves) & set(second.leaves) == members
-    assert len(first.leaves) == 32
+    assert listed(first) & listed(second) == members
+    assert len(listed(first)) == 32
+
+
+def test_a_filler_is_opened_by_its_seed():
+    """Each leaf that is nobody's is a filler of this use, and no seed opens a second one."""
+    cohort = build_cohort(DATA, REGISTER, some(20), terms())
+    seeds = [filler_seed(secret("filler"), use(), index) for index in range(12)]
+    members = {member.leaf for member in cohort.members}
+    assert set(map(filler_leaf, seeds)) == listed(cohort) - members
 
 
 @pytest.mark.parametrize("changes", [{"step": 0}, {"cap": -1}])

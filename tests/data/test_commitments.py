@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from eth_utils.crypto import keccak
 
-from medfed.data.commitments import record_leaf, record_leaves, records_root
+from medfed.data.commitments import ROOT_TAG, record_leaf, record_leaves, records_root
 from medfed.data.dataset import Dataset
 from medfed.errors import DataError
-from medfed.protocol.merkle import merkle_proof, verify_merkle
+from medfed.protocol.leaf_tree import is_leaf_at, leaf_proof
 from tests.rig.studies import dataset, secret
 
 DATA = dataset(20)
@@ -61,7 +61,8 @@ def test_nothing_is_guessed_without_the_secret():
 def test_a_record_is_opened_by_its_proof():
     leaves = record_leaves(DATA, secret(1))
     leaf = record_leaf(DATA, 7, secret(1))
-    assert verify_merkle(records_root(DATA, secret(1)), leaf, merkle_proof(leaves, leaves.index(leaf)))
+    index, root = leaves.index(leaf), records_root(DATA, secret(1))
+    assert is_leaf_at(ROOT_TAG, root, leaf, (index, len(leaves)), leaf_proof(b"".join(leaves), index))
 
 
 def test_refuses_a_short_secret():

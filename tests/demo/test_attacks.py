@@ -261,7 +261,12 @@ def test_an_update_out_of_range_is_an_attack_too():
         ("moon", "", (4, 5), "--attack is aggregator, quorum or hospital:ATTACK"),
         ("hospital", "", (4, 5), "--attack is aggregator, quorum or hospital:ATTACK"),
         ("quorum:noise", "", (4, 5), "--attack is aggregator, quorum or hospital:ATTACK"),
-        ("hospital:charm", "", (4, 5), "There is no attack 'charm'"),
+        (
+            "hospital:charm",
+            "",
+            (4, 5),
+            "no attack 'charm'; choose from signflip, scaled, noise, labelflip, alie, ipm, outofrange",
+        ),
         ("", "mode", (4, 5), "--rule is one of"),
         ("quorum", "", (3, 5), "--hospitals 4 or more"),
         ("aggregator", "", (4, 3), "--rounds 4 or more"),

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -148,6 +149,11 @@ class TestProcesses:
             wait_for(port)
             audit = medfed("verify", "--study", 1, "--json", cwd=folder)
             assert (audit.returncode, json.loads(audit.stdout)["ok"]) == (0, True), audit.stderr
+            told = (folder / "README.txt").read_text()
+            assert f"anvil --state {folder / 'chain.json'} --port" in told
+            status = re.search(r"^ +medfed (patient status .*)$", told, re.MULTILINE)
+            assert status is not None
+            assert medfed(*status[1].split(), cwd=folder).stdout.startswith("The record in dataset")
             disclose = (
                 "hospital",
                 "disclose",

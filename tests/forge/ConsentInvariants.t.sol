@@ -4,8 +4,9 @@ pragma solidity ^0.8.28;
 import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
 import {Consortium} from "../../contracts/Consortium.sol";
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
+import {IDatasetRegistry} from "../../contracts/interfaces/IDatasetRegistry.sol";
 import {Purposes} from "../../contracts/libraries/Purposes.sol";
-import {OpenNft} from "../../contracts/mocks/OpenNft.sol";
+import {OpenDatasets} from "../../contracts/mocks/OpenDatasets.sol";
 import {DatasetId} from "../../contracts/types/DatasetId.sol";
 import {Rig, bound, vm} from "./Rig.sol";
 
@@ -20,14 +21,14 @@ contract ConsentHandler {
         bool open;
         uint32 purposes;
         uint16 expiryDay;
-        uint40 since;
+        uint32 signedAt;
     }
 
     struct Sample {
         uint256 patient;
         uint32 dataset;
         uint32 request;
-        uint40 t;
+        uint32 t;
         bool active;
     }
 
@@ -39,10 +40,11 @@ contract ConsentHandler {
     mapping(uint256 patient => mapping(uint32 dataset => Consent consent)) private _consents;
     mapping(uint256 patient => mapping(uint32 dataset => IConsentRegistry.Word[] words)) private _words;
     mapping(uint256 patient => IConsentRegistry.RevokeAllWord[] words) private _revokeAlls;
-    mapping(uint256 patient => mapping(uint32 dataset => uint40 at)) private _decided;
-    mapping(uint256 patient => uint40 at) private _allRevoked;
+    mapping(uint256 patient => uint32 signedAt) private _allRevoked;
     mapping(bytes32 digest => bool used) private _used;
     IConsentRegistry.SignedGrant[] private _signed;
+    IConsentRegistry.SignedRevocation[] private _revocations;
+    IConsentRegistry.SignedRevokeAll[] private _signedRevokeAlls;
     bool[] private _narrowings;
 
     constructor(ConsentRegistry registry_) {
@@ -59,7 +61,7 @@ contract ConsentHandler {
         (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
         vm.prank(account(patient));
         try registry.grant(DatasetId.wrap(dataset), purposes, day) {
-            _opened(patient, dataset, purposes, day);
+            _opened(patient, dataset, purposes, day, uint32(block.timestamp));
         } catch {}
     }
 
@@ -68,7 +70,7 @@ contract ConsentHandler {
         vm.prank(account(patient));
         try registry.narrow(DatasetId.wrap(dataset), purposes, day) {
             _narrowed(patient, dataset, purposes, day);
-            _opened(patient, dataset, purposes, day);
+            _opened(patient, dataset, purposes, day, uint32(block.timestamp));
         } catch {}
     }
 
@@ -77,17 +79,17 @@ contract ConsentHandler {
         (patient, dataset,,) = _bounded(patient, dataset, 0, 0);
         vm.prank(account(patient));
         registry.revoke(DatasetId.wrap(dataset));
-        _closed(patient, dataset);
+        _closed(patient, dataset, uint32(block.timestamp));
     }
 
     function revokeFor(uint256 patient, uint32 dataset) external {
         (patient, dataset,,) = _bounded(patient, dataset, 0, 0);
         vm.prank(OWNER);
         try registry.revokeFor(account(patient), DatasetId.wrap(dataset)) {
-            _closed(patient, dataset);
+            _closed(patient, dataset, uint32(block.timestamp));
         } catch {
             // Refused only where it is closed already.
-            if (_consents[patient][dataset].open && _allRevoked[patient] < _consents[patient][dataset].since) ++undone;
+            if (_consents[patient][dataset].open) ++undone;
         }
     }
 
@@ -96,13 +98,7 @@ contract ConsentHandler {
         patient = patient % PATIENTS;
         vm.prank(account(patient));
         registry.revokeAll();
-        _allRevoked[patient] = uint40(block.timestamp);
-        for (uint32 dataset = 1; dataset <= DATASETS; ++dataset) {
-            _consents[patient][dataset].open = false;
-        }
-        IConsentRegistry.RevokeAllWord memory word = registry.revokeAllOf(account(patient));
-        IConsentRegistry.RevokeAllWord[] storage words = _revokeAlls[patient];
-        if (words.length == 0 || words[words.length - 1].moment != word.moment) words.push(word);
+        _endedAll(patient, uint32(block.timestamp));
     }
 
     /// @dev A grant, or a narrowing.
@@ -113,17 +109,52 @@ contract ConsentHandler {
             DatasetId.wrap(dataset),
             purposes,
             day,
-            uint40(block.timestamp),
-            uint40(block.timestamp + 2 days),
+            uint32(block.timestamp),
+            uint32(block.timestamp + 2 days),
             ""
         );
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_key(patient), _digest(item, narrowing));
-        item.signature = abi.encodePacked(r, s, v);
+        item.signature = _signature(patient, _digest(item, narrowing));
         _signed.push(item);
         _narrowings.push(narrowing);
     }
 
-    /// @dev Any signature, at any time, as often as one likes: it counts once, and never after a later decision.
+    function signRevocation(uint256 patient, uint32 dataset) external {
+        (patient, dataset,,) = _bounded(patient, dataset, 0, 0);
+        bytes32 message = keccak256(
+            abi.encode(
+                keccak256("Revoke(address patient,uint32 datasetId,uint32 issuedAt)"),
+                account(patient),
+                dataset,
+                uint32(block.timestamp)
+            )
+        );
+        _revocations.push(
+            IConsentRegistry.SignedRevocation(
+                account(patient),
+                DatasetId.wrap(dataset),
+                uint32(block.timestamp),
+                _signature(patient, _typed(message))
+            )
+        );
+    }
+
+    function signRevokeAll(uint256 patient) external {
+        patient = patient % PATIENTS;
+        bytes32 message = keccak256(
+            abi.encode(
+                keccak256("RevokeAll(address patient,uint32 issuedAt)"),
+                account(patient),
+                uint32(block.timestamp)
+            )
+        );
+        _signedRevokeAlls.push(
+            IConsentRegistry.SignedRevokeAll(
+                account(patient), uint32(block.timestamp), _signature(patient, _typed(message))
+            )
+        );
+    }
+
+    /// @dev Any signature, at any time, as often as one likes: it counts once, and never after a decision that was signed later.
     function post(uint256 which) external {
         if (_signed.length == 0) return;
         IConsentRegistry.SignedGrant memory item = _signed[which % _signed.length];
@@ -132,24 +163,58 @@ contract ConsentHandler {
         uint32 dataset = DatasetId.unwrap(item.datasetId);
         IConsentRegistry.SignedGrant[] memory batch = new IConsentRegistry.SignedGrant[](1);
         batch[0] = item;
-        uint40 before = registry.wordOf(item.patient, item.datasetId).grantedAt;
-        bytes16 history = registry.wordOf(item.patient, item.datasetId).history;
+        bytes32 before = _stateOf(item.patient, item.datasetId);
         if (narrowing) registry.narrowBatch(batch);
         else registry.grantBatch(batch);
-        IConsentRegistry.Word memory word = registry.wordOf(item.patient, item.datasetId);
-        if (word.grantedAt == before && word.history == history) return;
+        if (_stateOf(item.patient, item.datasetId) == before) return;
 
-        bytes32 digest = _digest(item, narrowing);
-        if (_used[digest]) ++replayed;
-        _used[digest] = true;
+        _usedOnce(_digest(item, narrowing));
         if (narrowing) _narrowed(patient, dataset, item.purposes, item.expiryDay);
-        if (item.issuedAt <= _decided[patient][dataset] || item.issuedAt <= _allRevoked[patient]) ++undone;
-        _opened(patient, dataset, item.purposes, item.expiryDay);
+        if (item.issuedAt <= _consents[patient][dataset].signedAt || item.issuedAt <= _allRevoked[patient]) {
+            ++undone;
+        }
+        _opened(patient, dataset, item.purposes, item.expiryDay, item.issuedAt);
+    }
+
+    /// @dev A revocation counts whenever nothing that was signed later stands.
+    function postRevocation(uint256 which) external {
+        if (_revocations.length == 0) return;
+        IConsentRegistry.SignedRevocation memory item = _revocations[which % _revocations.length];
+        uint256 patient = _patientOf(item.patient);
+        uint32 dataset = DatasetId.unwrap(item.datasetId);
+        Consent storage consent = _consents[patient][dataset];
+        bool due =
+            consent.purposes != 0 ? item.issuedAt >= consent.signedAt : item.issuedAt > consent.signedAt;
+        IConsentRegistry.SignedRevocation[] memory batch = new IConsentRegistry.SignedRevocation[](1);
+        batch[0] = item;
+        bytes32 before = _stateOf(item.patient, item.datasetId);
+        registry.revokeBatch(batch);
+        bool counted = _stateOf(item.patient, item.datasetId) != before;
+        if (counted != due) ++undone;
+        if (!counted) return;
+
+        _usedOnce(keccak256(item.signature));
+        _closed(patient, dataset, item.issuedAt);
+    }
+
+    function postRevokeAll(uint256 which) external {
+        if (_signedRevokeAlls.length == 0) return;
+        IConsentRegistry.SignedRevokeAll memory item = _signedRevokeAlls[which % _signedRevokeAlls.length];
+        uint256 patient = _patientOf(item.patient);
+        IConsentRegistry.SignedRevokeAll[] memory batch = new IConsentRegistry.SignedRevokeAll[](1);
+        batch[0] = item;
+        registry.revokeAllBatch(batch);
+        bool counted = registry.revokeAllOf(item.patient).signedAt == item.issuedAt;
+        if (item.issuedAt > _allRevoked[patient] && !counted) ++undone;
+        if (item.issuedAt <= _allRevoked[patient]) return;
+
+        _usedOnce(keccak256(item.signature));
+        _endedAll(patient, item.issuedAt);
     }
 
     /// @dev Whether the ghost consent permits `request` at this second.
     function expected(uint256 patient, uint32 dataset, uint32 request) public view returns (bool) {
-        return _holds(patient, dataset, uint40(block.timestamp))
+        return _holds(patient, dataset, uint32(block.timestamp))
             && Purposes.permits(_consents[patient][dataset].purposes, request);
     }
 
@@ -191,12 +256,12 @@ contract ConsentHandler {
         uint256 patient = seed % PATIENTS;
         uint32 dataset = uint32(seed % DATASETS) + 1;
         uint32 request = uint32(1 << (seed % 4));
-        uint40 t = uint40(block.timestamp);
+        uint32 t = uint32(block.timestamp);
         while (samples.length != 0 && samples[samples.length - 1].t == t) samples.pop();
         samples.push(Sample(patient, dataset, request, t, expected(patient, dataset, request)));
     }
 
-    function _holds(uint256 patient, uint32 dataset, uint40 t) private view returns (bool) {
+    function _holds(uint256 patient, uint32 dataset, uint32 t) private view returns (bool) {
         Consent storage consent = _consents[patient][dataset];
         return
             consent.open && (consent.expiryDay == type(uint16).max || t < uint256(consent.expiryDay) * 1 days);
@@ -206,29 +271,51 @@ contract ConsentHandler {
     function _narrowed(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) private {
         Consent storage old = _consents[patient][dataset];
         bool narrower = day <= old.expiryDay && Purposes.narrows(old.purposes, purposes);
-        if (!narrower || !_holds(patient, dataset, uint40(block.timestamp))) ++undone;
+        if (!narrower || !_holds(patient, dataset, uint32(block.timestamp))) ++undone;
     }
 
-    function _opened(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) private {
-        _consents[patient][dataset] = Consent(true, purposes, day, uint40(block.timestamp));
+    function _opened(uint256 patient, uint32 dataset, uint32 purposes, uint16 day, uint32 signedAt) private {
+        _consents[patient][dataset] = Consent(true, purposes, day, signedAt);
         _noted(patient, dataset);
     }
 
-    function _closed(uint256 patient, uint32 dataset) private {
-        _consents[patient][dataset].open = false;
+    function _closed(uint256 patient, uint32 dataset, uint32 signedAt) private {
+        _consents[patient][dataset] = Consent(false, 0, 0, signedAt);
         _noted(patient, dataset);
+    }
+
+    /// @dev What was signed later stays.
+    function _endedAll(uint256 patient, uint32 signedAt) private {
+        _allRevoked[patient] = signedAt;
+        for (uint32 dataset = 1; dataset <= DATASETS; ++dataset) {
+            Consent storage consent = _consents[patient][dataset];
+            if (consent.signedAt <= signedAt) consent.open = false;
+        }
+        IConsentRegistry.RevokeAllWord memory word = registry.revokeAllOf(account(patient));
+        IConsentRegistry.RevokeAllWord[] storage words = _revokeAlls[patient];
+        if (words.length != 0 && words[words.length - 1].postedAt == word.postedAt) words.pop();
+        words.push(word);
     }
 
     function _noted(uint256 patient, uint32 dataset) private {
-        _decided[patient][dataset] = uint40(block.timestamp);
         IConsentRegistry.Word memory word = registry.wordOf(account(patient), DatasetId.wrap(dataset));
         IConsentRegistry.Word[] storage words = _words[patient][dataset];
-        if (words.length != 0) {
-            IConsentRegistry.Word storage last = words[words.length - 1];
-            if (last.grantedAt == word.grantedAt) words.pop();
-            else if (last.revokedAt == 0) last.revokedAt = uint40(block.timestamp);
-        }
+        if (words.length != 0 && words[words.length - 1].postedAt == word.postedAt) words.pop();
         words.push(word);
+    }
+
+    function _usedOnce(bytes32 digest) private {
+        if (_used[digest]) ++replayed;
+        _used[digest] = true;
+    }
+
+    function _stateOf(address patient, DatasetId dataset) private view returns (bytes32) {
+        return keccak256(abi.encode(registry.wordOf(patient, dataset)));
+    }
+
+    function _signature(uint256 patient, bytes32 digest) private pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_key(patient), digest);
+        return abi.encodePacked(r, s, v);
     }
 
     function _bounded(uint256 patient, uint32 dataset, uint32 purposes, uint16 day)
@@ -256,19 +343,8 @@ contract ConsentHandler {
         view
         returns (bytes32)
     {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256(
-                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-                ),
-                keccak256("MedFed ConsentRegistry"),
-                keccak256("1"),
-                block.chainid,
-                address(registry)
-            )
-        );
         string memory fields =
-            "(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint40 issuedAt,uint40 deadline)";
+            "(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint32 issuedAt,uint32 deadline)";
         bytes32 kind = keccak256(abi.encodePacked(narrowing ? "Narrow" : "Grant", fields));
         bytes32 message = keccak256(
             abi.encode(
@@ -279,6 +355,21 @@ contract ConsentHandler {
                 item.expiryDay,
                 item.issuedAt,
                 item.deadline
+            )
+        );
+        return _typed(message);
+    }
+
+    function _typed(bytes32 message) private view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("MedFed ConsentRegistry"),
+                keccak256("1"),
+                block.chainid,
+                address(registry)
             )
         );
         return keccak256(abi.encodePacked(hex"1901", domain, message));
@@ -292,18 +383,18 @@ contract ConsentInvariantsTest is Rig {
 
     function setUp() external {
         vm.warp(1_800_000_000);
-        OpenNft nft = new OpenNft();
+        OpenDatasets owners = new OpenDatasets();
         Consortium consortium = new Consortium(address(this));
-        registry = new ConsentRegistry(consortium, nft);
+        registry = new ConsentRegistry(consortium, IDatasetRegistry(address(owners)));
         handler = new ConsentHandler(registry);
         for (uint256 dataset = 1; dataset <= handler.DATASETS(); ++dataset) {
-            nft.mint(handler.OWNER(), dataset);
+            owners.give(DatasetId.wrap(uint32(dataset)), handler.OWNER());
         }
         _target(address(handler), _moves());
     }
 
     function _moves() private pure returns (bytes4[] memory moves) {
-        moves = new bytes4[](8);
+        moves = new bytes4[](12);
         moves[0] = ConsentHandler.wait.selector;
         moves[1] = ConsentHandler.grant.selector;
         moves[2] = ConsentHandler.narrow.selector;
@@ -312,6 +403,10 @@ contract ConsentInvariantsTest is Rig {
         moves[5] = ConsentHandler.revokeAll.selector;
         moves[6] = ConsentHandler.sign.selector;
         moves[7] = ConsentHandler.post.selector;
+        moves[8] = ConsentHandler.signRevocation.selector;
+        moves[9] = ConsentHandler.signRevokeAll.selector;
+        moves[10] = ConsentHandler.postRevocation.selector;
+        moves[11] = ConsentHandler.postRevokeAll.selector;
     }
 
     /// @dev INV-17: the registry's answer for this second is the ghost's, for every patient, dataset and kind of research.
@@ -321,7 +416,7 @@ contract ConsentInvariantsTest is Rig {
                 for (uint256 kind = 0; kind < 4; ++kind) {
                     uint32 request = uint32(1 << kind);
                     bool active = registry.isActive(
-                        handler.account(patient), DatasetId.wrap(dataset), request, uint40(block.timestamp)
+                        handler.account(patient), DatasetId.wrap(dataset), request, uint32(block.timestamp)
                     );
                     vm.assertTrue(active == handler.expected(patient, dataset, request), "isActive");
                 }
@@ -332,7 +427,7 @@ contract ConsentInvariantsTest is Rig {
     /// @dev INV-18: what was true when a second ended stays true, whatever was done since.
     function invariant_INV10_thePastStaysAsItWas() external view {
         for (uint256 i = 0; i < handler.sampleCount(); ++i) {
-            (uint256 patient, uint32 dataset, uint32 request, uint40 t, bool active) = handler.samples(i);
+            (uint256 patient, uint32 dataset, uint32 request, uint32 t, bool active) = handler.samples(i);
             if (t >= block.timestamp) continue;
             bool was = registry.wasActive(
                 handler.account(patient),

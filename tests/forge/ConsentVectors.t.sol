@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
-
 import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
 import {Consortium} from "../../contracts/Consortium.sol";
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
 import {IConsortium} from "../../contracts/interfaces/IConsortium.sol";
-import {OpenNft} from "../../contracts/mocks/OpenNft.sol";
+import {IDatasetRegistry} from "../../contracts/interfaces/IDatasetRegistry.sol";
+import {OpenDatasets} from "../../contracts/mocks/OpenDatasets.sol";
 import {DatasetId} from "../../contracts/types/DatasetId.sol";
 import {Rig, vm} from "./Rig.sol";
 
 /// @dev The registry against what the Python twin says: messages, words, answers.
 contract ConsentVectorsTest is Rig {
     ConsentRegistry internal registry;
-    OpenNft internal nft;
+    OpenDatasets internal owners;
     address internal constant PATIENT = address(bytes20(hex"1111111111111111111111111111111111111111"));
     address internal constant OWNER = address(bytes20(hex"2222222222222222222222222222222222222222"));
 
@@ -24,10 +23,10 @@ contract ConsentVectorsTest is Rig {
     function setUp() external {
         // The messages are made for chain and address of the first contract, so both stand before it.
         vm.chainId(31_337);
-        registry = new ConsentRegistry(IConsortium(_next(3)), IERC721(_next(2)));
-        nft = new OpenNft();
+        registry = new ConsentRegistry(IConsortium(_next(3)), IDatasetRegistry(_next(2)));
+        owners = new OpenDatasets();
         new Consortium(address(this));
-        vm.assertEq(address(registry.DATASETS()), address(nft));
+        vm.assertEq(address(registry.DATASETS()), address(owners));
     }
 
     /// @dev The address of this contract's deployment with this nonce, below 128.
@@ -53,20 +52,18 @@ contract ConsentVectorsTest is Rig {
         registry.narrowBySig(_grantOf(json, 1));
         registry.revokeBySig(
             IConsentRegistry.SignedRevocation(
-                _patient(json, 2), DatasetId.wrap(7), uint40(time), uint40(time + 60), _signature(json, 2)
+                _patient(json, 2), DatasetId.wrap(7), uint32(time), _signature(json, 2)
             )
         );
         registry.revokeAllBySig(
-            IConsentRegistry.SignedRevokeAll(
-                _patient(json, 3), uint40(time), uint40(time + 60), _signature(json, 3)
-            )
+            IConsentRegistry.SignedRevokeAll(_patient(json, 3), uint32(time), _signature(json, 3))
         );
 
         for (uint256 i = 0; i < 2; ++i) {
-            vm.assertEq(registry.wordOf(_patient(json, i), DatasetId.wrap(7)).grantedAt, time);
+            vm.assertEq(registry.wordOf(_patient(json, i), DatasetId.wrap(7)).signedAt, time);
         }
-        vm.assertEq(registry.wordOf(_patient(json, 2), DatasetId.wrap(7)).revokedAt, time);
-        vm.assertEq(registry.revokeAllOf(_patient(json, 3)).moment, time);
+        vm.assertEq(registry.wordOf(_patient(json, 2), DatasetId.wrap(7)).purposes, 0);
+        vm.assertEq(registry.revokeAllOf(_patient(json, 3)).signedAt, time);
     }
 
     /// @dev One history with every kind of change: the same words, and the same answer for every second around them.
@@ -76,7 +73,7 @@ contract ConsentVectorsTest is Rig {
         _readWords(json);
 
         _assertEq(registry.wordOf(PATIENT, DatasetId.wrap(7)), words[0]);
-        vm.assertEq(registry.revokeAllOf(PATIENT).moment, revokeAlls[0].moment);
+        vm.assertEq(registry.revokeAllOf(PATIENT).postedAt, revokeAlls[0].postedAt);
         vm.assertEq(bytes32(registry.revokeAllOf(PATIENT).history), bytes32(revokeAlls[0].history));
 
         uint256[] memory times = vm.parseJsonUintArray(json, ".queries.t");
@@ -85,7 +82,7 @@ contract ConsentVectorsTest is Rig {
         vm.warp(times[times.length - 1] + 1);
         for (uint256 i = 0; i < times.length; ++i) {
             bool active = registry.wasActive(
-                PATIENT, DatasetId.wrap(7), uint32(requests[i]), uint40(times[i]), words, revokeAlls
+                PATIENT, DatasetId.wrap(7), uint32(requests[i]), uint32(times[i]), words, revokeAlls
             );
             vm.assertTrue(active == (answers[i] == 1), "wasActive");
         }
@@ -97,7 +94,7 @@ contract ConsentVectorsTest is Rig {
         uint256[] memory expiries = vm.parseJsonUintArray(json, ".events.expiry_day");
         uint256[] memory times = vm.parseJsonUintArray(json, ".events.at");
         uint256[] memory byOwner = vm.parseJsonUintArray(json, ".events.by_owner");
-        nft.mint(OWNER, 7);
+        owners.give(DatasetId.wrap(7), OWNER);
         for (uint256 i = 0; i < kinds.length; ++i) {
             vm.warp(times[i]);
             vm.prank(byOwner[i] == 1 ? OWNER : PATIENT);
@@ -117,25 +114,28 @@ contract ConsentVectorsTest is Rig {
 
     function _readWords(string memory json) private {
         uint256[] memory purposes = vm.parseJsonUintArray(json, ".words.purposes");
-        uint256[] memory granted = vm.parseJsonUintArray(json, ".words.granted_at");
+        uint256[] memory posted = vm.parseJsonUintArray(json, ".words.posted_at");
+        uint256[] memory signed = vm.parseJsonUintArray(json, ".words.signed_at");
         uint256[] memory expiries = vm.parseJsonUintArray(json, ".words.expiry_day");
-        uint256[] memory revoked = vm.parseJsonUintArray(json, ".words.revoked_at");
         bytes32[] memory histories = vm.parseJsonBytes32Array(json, ".words.history");
         for (uint256 i = 0; i < purposes.length; ++i) {
             words.push(
                 IConsentRegistry.Word(
                     uint32(purposes[i]),
-                    uint40(granted[i]),
+                    uint32(posted[i]),
+                    uint32(signed[i]),
                     uint16(expiries[i]),
-                    uint40(revoked[i]),
-                    bytes16(histories[i])
+                    bytes18(histories[i])
                 )
             );
         }
-        uint256[] memory moments = vm.parseJsonUintArray(json, ".revoke_alls.moment");
+        posted = vm.parseJsonUintArray(json, ".revoke_alls.posted_at");
+        signed = vm.parseJsonUintArray(json, ".revoke_alls.signed_at");
         bytes32[] memory links = vm.parseJsonBytes32Array(json, ".revoke_alls.history");
-        for (uint256 i = 0; i < moments.length; ++i) {
-            revokeAlls.push(IConsentRegistry.RevokeAllWord(uint40(moments[i]), bytes27(links[i])));
+        for (uint256 i = 0; i < posted.length; ++i) {
+            revokeAlls.push(
+                IConsentRegistry.RevokeAllWord(uint32(posted[i]), uint32(signed[i]), bytes24(links[i]))
+            );
         }
     }
 
@@ -144,7 +144,7 @@ contract ConsentVectorsTest is Rig {
         pure
         returns (IConsentRegistry.SignedGrant memory)
     {
-        uint40 time = uint40(vm.parseJsonUint(json, ".now"));
+        uint32 time = uint32(vm.parseJsonUint(json, ".now"));
         return IConsentRegistry.SignedGrant(
             _patient(json, i),
             DatasetId.wrap(7),

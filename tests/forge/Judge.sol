@@ -66,7 +66,7 @@ abstract contract Judge is Books {
             c.heads[i] = _draw(list[i], weight, uint256(keccak256(abi.encode(seed, seat, i))));
         }
         _spoil(c, list, flaw, weight, seed);
-        bytes32 cohort = _cohortRoot(study, round, seat);
+        bytes32 cohort = _cohortRoot(study, round, seat, weight);
         work = Work(Update(keccak256(abi.encode(seed)), c.root(), "cohort", cohort, weight), c);
     }
 
@@ -251,12 +251,44 @@ abstract contract Judge is Books {
         returns (bytes32)
     {
         uint256 dataset = _seats[study][seat].who + 1;
-        return keccak256(abi.encode(study, round, dataset, patient(number), bytes32("salt")));
+        return sha256(
+            abi.encode(bytes32("medfed cohort leaf"), study, round, dataset, patient(number), bytes32("salt"))
+        );
     }
 
-    function _cohortRoot(uint256 study, uint256 round, uint256 seat) private view returns (bytes32) {
-        bytes32 a = _leafOf(study, round, seat, 0);
-        bytes32 b = _leafOf(study, round, seat, 1);
-        return a < b ? keccak256(abi.encode(a, b)) : keccak256(abi.encode(b, a));
+    /// @dev Two patients come first; the other leaves are zero. Half of the cohorts have a step of fillers more than their weight.
+    function _leafCount(uint256 round, uint256 seat, uint256 weight) internal pure returns (uint256) {
+        return weight == 0 ? STEP : weight + (round + seat) % 2 * STEP;
+    }
+
+    /// @dev What stands beside the path of patient `number`, from the leaf up.
+    function _leafProof(uint256 study, uint256 round, uint256 seat, uint256 number, uint256 count)
+        internal
+        view
+        returns (bytes32[] memory proof)
+    {
+        uint256 depth;
+        while (2 ** depth < count) ++depth;
+        proof = new bytes32[](depth);
+        proof[0] = _leafOf(study, round, seat, 1 - number);
+        bytes32 zeros;
+        for (uint256 level = 1; level < depth; ++level) {
+            zeros = sha256(abi.encode(zeros, zeros));
+            proof[level] = zeros;
+        }
+    }
+
+    function _cohortRoot(uint256 study, uint256 round, uint256 seat, uint256 weight)
+        private
+        view
+        returns (bytes32)
+    {
+        uint256 count = _leafCount(round, seat, weight);
+        bytes32[] memory proof = _leafProof(study, round, seat, 0, count);
+        bytes32 node = _leafOf(study, round, seat, 0);
+        for (uint256 level; level < proof.length; ++level) {
+            node = sha256(abi.encode(node, proof[level]));
+        }
+        return sha256(abi.encode(bytes32("medfed cohort root"), count, node));
     }
 }

@@ -1,28 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Rig, vm} from "./Rig.sol";
-import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
+import {Leaves} from "../../contracts/libraries/Leaves.sol";
+import {DatasetId} from "../../contracts/types/DatasetId.sol";
+import {RoundId} from "../../contracts/types/RoundId.sol";
+import {StudyId} from "../../contracts/types/StudyId.sol";
+import {Rig, bound, vm} from "./Rig.sol";
 
-/// @dev Cohort leaves and use salts as a contract computes them, against the vectors that Python reads too.
+/// @dev Cohort leaves, use salts and the tree as a contract computes them, against the vectors that Python reads too.
 contract LeavesTest is Rig {
     string private _json;
+    string private _trees;
 
     function setUp() public {
         _json = vm.readFile("tests/vectors/leaves.json");
+        _trees = vm.readFile("tests/vectors/leaf_trees.json");
+    }
+
+    function isAt(bytes32 root, bytes32 leaf, uint32 index, uint32 count, bytes32[] calldata proof)
+        external
+        pure
+        returns (bool)
+    {
+        return Leaves.isAt(root, leaf, index, count, proof);
     }
 
     function test_leaves() public view {
         uint256 count;
         for (; vm.keyExistsJson(_json, _at(count, "leaf")); count++) {
-            bytes32 leaf = keccak256(
-                abi.encode(
-                    _uint(count, "study"),
-                    _uint(count, "round"),
-                    _uint(count, "dataset"),
-                    vm.parseJsonAddress(_json, _at(count, "patient")),
-                    _word(count, "salt")
-                )
+            bytes32 leaf = Leaves.leafOf(
+                StudyId.wrap(uint64(_uint(count, "study"))),
+                RoundId.wrap(uint16(_uint(count, "round"))),
+                DatasetId.wrap(uint32(_uint(count, "dataset"))),
+                vm.parseJsonAddress(_json, _at(count, "patient")),
+                _word(count, "salt")
             );
             vm.assertEq(leaf, _word(count, "leaf"));
         }
@@ -31,23 +42,131 @@ contract LeavesTest is Rig {
 
     function test_salts() public view {
         for (uint256 i; vm.keyExistsJson(_json, _at(i, "salt")); i++) {
-            bytes memory message = abi.encode(
-                _uint(i, "chainId"),
-                vm.parseJsonAddress(_json, _at(i, "contract")),
-                _uint(i, "study"),
-                _uint(i, "round"),
-                _uint(i, "dataset")
-            );
-            vm.assertEq(_hmac(_word(i, "linkSecret"), message), _word(i, "salt"));
+            vm.assertEq(_hmac(_word(i, "linkSecret"), _use(i)), _word(i, "salt"));
         }
     }
 
-    function test_root() public view {
-        bytes32[] memory leaves = vm.parseJsonBytes32Array(_json, ".cohort.leaves");
-        bytes32 root =
-            Hashes.commutativeKeccak256(Hashes.commutativeKeccak256(leaves[0], leaves[1]), leaves[2]);
-        vm.assertEq(root, vm.parseJsonBytes32(_json, ".cohort.root"));
-        vm.assertTrue(leaves[0] < leaves[1] && leaves[1] < leaves[2], "not increasing");
+    function test_fillers() public view {
+        bytes32 tag = "medfed cohort filler";
+        for (uint256 i; vm.keyExistsJson(_json, _at(i, "filler")); i++) {
+            bytes memory message = bytes.concat(tag, _use(i), bytes32(_uint(i, "fillerIndex")));
+            bytes32 seed = _hmac(_word(i, "linkSecret"), message);
+            vm.assertEq(seed, _word(i, "fillerSeed"));
+            vm.assertEq(sha256(abi.encode(tag, seed)), _word(i, "filler"));
+        }
+    }
+
+    function test_proofsOfTheTwin() external view {
+        uint256 place;
+        for (; vm.keyExistsJson(_trees, _at(place, "root")); ++place) {
+            vm.assertTrue(_holds(place, _proof(place)), "a proof of the twin was refused");
+        }
+        vm.assertGe(place, 13, "too few vectors");
+    }
+
+    /// @dev One other bit in the proof, and nothing is proved.
+    function testFuzz_anotherBitProvesNothing(uint256 place, uint256 at, uint8 bit) external view {
+        place = bound(place, 1, 12); // the first has no proof
+        bytes32[] memory proof = _proof(place);
+        proof[bound(at, 0, proof.length - 1)] ^= bytes32(uint256(1) << bit);
+        vm.assertTrue(!_holds(place, proof), "a wrong bit was proved");
+    }
+
+    /// @dev Every leaf is proved at its place among so many leaves, and nowhere else.
+    function testFuzz_everyLeafAtItsPlaceOnly(uint256 count, uint256 index, uint256 other, uint256 claimed)
+        external
+        view
+    {
+        count = bound(count, 1, 20);
+        index = bound(index, 0, count - 1);
+        other = bound(other, 0, 32);
+        claimed = bound(claimed, 0, 40);
+        (bytes32 root, bytes32[] memory proof) = _build(count, index);
+        bytes32 leaf = sha256(abi.encode(index));
+        bool right = other == index && claimed == count;
+        vm.assertTrue(this.isAt(root, leaf, uint32(other), uint32(claimed), proof) == right, "place");
+        vm.assertTrue(this.isAt(root, leaf, uint32(index), uint32(count), proof), "not at its place");
+    }
+
+    /// @dev A leaf that is the top of a hidden tree: no path goes on below it, whatever count is claimed.
+    function testFuzz_noLeafHidesASubtree(uint256 count, uint256 index, uint256 claimed, uint256 at)
+        external
+        view
+    {
+        count = bound(count, 1, 20);
+        index = bound(index, 0, count - 1);
+        claimed = bound(claimed, 0, 80);
+        bytes32 hidden = "an invented leaf";
+        bytes32[] memory level = _leaves(count);
+        level[index] = sha256(abi.encode(hidden, hidden));
+        (bytes32 root, bytes32[] memory above) = _climb(level, count, index);
+        bytes32[] memory proof = new bytes32[](above.length + 1);
+        proof[0] = hidden;
+        for (uint256 i; i < above.length; ++i) {
+            proof[i + 1] = above[i];
+        }
+        at = bound(at, 0, 160);
+        vm.assertTrue(!this.isAt(root, hidden, uint32(at), uint32(claimed), proof), "hidden leaf");
+        vm.assertTrue(!this.isAt(root, hidden, uint32(2 * index), uint32(2 * count), proof), "hidden leaf");
+    }
+
+    /// @dev The tree by its definition: pad with zero leaves to a power of two, pair up, bind the count.
+    function _build(uint256 count, uint256 index)
+        private
+        pure
+        returns (bytes32 root, bytes32[] memory proof)
+    {
+        return _climb(_leaves(count), count, index);
+    }
+
+    function _leaves(uint256 count) private pure returns (bytes32[] memory level) {
+        uint256 depth;
+        while (2 ** depth < count) ++depth;
+        level = new bytes32[](2 ** depth);
+        for (uint256 i; i < count; ++i) {
+            level[i] = sha256(abi.encode(i));
+        }
+    }
+
+    function _climb(bytes32[] memory level, uint256 count, uint256 index)
+        private
+        pure
+        returns (bytes32 root, bytes32[] memory proof)
+    {
+        uint256 depth;
+        while (2 ** depth < level.length) ++depth;
+        proof = new bytes32[](depth);
+        for (uint256 height; height < depth; ++height) {
+            proof[height] = level[index ^ 1];
+            index /= 2;
+            bytes32[] memory above = new bytes32[](level.length / 2);
+            for (uint256 i; i < above.length; ++i) {
+                above[i] = sha256(abi.encode(level[2 * i], level[2 * i + 1]));
+            }
+            level = above;
+        }
+        root = sha256(abi.encode(bytes32("medfed cohort root"), count, level[0]));
+    }
+
+    function _holds(uint256 place, bytes32[] memory proof) private view returns (bool) {
+        uint256 index = vm.parseJsonUint(_trees, _at(place, "index"));
+        uint256 count = vm.parseJsonUint(_trees, _at(place, "count"));
+        bytes32 root = vm.parseJsonBytes32(_trees, _at(place, "root"));
+        return this.isAt(root, sha256(abi.encode(index)), uint32(index), uint32(count), proof);
+    }
+
+    function _proof(uint256 place) private view returns (bytes32[] memory) {
+        return vm.parseJsonBytes32Array(_trees, _at(place, "proof"));
+    }
+
+    function _use(uint256 place) private view returns (bytes memory) {
+        return abi.encode(
+            _uint(place, "chainId"),
+            vm.parseJsonAddress(_json, _at(place, "contract")),
+            _uint(place, "study"),
+            _uint(place, "round"),
+            _uint(place, "dataset")
+        );
     }
 
     /// @dev HMAC-SHA256 (RFC 2104) with a key of 32 bytes.

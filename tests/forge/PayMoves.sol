@@ -93,9 +93,10 @@ abstract contract PayMoves is ProofMoves {
         view
         returns (IPayouts.PatientLeaf memory leaf)
     {
-        bytes32[] memory proof = new bytes32[](1);
-        proof[0] = _leafOf(study, round, seat, 1 - number);
-        leaf = IPayouts.PatientLeaf(DatasetId.wrap(uint32(_seats[study][seat].who + 1)), "salt", proof);
+        uint256 count = _leafCount(round, seat, _works[study][round][seat].update.weight);
+        leaf.dataset = DatasetId.wrap(uint32(_seats[study][seat].who + 1));
+        (leaf.salt, leaf.index, leaf.count) = ("salt", uint32(number), uint32(count));
+        leaf.proof = _leafProof(study, round, seat, number, count);
     }
 
     function _claimPatient(uint256 study, uint256 round, uint256 seat, uint256 number, address from)
@@ -108,7 +109,7 @@ abstract contract PayMoves is ProofMoves {
         Update memory update = _works[study][round][seat].update;
         (, uint256 q,) = _pools(study);
         (, uint256 whole) = _sharers(study, round);
-        uint256 amount = q * update.weight / ((uint256(update.weight) + STEP) * whole);
+        uint256 amount = q * update.weight / (_leafCount(round, seat, update.weight) * whole);
         bool inCohort =
             _has(SeatSet.unwrap(c.aggregate.included) & ~r.struck, seat) && from == patient(number);
         bytes32 leaf = _leafOf(study, round, seat, number);

@@ -90,7 +90,7 @@ abstract contract RoundMoves is Judge {
         Says says = _says(may && seed % 8 > 1);
         if (_now == s.deadline) says = Says.Either;
         bytes memory data =
-            abi.encodeCall(rounds.enrol, (_s(study), DatasetId.wrap(uint32(who + 1)), spec, largest));
+            abi.encodeCall(rounds.enrol, (_s(study), DatasetId.wrap(uint32(who + 1)), spec, largest, 0));
         if (!_try(operator(who), address(rounds), data, says, "enrol")) return;
         _seats[study].push(SeatBook(who, 0, 0, 0));
         ++s.members;

@@ -20,7 +20,7 @@ abstract contract Stage {
     /// @dev The hospital that never lies and is always there.
     uint256 internal constant HONEST = 0;
     uint256 internal constant PATIENTS = 2;
-    uint32 internal constant RECORDS = 100;
+    uint24 internal constant RECORDS = 100;
     uint256 internal constant OPERATOR_KEY = 0xB000;
     /// @dev Longer than anything but what is for ever.
     uint256 internal constant LONG = 400 days;
@@ -77,10 +77,30 @@ abstract contract Stage {
             _provide(account(i));
         }
         for (uint256 i = 0; i < HOSPITALS; ++i) {
-            consortium.admit(hospital(i), operator(i), "key", "about");
+            consortium.admit(hospital(i), operator(i), "key", "about", _pledge(i));
             vm.prank(operator(i));
             datasets.register(IDatasetRegistry.DatasetInfo("r", "s", "q", RECORDS, 1, 0, 0));
         }
+    }
+
+    /// @dev The word of an operator that it serves its hospital, for good.
+    function _pledge(uint256 i) internal view returns (IConsortium.Pledge memory) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("MedFed Consortium"),
+                keccak256("1"),
+                block.chainid,
+                address(consortium)
+            )
+        );
+        bytes32 kind = keccak256("Service(address hospital,uint40 deadline)");
+        bytes32 said = keccak256(abi.encode(kind, hospital(i), type(uint40).max));
+        (uint8 v, bytes32 r, bytes32 s) =
+            vm.sign(OPERATOR_KEY + i, keccak256(abi.encodePacked(hex"1901", domain, said)));
+        return IConsortium.Pledge(type(uint40).max, r, bytes32(uint256(v - 27) << 255 | uint256(s)));
     }
 
     function _deploy(address manager, address[10] memory at) private {

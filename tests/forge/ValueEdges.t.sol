@@ -139,7 +139,7 @@ contract LongContestTest is Stage, Rig {
         _now = 1_800_000_000;
         _build();
         for (uint256 i = HOSPITALS; i < MEMBERS; ++i) {
-            consortium.admit(hospital(i), operator(i), "key", "about");
+            consortium.admit(hospital(i), operator(i), "key", "about", _pledge(i));
             vm.prank(operator(i));
             datasets.register(IDatasetRegistry.DatasetInfo("r", "s", "q", 100, 1, 0, 0));
         }
@@ -151,7 +151,7 @@ contract LongContestTest is Stage, Rig {
             vm.prank(hospital(i));
             vault.setAllowance(hospital(i), address(tokens[0]), 1000);
             vm.prank(operator(i));
-            rounds.enrol(STUDY, DatasetId.wrap(uint32(i + 1)), "spec", uint96(STAKE));
+            rounds.enrol(STUDY, DatasetId.wrap(uint32(i + 1)), "spec", uint96(STAKE), 0);
         }
         rounds.advance(STUDY);
     }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from eth_hash.auto import keccak
-
 from medfed.protocol import typed
-from medfed.protocol.merkle import merkle_proof, merkle_root
 from medfed.protocol.purposes import Purpose
 from tests.gas.challenges import HEADER, claimed
+from tests.rig.cohorts import Listed, leaf_of
 from tests.rig.evm import CHAIN_ID
+from tests.rig.pledges import pledge
 from tests.rig.world import (
     CLAIM,
     DATASET,
@@ -40,7 +39,9 @@ def of_study(world, members):
     evm, rounds = world.evm, world.rounds
     cold, hot = evm.actors[-2:]
     found = {
-        "admit": [world.consortium.admit(cold, hot, b"\x11" * 32, b"\x22" * 32)],
+        "admit": [
+            world.consortium.admit(cold, hot, b"\x11" * 32, b"\x22" * 32, pledge(world.consortium, cold, hot))
+        ],
         "register_dataset": [world.datasets.register(DATASET, sender=world.operators[0])],
     }
     terms = world.terms(maxHospitals=members, rounds=3, maxVoids=0)
@@ -129,17 +130,16 @@ def of_patients(world):
     """The first leaf of a cohort of 1,024."""
     study = world.running(2, maxHospitals=2, patientBps=2000, rewardPerRound=90_000_000, rounds=1)
     patient, salt = world.evm.actors[90], b"\x07" * 32
-    words = [number.to_bytes(32, "big") for number in (study, 1, 1, int(patient.address, 16))]
-    own = bytes(keccak(b"".join(words) + salt))
-    leaves = sorted([own, *(place.to_bytes(32, "big") for place in range(1, COHORT))])
-    shown = update(0, cohortRoot=merkle_root(leaves))
+    own = leaf_of(study, 1, 1, patient, salt)
+    cohort = Listed([own, *(place.to_bytes(32, "big") for place in range(1, COHORT))])
+    shown = update(0, cohortRoot=cohort.root)
     world.rounds.submitUpdate(study, 1, 0, shown, sender=world.operators[0])
     world.submit(study, 1)
     result = aggregate((0, 1), 160)
     for seat in (0, 1):
         world.attest(study, seat, result)
     world.evm.travel(DISPUTE)
-    leaf = {"dataset": 1, "salt": salt, "proof": merkle_proof(leaves, leaves.index(own))}
+    leaf = cohort.opened(own, salt)
     receipt = world.payouts.claimPatient(study, 1, 0, result, shown, leaf, sender=patient)
     return {"patient_claim": receipt.gas_used}
 
@@ -185,7 +185,7 @@ def of_challenges(world):
 def of_consents(world):
     """Patients whom the registry does not know, asking for what it keeps of them for the first time."""
     evm = world.evm
-    registry = evm.deploy("ConsentRegistry", world.consortium, evm.deploy("OpenNft"))
+    registry = evm.deploy("ConsentRegistry", world.consortium, evm.deploy("OpenDatasets"))
     reader = evm.deploy("ConsentReader")
     patient, relayer, *others = evm.actors[:67]
 

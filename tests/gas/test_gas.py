@@ -20,11 +20,11 @@ FEW, MANY = 4, 64
 LIMITS = {
     "admit": 92_000,
     "register_dataset": 117_500,  # not the owner's first
-    "grant": 52_100,
-    "grant_relayed": 60_000,
-    "grant_batch64_each": 40_000,
-    "revoke": 31_500,
-    "revoke_all": 47_500,
+    "grant": 52_200,
+    "grant_relayed": 66_000,
+    "grant_batch64_each": 43_000,
+    "revoke": 31_600,
+    "revoke_all": 47_600,
     "is_active": 8_850,  # asked by a contract, with nothing touched before
     "create_study": 300_000,
     "enrol": 119_000,

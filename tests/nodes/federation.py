@@ -96,7 +96,7 @@ class World:
     def federation(self, store: ContentStore | None = None) -> Federation:
         return Federation(self.client, self.contracts, store or self.store, self.index)
 
-    def admit(self, number: int) -> Member:
+    def admit(self, number: int, disease: int = 0) -> Member:
         label = f"{self.sponsor.address} {number}"
         keys = account("admin", label), account("operator", label)
         for each in keys:
@@ -116,11 +116,14 @@ class World:
         key = save_encryption_key(
             folder / "encryption.json", hashlib.sha256(label.encode()).digest(), PASSWORD, trial=True
         )
-        call = self.contracts.consortium.admit(member.id, member.operator.address, key.public, b"\1" * 32)
-        self.send(self.consortium, call)
+        consortium, about = self.contracts.consortium, (key.public, b"\1" * 32)
+        word = consortium.pledge(member.operator, member.id, self.client.head().timestamp + DAY)
+        self.send(self.consortium, consortium.admit(member.id, member.operator.address, *about, word))
         files = folder / "records.csv", folder / "patients.csv", folder / "secret.hex"
         sender = Sender(self.client, member.operator)
-        member.dataset = actions.register_dataset(self.federation(), sender, files, uses="GRU", label="ill")
+        member.dataset = actions.register_dataset(
+            self.federation(), sender, files, uses="GRU", disease=disease, label="ill"
+        )
         self.fund(member)
         self.write_config(member)
         self.members.append(member)

@@ -48,7 +48,7 @@ def publish(world, study, number=1):
     """Everybody's bytes, as if their daemons had published them and fallen silent."""
     for member in world.members:
         for folder in member.home.glob(f"work/*/{study}/{number}"):
-            for file in (folder / "update.bin", folder / "manifest.json"):
+            for file in (folder / "update.bin", folder / "manifest.bin"):
                 world.store.put(file)
 
 

@@ -38,7 +38,8 @@ class Chain:
 
     def start(self) -> None:
         place = ["--host", "127.0.0.1", "--port", str(self.port), "--timestamp", str(self.genesis)]
-        state = ["--state", str(self.state), "--state-interval", "1"]
+        past = ["--cache-path", str(self.state.with_suffix(".past"))]
+        state = ["--state", str(self.state), "--state-interval", "1", *past]
         command = [anvil_program(), *place, *state, "--silent"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         for _ in range(400):

@@ -53,7 +53,7 @@ class TestTheWayBack:
         for name in ("approvals.json", "holds.json", "audit.jsonl"):
             assert back[f"state/{name}"].read_bytes() == (member.home / name).read_bytes()
         work = {name: path for name, path in back.items() if name.startswith("state/work/")}
-        assert {name.rsplit("/", 1)[1] for name in work} == {"update.bin", "update.json", "manifest.json"}
+        assert {name.rsplit("/", 1)[1] for name in work} == {"update.bin", "update.json", "manifest.bin"}
         assert all(path.read_bytes() == (member.folder / name).read_bytes() for name, path in work.items())
         assert found.files == len(back)
         assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in back.values())

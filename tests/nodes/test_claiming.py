@@ -155,7 +155,7 @@ class TestClaiming:
         world.run(three[LEADER], cycles=2)
         assert not contest(world, closed).count
         assert (
-            f"raise that to {STAKE + BOND} with `medfed vault allow`"
+            "a bond of 0.00025 MFT, and its daemon may lock 0.000249 MFT more: `medfed vault allow 0.00075 --keystore ADMIN`"
             in (member.home / "audit.jsonl").read_text()
         )
 
@@ -167,7 +167,7 @@ class TestClaiming:
         world.run(three[LEADER], cycles=2)
         assert not contest(world, closed).count
         told = (member.home / "audit.jsonl").read_text()
-        assert "have to be free in the vault" in told
+        assert "0 MFT are free in the vault: `medfed vault deposit 0.00025 --keystore ADMIN`" in told
 
     def test_studies_without_attempts_know_no_claims(self, world, three):
         study = liars.submitted(world, three, max_attempts=0)

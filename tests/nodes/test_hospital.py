@@ -9,6 +9,7 @@ import pytest
 
 from medfed.chain.keys import save_keystore
 from medfed.chain.sender import Sender
+from medfed.cli import actions
 from medfed.nodes.hospital import Hospital
 from medfed.nodes.site import Site
 from medfed.nodes.state import WorkFolder
@@ -100,13 +101,13 @@ class TestTheStake:
         world.run(hospital, cycles=2)
         assert not world.study(study).enrolments
         (told,) = [each for each in reasons(member, "refused") if f"in study {study} " in each]
-        assert f"a stake of {STAKE}, and a claim in it a bond of {BOND}" in told
-        assert f"raise that to {STAKE + BOND} with `medfed vault allow`" in told
+        assert f"needs 0.0005 MFT to enrol in study {study} and 0.00075 MFT to make claims in it too" in told
+        assert "its daemon may lock 0.000499 MFT more: `medfed vault allow 0.00075 --keystore ADMIN`" in told
         world.allow(member, STAKE)
         world.run(hospital, cycles=3)
         assert [entry.hospital for entry in world.study(study).enrolments] == [member.id]
         (bond,) = reasons(member, "bond")
-        assert f"raise that to {STAKE + BOND}" in bond
+        assert "`medfed vault allow 0.00075 --keystore ADMIN`" in bond
         assert not audit(member, "reverted")
 
     def test_is_not_put_up_where_it_is_not_there(self, world):
@@ -117,7 +118,7 @@ class TestTheStake:
         world.run(world.hospital(member), cycles=2)
         assert not world.study(study).enrolments
         (told,) = [each for each in reasons(member, "refused") if f"in study {study} " in each]
-        assert "`medfed vault deposit`" in told
+        assert f"`medfed vault deposit 0.{BOND + 1:06} --keystore ADMIN`" in told
 
     def test_is_not_put_up_while_the_vault_is_paused(self, world):
         """Unless a person says so; it says why once, and goes on when the pause is lifted."""
@@ -463,6 +464,44 @@ class TestFaults:
         assert world.round(study, 1).abstained == {2}
         assert world.round(study, 1).final_at
 
+    def test_other_records_than_the_seat_pinned_do_not_train(self, world, three):
+        """It says which version and how many records it expects; with the right file again it trains, else it abstains."""
+        study = world.opened(*three, rounds=1)
+        files = [member.folder / "records.csv" for member in world.members[1:]]
+        texts = [file.read_text() for file in files]
+        for place, (file, text) in enumerate(zip(files, texts, strict=True), 1):
+            file.write_text(text.rsplit("\n", 2)[0] + "\n")
+            three[place] = world.hospital(world.members[place])
+        world.run(*three, cycles=2)
+        assert set(world.round(study, 1).updates) == {0}
+        (told,) = reasons(world.members[1], "refused")
+        assert f"dataset {world.members[1].dataset}, version 1, which this seat pinned" in told
+        assert f"that has {world.patients} records, the file {world.patients - 1}" in told
+        files[0].write_text(texts[0])
+        three[1] = world.hospital(world.members[1])
+        world.run(*three, cycles=2)
+        assert set(world.round(study, 1).updates) == {0, 1}
+        world.client.travel(PHASE * 3 // 4)
+        world.run(*three, cycles=2)
+        assert world.round(study, 1).abstained == {2}
+
+    def test_with_other_records_than_are_published_it_takes_no_seat(self, world):
+        """Its stake would be locked for rounds in which it cannot train; when it has published them it enrols."""
+        member, study = world.members[0], world.post()
+        records = member.folder / "records.csv"
+        text = records.read_text()
+        records.write_text(text.rsplit("\n", 2)[0] + "\n")
+        world.run(world.hospital(member), cycles=2)
+        assert not world.study(study).enrolments
+        assert any("`medfed dataset publish`" in told for told in reasons(member, "refused"))
+        files = records, member.folder / "patients.csv", member.folder / "secret.hex"
+        sender = Sender(world.client, member.operator)
+        actions.publish_dataset(world.federation(), sender, member.dataset, files, label="ill")
+        world.run(world.hospital(member), cycles=2)
+        (entry,) = world.study(study).enrolments
+        assert (entry.version, entry.records) == (2, world.patients - 1)
+        world.send(world.sponsor, world.contracts.rounds.cancel(study))
+
     def test_mended_in_time_it_trains(self, world, three):
         study = world.opened(*three, rounds=1)
         records = world.members[2].folder / "records.csv"
@@ -479,7 +518,9 @@ class TestFaults:
         member = world.members[2]
         fresh = account("fresh operator", member.name, str(study), world.sponsor.address)
         world.client.set_balance(fresh.address, 10**18)
-        world.send(member.admin, world.contracts.consortium.rotate_operator(member.id, fresh.address))
+        consortium = world.contracts.consortium
+        word = consortium.pledge(fresh, member.id, world.client.head().timestamp + 60)
+        world.send(member.admin, consortium.rotate_operator(member.id, fresh.address, word))
         world.run(*three)
         assert "operator no more" in audit(member, "refused")[0]["reason"]
         member.operator = fresh

@@ -6,13 +6,15 @@ import json
 
 import pytest
 
+from medfed.config import Confirmed, PolicySettings
 from medfed.errors import ConfigError, InputError, PolicyRefusal
 from medfed.nodes.enrolling import Enrolling
-from medfed.nodes.policy import approve, read_approvals
+from medfed.nodes.policy import approve, confirmed, read_approvals
 from medfed.nodes.previewing import Previewing
 from medfed.nodes.site import APPROVALS, Site
 from medfed.protocol.purposes import Purpose
 from medfed.protocol.vector import vector_size
+from medfed.types import StudyId
 from tests.nodes.federation import PATIENTS, PHASE, STAKE
 from tests.rig import studies
 
@@ -56,6 +58,47 @@ class TestEachRule:
         with pytest.raises(PolicyRefusal, match=words):
             Enrolling(place).by_hand(world.study(study), world.client.head())
         assert not world.study(study).enrolments
+
+
+class TestConfirmations:
+    """What carries a parameter is met by nobody's word but the hospital's, study by study."""
+
+    def test_a_study_that_names_one_waits_for_it(self, world):
+        """The refusal says what is named, in words; what is confirmed for another study confirms nothing."""
+        study, member = self.posted(world), world.members[0]
+        place = site(world, member, **self.policy(study + 1, "IS,US"))
+        with pytest.raises(PolicyRefusal, match=r"names US, IS, .*approved users, an approved institution"):
+            place.check(world.study(study))
+        with pytest.raises(PolicyRefusal, match="names US, confirmed by the hospital: approved users"):
+            site(world, member, **self.policy(study, "IS")).check(world.study(study))
+
+    def test_what_is_confirmed_is_met(self, world):
+        """Also for a policy that demands it; and what the study does not name is not confirmed in silence."""
+        study, member = self.posted(world), world.members[0]
+        site(world, member, **self.policy(study, "IS,US")).check(world.study(study))
+        strict = self.policy(study, "IS,US") | {"purposes": "HMB,IS"}
+        site(world, member, **strict).check(world.study(study))
+        stricter = self.policy(study, "IS,US") | {"purposes": "HMB,IRB"}
+        with pytest.raises(PolicyRefusal, match="is not one that"):
+            site(world, member, **stricter).check(world.study(study))
+        with pytest.raises(PolicyRefusal, match="does not ask for PS to be confirmed"):
+            site(world, member, **self.policy(study, "IS,US,PS")).check(world.study(study))
+
+    @pytest.mark.parametrize(
+        ("codes", "words"), [("HMB", "only RS, GS, .* are confirmed"), ("XY", "'XY' is no")]
+    )
+    def test_only_what_carries_a_parameter_is_confirmed(self, codes, words):
+        entry = Confirmed(study=3, codes=codes, because="We asked.")
+        with pytest.raises(ConfigError, match=words):
+            confirmed(PolicySettings(confirms=(entry,)), StudyId(1))
+
+    @staticmethod
+    def posted(world):
+        return world.post(draft=studies.draft(purposes=int(Purpose.HMB | Purpose.IS | Purpose.US)))
+
+    @staticmethod
+    def policy(study, codes):
+        return {"confirms": (Confirmed(study=study, codes=codes, because="Annex B of the consent form."),)}
 
 
 class TestInTraining:
@@ -193,10 +236,23 @@ class TestPreview:
         world.allow(member, STAKE - 1)
         place = site(world, member)
         shown = Previewing(place).preview(study, world.index.sync())
-        assert "with `medfed vault allow`" in shown.refused
+        assert "`medfed vault allow 0.00075 --keystore ADMIN`" in shown.refused
         assert not (member.home / "audit.jsonl").exists()
-        with pytest.raises(PolicyRefusal, match="with `medfed vault allow`"):
+        with pytest.raises(PolicyRefusal, match="medfed vault allow 0"):
             Enrolling(place).by_hand(world.study(study), world.client.head())
+
+    def test_patients_of_another_disease_are_asked_for_health_research(self, ground, tmp_path):
+        """Who consented to research into the dataset's disease counts in a study of that disease, and in no other."""
+        world = ground.world(tmp_path, 1)
+        member = world.admit(2, disease=8)
+        world.consent(member, Purpose.DS)
+        own, other = (
+            world.post(draft=studies.draft(purposes=int(Purpose.DS), disease=each)) for each in (8, 9)
+        )
+        assert Previewing(site(world, member)).preview(own, world.index.sync()).patients == PATIENTS
+        assert Previewing(site(world, member)).preview(other, world.index.sync()).patients == 0
+        world.consent(member, Purpose.HMB)
+        assert Previewing(site(world, member)).preview(other, world.index.sync()).patients == PATIENTS
 
     def test_patients_who_did_not_consent_to_it_do_not_count(self, ground, tmp_path):
         world = ground.world(tmp_path, 1)

@@ -10,15 +10,15 @@ import pytest
 from medfed.errors import StoreUnavailable
 from medfed.nodes.state import WorkFolder
 from medfed.protocol.cid import cid_of, digest_of
-from medfed.protocol.documents import CohortManifest
 from medfed.protocol.header import Header
+from medfed.protocol.manifest import CohortManifest
 from medfed.protocol.vector import check_vector
 from medfed.types import HospitalId, RoundNumber, StudyId
 from tests.rig import studies
 
 STUDY, ROUND = StudyId(1), RoundNumber(2)
 HEADER = Header(31337, studies.CONTRACT, STUDY, ROUND, HospitalId(studies.patient("hospital")))
-MANIFEST = CohortManifest.of(studies.use(), tuple(sorted(studies.secret("leaf", n) for n in range(16))))
+MANIFEST = CohortManifest.of(studies.use(), b"".join(sorted(studies.secret("leaf", n) for n in range(16))))
 
 
 def words(seed=0):

@@ -24,7 +24,7 @@ PURPOSES = [
         Purpose.DS | Purpose.NPU | Purpose.NCU,
         Purpose.POA,
         Purpose.IRB,  # permits nothing
-        1 << 5,  # means nothing
+        1 << 7,  # means nothing
     )
 ]
 REQUESTS = [
@@ -54,18 +54,19 @@ class Change:
     purposes: int
     expiry_day: int
 
-    def event(self, at: int) -> consent.Event:
+    def event(self, signed_at: int, at: int) -> consent.Event:
         if self.kind == "revoke_all":
-            return consent.AllRevoked(PATIENT, at)
+            return consent.AllRevoked(PATIENT, signed_at, at)
         if self.kind in ("revoke", "revoke_for"):
-            return consent.Revoked(PATIENT, self.dataset, PATIENT if self.kind == "revoke" else OWNER, at)
+            by = PATIENT if self.kind == "revoke" else OWNER
+            return consent.Revoked(PATIENT, self.dataset, by, signed_at, at)
         kind = consent.Granted if self.kind == "grant" else consent.Narrowed
-        return kind(PATIENT, self.dataset, self.purposes, self.expiry_day, at)
+        return kind(PATIENT, self.dataset, self.purposes, self.expiry_day, signed_at, at)
 
 
 @dataclass(frozen=True)
 class Sign:
-    """The patient signs a change and keeps it; `age` seconds old, good for `life` seconds more."""
+    """The patient signs a change and keeps it; `age` seconds old, and a consent good for `life` seconds more."""
 
     change: Change
     age: int
@@ -103,13 +104,22 @@ POSTS = st.builds(Post, st.integers(0, 5))
 HISTORIES = st.lists(st.one_of(WAITS, CALLS, CALLS, SIGNS, POSTS), max_size=30)
 
 
+@dataclass(frozen=True)
+class Signed:
+    """What a patient signed, and what the signature says of its own time; a revocation has no deadline."""
+
+    change: Change
+    issued_at: int
+    deadline: int | None
+
+
 @dataclass
 class Reference:
     """The Python reference, taking steps; `play` returns the name of the error, or None where the step counted."""
 
     now: int = START
     events: list[consent.Event] = field(default_factory=list)
-    signed: list[tuple[Change, consent.Signed]] = field(default_factory=list)
+    signed: list[Signed] = field(default_factory=list)
 
     def state(self, dataset: int) -> consent.State:
         return consent.replay(self.events, PATIENT, dataset)
@@ -119,19 +129,26 @@ class Reference:
             case Wait():
                 self.now += step.seconds
             case Sign():
-                times = consent.Signed(self.now - step.age, self.now + step.life)
-                self.signed.append((step.change, times))
+                self.signed.append(self.sign(step))
             case Change():
                 return self.bring(step, None)
             case Post() if self.signed:
-                return self.bring(*self.signed[step.which % len(self.signed)])
+                signed = self.signed[step.which % len(self.signed)]
+                return self.bring(signed.change, signed)
         return None
 
-    def bring(self, change: Change, times: consent.Signed | None) -> str | None:
-        event, state = change.event(self.now), self.state(change.dataset)
+    def sign(self, step: Sign) -> Signed:
+        ends = step.change.kind in ("revoke", "revoke_all")
+        return Signed(step.change, self.now - step.age, None if ends else self.now + step.life)
+
+    def bring(self, change: Change, signed: Signed | None) -> str | None:
+        event = change.event(signed.issued_at if signed else self.now, self.now)
+        state = self.state(change.dataset)
         try:
-            if times is not None:
-                consent.check_signed(state, event, times)
+            if signed is not None:
+                consent.check_signed(state, event, signed.deadline)
+            elif isinstance(event, consent.Granted | consent.Narrowed):
+                consent.check_call(state, event)
             consent.apply(state, event)
         except ContractRevert as refusal:
             return refusal.name

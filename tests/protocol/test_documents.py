@@ -13,7 +13,6 @@ from medfed.errors import ProtocolError, SpecError
 from medfed.protocol.canonical import canonical_json
 from medfed.protocol.cid import cid_of
 from medfed.protocol.documents import (
-    CohortManifest,
     DisclosedRound,
     DisclosedUse,
     Disclosure,
@@ -23,8 +22,8 @@ from medfed.protocol.documents import (
     StudySpec,
     schema_hash,
 )
-from medfed.protocol.leaves import cohort_leaf, filler_leaf, use_salt
-from medfed.protocol.merkle import merkle_proof, verify_merkle
+from medfed.protocol.leaves import cohort_leaf, use_salt
+from medfed.protocol.manifest import CohortManifest
 from medfed.protocol.purposes import Purpose
 from tests.rig.studies import CONTRACT, draft, fields, patient, secret, study, use
 
@@ -317,75 +316,8 @@ def manifest(members=20, step=16):
         leaf = cohort_leaf(place, patient(number), salt)
         uses.append(DisclosedUse(leaf=f"0x{leaf.hex()}", patient=patient(number), salt=f"0x{salt.hex()}"))
     leaves = [bytes.fromhex(entry.leaf[2:]) for entry in uses]
-    leaves += [filler_leaf(secret("filler"), place, index) for index in range(-members % step)]
-    return CohortManifest.of(place, tuple(sorted(leaves))), tuple(uses)
-
-
-class TestCohortManifest:
-    def test_bytes_and_back(self):
-        made, _ = manifest()
-        data = made.to_bytes()
-        assert CohortManifest.from_bytes(data) == made
-        assert canonical_json(json.loads(data)) == data
-
-    def test_root_proves_each_leaf(self):
-        made, _ = manifest()
-        for index, leaf in enumerate(made.digests()):
-            assert verify_merkle(made.root(), leaf, merkle_proof(made.digests(), index))
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda leaves: leaves[::-1],
-            lambda leaves: [leaves[0], *leaves],
-            lambda leaves: [],
-            lambda leaves: [leaves[0][:-2]],
-            lambda leaves: [leaves[0].replace("0x", "0X")],
-            lambda leaves: ["0x" + "AB" * 32],
-            lambda leaves: leaves[0],
-        ],
-    )
-    def test_refuses_leaves_out_of_form(self, change):
-        """Out of order, twice, none, too short, spelt otherwise, no list."""
-        values = json.loads(manifest()[0].to_bytes())
-        with pytest.raises(ProtocolError):
-            CohortManifest.from_bytes(canonical_json(values | {"leaves": change(values["leaves"])}))
-
-    @pytest.mark.parametrize(
-        "changes", [{"round": 0}, {"round": 65536}, {"study": 0}, {"dataset": 2**32}, {"chain_id": 1}]
-    )
-    def test_refuses_other_fields(self, changes):
-        values = json.loads(manifest()[0].to_bytes())
-        with pytest.raises(ProtocolError):
-            CohortManifest.from_bytes(canonical_json(values | changes))
-
-    def test_refuses_long_bytes_unread(self, monkeypatch):
-        monkeypatch.setattr(CohortManifest, "maximum", 100)
-        with pytest.raises(ProtocolError, match="longer than"):
-            CohortManifest.from_bytes(manifest()[0].to_bytes())
-
-    @given(st.integers(1, 70), st.sampled_from([1, 2, 16]), st.integers(0, 96))
-    def test_weight_fits_exactly_the_cohorts_it_may_stand_for(self, members, step, weight):
-        """Accepted are the weights of the cohorts that fill up to this many leaves, and no other."""
-        made, _ = manifest(members, step)
-        count = len(made.leaves)
-        fitting = {size // step * step for size in range(step, count + 1) if -(-size // step) * step == count}
-        if weight in fitting:
-            made.check_weight(weight, step)
-        else:
-            with pytest.raises(ProtocolError, match="Weight"):
-                made.check_weight(weight, step)
-
-    def test_refuses_a_manifest_that_is_not_filled_up(self):
-        with pytest.raises(ProtocolError, match="multiple"):
-            manifest(20, step=1)[0].check_weight(16, 16)
-
-    @pytest.mark.parametrize("place", [(2, 2, 3), (1, 3, 3), (1, 2, 4)])
-    def test_is_of_one_place(self, place):
-        made, _ = manifest()
-        made.check_place(1, 2, 3)
-        with pytest.raises(ProtocolError, match="study"):
-            made.check_place(*place)
+    leaves += [secret("filler", index) for index in range(-members % step)]
+    return CohortManifest.of(place, b"".join(sorted(leaves))), tuple(uses)
 
 
 def disclosure(uses, **changes):

@@ -8,13 +8,11 @@ import json
 
 import pytest
 from eth_abi import encode
-from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medfed.errors import InputError
-from medfed.protocol.leaves import Use, cohort_leaf, filler_leaf, use_salt
-from medfed.protocol.merkle import merkle_root
+from medfed.protocol.leaves import Use, cohort_leaf, filler_leaf, filler_seed, use_salt
 from tests.conftest import ROOT
 from tests.rig.studies import CONTRACT, patient, secret, use
 
@@ -38,8 +36,20 @@ def reference_salt(link_secret, place):
 
 
 def reference_leaf(place, account, salt):
-    types = ["uint256", "uint256", "uint256", "address", "bytes32"]
-    return keccak(encode(types, [place.study, place.round, place.dataset, account, salt]))
+    types = ["bytes32", "uint256", "uint256", "uint256", "address", "bytes32"]
+    tag = b"medfed cohort leaf"
+    packed = encode(types, [tag, place.study, place.round, place.dataset, account, salt])
+    return hashlib.sha256(packed).digest()
+
+
+def reference_seed(key, place, index):
+    packed = [place.chain_id, place.contract, place.study, place.round, place.dataset, index]
+    message = encode(["bytes32", *TYPES, "uint256"], [b"medfed cohort filler", *packed])
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+def reference_filler(seed):
+    return hashlib.sha256(encode(["bytes32", "bytes32"], [b"medfed cohort filler", seed])).digest()
 
 
 @given(uses, addresses, st.binary(min_size=32, max_size=32))
@@ -75,17 +85,25 @@ def test_the_spelling_of_an_address_does_not_matter():
     assert use_salt(secret(1), lower) == use_salt(secret(1), use())
 
 
+@given(uses, st.integers(0, 2**32), st.binary(min_size=32, max_size=32))
+def test_a_filler_is_a_hash_of_its_seed(place, index, key):
+    """Both equal the definition written with a general ABI encoder."""
+    seed = filler_seed(key, place, index)
+    assert seed == reference_seed(key, place, index)
+    assert filler_leaf(seed) == reference_filler(seed)
+
+
 def test_fillers_repeat_and_differ():
-    """The same secret, use and index give the same leaf; any other gives another, and none is a patient's salt."""
-    assert filler_leaf(secret(1), use(), 0) == filler_leaf(secret(1), use(), 0)
+    """The same secret, use and index give the same filler; any other gives another, and none is a patient's salt."""
+    assert filler_seed(secret(1), use(), 0) == filler_seed(secret(1), use(), 0)
     others = {
-        filler_leaf(secret(1), use(), 1),
-        filler_leaf(secret(2), use(), 0),
-        filler_leaf(secret(1), use(round=3), 0),
+        filler_seed(secret(1), use(), 1),
+        filler_seed(secret(2), use(), 0),
+        filler_seed(secret(1), use(round=3), 0),
         use_salt(secret(1), use()),
     }
     assert len(others) == 4
-    assert filler_leaf(secret(1), use(), 0) not in others
+    assert filler_seed(secret(1), use(), 0) not in others
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])
@@ -94,7 +112,7 @@ def test_secrets_and_salts_have_32_bytes(size):
     with pytest.raises(InputError, match="32 bytes"):
         use_salt(bytes(size), use())
     with pytest.raises(InputError, match="32 bytes"):
-        filler_leaf(bytes(size), use(), 0)
+        filler_seed(bytes(size), use(), 0)
     with pytest.raises(InputError, match="32 bytes"):
         cohort_leaf(use(), patient(1), bytes(size))
 
@@ -116,7 +134,7 @@ def test_numbers_fit_a_word(number):
 
 
 def golden():
-    """Cases over the whole range of every number, and a cohort of three with its root."""
+    """Cases over the whole range of every number, each with a filler of the same use."""
     cases = []
     for number, place in enumerate(
         [
@@ -126,7 +144,7 @@ def golden():
         ]
     ):
         key, account = secret("vector", number), patient("vector", number)
-        salt = reference_salt(key, place)
+        salt, seed = reference_salt(key, place), reference_seed(key, place, number)
         cases.append(
             {
                 "chainId": place.chain_id,
@@ -139,14 +157,12 @@ def golden():
                 "patient": account,
                 "salt": f"0x{salt.hex()}",
                 "leaf": f"0x{reference_leaf(place, account, salt).hex()}",
+                "fillerIndex": number,
+                "fillerSeed": f"0x{seed.hex()}",
+                "filler": f"0x{reference_filler(seed).hex()}",
             }
         )
-    leaves = sorted(bytes.fromhex(case["leaf"][2:]) for case in cases)
-    root = merkle_root(leaves)
-    return {
-        "cases": cases,
-        "cohort": {"leaves": [f"0x{leaf.hex()}" for leaf in leaves], "root": f"0x{root.hex()}"},
-    }
+    return {"cases": cases}
 
 
 def test_golden_vectors(update_snapshots):
@@ -160,3 +176,5 @@ def test_golden_vectors(update_snapshots):
         salt = use_salt(bytes.fromhex(case["linkSecret"][2:]), place)
         assert salt.hex() == case["salt"][2:]
         assert cohort_leaf(place, case["patient"], salt).hex() == case["leaf"][2:]
+        seed = filler_seed(bytes.fromhex(case["linkSecret"][2:]), place, case["fillerIndex"])
+        assert (seed.hex(), filler_leaf(seed).hex()) == (case["fillerSeed"][2:], case["filler"][2:])

@@ -21,12 +21,12 @@ def uint(bits):
     return st.integers(0, 2**bits - 1)
 
 
-TERMS = (st.just(HERE), uint(32), uint(32), uint(16), uint(40), uint(40))
+TERMS = (st.just(HERE), uint(32), uint(32), uint(16), uint(32), uint(32))
 messages = st.one_of(
     st.builds(typed.GrantMessage, *TERMS),
     st.builds(typed.NarrowMessage, *TERMS),
-    st.builds(typed.RevokeMessage, st.just(HERE), uint(32), uint(40), uint(40)),
-    st.builds(typed.RevokeAllMessage, st.just(HERE), uint(40), uint(40)),
+    st.builds(typed.RevokeMessage, st.just(HERE), uint(32), uint(32)),
+    st.builds(typed.RevokeAllMessage, st.just(HERE), uint(32)),
     st.builds(typed.AttestationMessage, uint(64), uint(16), st.binary(min_size=32, max_size=32)),
     st.builds(typed.PermitMessage, st.just(HERE), st.just(CONTRACT), uint(256), uint(256), uint(256)),
 )
@@ -50,7 +50,7 @@ def test_digest_is_what_wallets_sign(domain, message):
 
 def test_typed_data_is_signed_by_eth_account_as_it_is():
     domain = typed.consent_domain(1, CONTRACT)
-    message = typed.RevokeMessage(HERE, 7, 5, 9)
+    message = typed.RevokeMessage(HERE, 7, 5)
     signed = Account.sign_typed_data(KEY, full_message=typed.typed_data(domain, message))
     assert bytes(signed.message_hash) == typed.digest(domain, message)
 
@@ -83,10 +83,10 @@ def test_digest_depends_on_chain_contract_kind_and_every_field():
 @pytest.mark.parametrize(
     ("message", "complaint"),
     [
-        (typed.RevokeMessage(HERE, 2**32, 5, 9), "does not fit a uint32"),
-        (typed.RevokeMessage(HERE, 7, -1, 9), "does not fit a uint40"),
-        (typed.RevokeMessage("0x12", 7, 5, 9), "is no address"),
-        (typed.RevokeMessage("patient", 7, 5, 9), "is no address"),
+        (typed.RevokeMessage(HERE, 2**32, 5), "does not fit a uint32"),
+        (typed.RevokeMessage(HERE, 7, -1), "does not fit a uint32"),
+        (typed.RevokeMessage("0x12", 7, 5), "is no address"),
+        (typed.RevokeMessage("patient", 7, 5), "is no address"),
         (typed.AttestationMessage(1, 1, b"short"), "32 bytes"),
     ],
 )

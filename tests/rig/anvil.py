@@ -8,6 +8,7 @@ import platform
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -73,11 +74,13 @@ def free_port() -> int:
 @contextlib.contextmanager
 def start_anvil(directory: Path, options: Sequence[str] = ()) -> Iterator[AnvilProcess]:
     """Run Anvil with the rules of today's Ethereum (its default) until the block is left."""
-    running = _start(directory, options)
-    try:
-        yield running
-    finally:
-        running.stop()
+    # Past states end with it; left to itself it writes them into the user's home, gigabytes in a day, where they stay.
+    with tempfile.TemporaryDirectory(dir=directory, ignore_cleanup_errors=True) as past:
+        running = _start(directory, ["--cache-path", past, *options])
+        try:
+            yield running
+        finally:
+            running.stop()
 
 
 def _start(directory: Path, options: Sequence[str]) -> AnvilProcess:

@@ -12,6 +12,7 @@ from medfed.protocol.commitments import Aggregate
 from medfed.protocol.purposes import Purpose
 from tests.rig import roles
 from tests.rig.evm import CHAIN_ID
+from tests.rig.pledges import pledge
 
 STAKE, REWARD, STEP = 100, 900, 8
 DISPUTE, PHASE, CLAIM = 100, 1000, 50
@@ -21,6 +22,7 @@ SPEC = b"\x51" * 32
 SEATS = 4  # of a study, unless its terms say otherwise
 
 DATASET = (b"\1" * 32, b"\2" * 32, b"\3" * 32, 100, int(Purpose.GRU), 0, 9000)
+VERSION = (*DATASET[:4], DATASET[6])
 
 
 def terms(evm, token, rule, **changes):
@@ -135,7 +137,7 @@ class World:
 
     def enrol(self, study, seat):
         """Hospital number `seat` takes the next seat."""
-        return self.rounds.enrol(study, seat + 1, SPEC, 2**96 - 1, sender=self.operators[seat])
+        return self.rounds.enrol(study, seat + 1, SPEC, 2**96 - 1, 0, sender=self.operators[seat])
 
     def running(self, members=3, **changes):
         """A study whose first round is open, with `members` hospitals in seats 0, 1, …"""
@@ -280,7 +282,9 @@ def admin_roles(at, admin):
 def admitted(at, hospital, operator):
     """A hospital with a dataset, with a deposit that its operator may lock all of."""
     token, vault = at["token"], at["vault"]
-    at["consortium"].admit(hospital, operator, b"\x11" * 32, b"\x22" * 32)
+    at["consortium"].admit(
+        hospital, operator, b"\x11" * 32, b"\x22" * 32, pledge(at["consortium"], hospital, operator)
+    )
     at["datasets"].register(DATASET, sender=operator)
     token.mint(hospital, 10 * STAKE)
     token.approve(vault, 2**256 - 1, sender=hospital)

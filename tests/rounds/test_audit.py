@@ -28,12 +28,13 @@ from tests.rounds.trial import BOND, CLAIM, Trial
 CONTRACTS = ("FederatedRounds", "Studies", "ConsentRegistry", "DatasetRegistry")
 PROCEEDINGS = ("FederatedRounds", "StakeVault", "Studies", "Claims", "Proofs", "Payouts", "ModelMarket")
 MONEY = ("StakeVault", "Studies", "Claims", "Proofs", "Payouts")
-# What nothing follows from: by whose hand a consent ended; who registered a dataset (the seat names the hospital); the wrong
-# chunk of a claim whose bytes nobody keeps; what a reviewer committed to, and said where the median stays; which of two seats of
-# one weight a patient was of.
+# What nothing follows from: by whose hand a consent ended; who registered a dataset (the seat names the hospital), and after which
+# one; the wrong chunk of a claim whose bytes nobody keeps; what a reviewer committed to, and said where the median stays; which of
+# two seats of one weight a patient was of.
 WITHOUT_CONSEQUENCE = {
     ("Revoked", "by"),
     ("DatasetRegistered", "hospital"),
+    ("DatasetRegistered", "predecessor"),
     ("AggregateRefuted", "index"),
     ("ReviewCommitted", "hash"),
     ("ReviewRevealed", "data"),

@@ -76,7 +76,9 @@ class TestObjections:
         first.as_operator.send(world.at.claims.object(study, 1, 0))
         assert book(world, study).objectors == 1 << first.seat
         fresh = funded(world.client)
-        second.as_admin.send(world.at.consortium.rotate_operator(second.id, fresh.address))
+        second.as_admin.send(
+            world.at.consortium.rotate_operator(second.id, fresh.address, world.pledge(fresh, second.id))
+        )
         second.operator, old = fresh, second.operator
         second.as_operator = type(second.as_operator)(world.client, fresh)
         claim_by = world.at.claims.leader(study, 1)

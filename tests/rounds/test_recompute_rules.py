@@ -12,8 +12,7 @@ from medfed.learning.server import next_model
 from medfed.protocol.chunks import chunk_root
 from medfed.protocol.cid import cid_of, digest_of
 from medfed.protocol.commitments import Update
-from medfed.protocol.documents import CohortManifest
-from medfed.protocol.leaves import filler_leaf
+from medfed.protocol.manifest import CohortManifest
 from medfed.protocol.vector import vector_bytes
 from medfed.rounds import recompute
 from medfed.rounds.history import Enrolment
@@ -58,10 +57,8 @@ class World:
         entry = self.entries[Seat(seat)]
         header = self.place.header(entry.hospital)
         where = use(study=StudyId(1), round=RoundNumber(2), dataset=entry.dataset)
-        leaves = tuple(
-            sorted(filler_leaf(secret("filler", seat), where, index) for index in range(WEIGHTS[seat]))
-        )
-        manifest = CohortManifest.of(where, leaves)
+        leaves = sorted(secret("filler", seat, index) for index in range(WEIGHTS[seat]))
+        manifest = CohortManifest.of(where, b"".join(leaves))
         file = vector_bytes(header, words)
         root = chunk_root(np.concatenate([header.words(), words]))
         cids = self.store.put(file), self.store.put(manifest.to_bytes())

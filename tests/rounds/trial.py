@@ -11,8 +11,7 @@ from medfed.chain.contracts.payouts import Earned, PatientLeaf, review_hash
 from medfed.protocol.chunks import ChunkHasher
 from medfed.protocol.cid import cid_from_digest, digest_of
 from medfed.protocol.commitments import NO_AGGREGATE, Aggregate, Update
-from medfed.protocol.documents import CohortManifest
-from medfed.protocol.merkle import merkle_proof
+from medfed.protocol.manifest import CohortManifest
 from medfed.protocol.openings import Opening, chunk_openings
 from medfed.protocol.vector import vector_bytes
 from medfed.rounds.cohort import round_cohort
@@ -87,12 +86,8 @@ class Trial:
         words = np.zeros(place.spec.size, dtype=np.uint32)
         words[-1] = 0x7FFFFFFF
         data = vector_bytes(place.header(entry.hospital), words)
-        manifest = CohortManifest(
-            study=self.study,
-            round=number,
-            dataset=entry.dataset,
-            leaves=tuple(f"0x{leaf:064x}" for leaf in range(1, place.spec.cohort_step + 1)),
-        )
+        leaves = b"".join(leaf.to_bytes(32, "big") for leaf in range(1, place.spec.cohort_step + 1))
+        manifest = CohortManifest(self.study, RoundNumber(number), entry.dataset, leaves)
         store = self.world.store
         update = Update(
             digest_of(store.put(data)),
@@ -224,8 +219,10 @@ class Trial:
             if wallet.account(n).address == member.patient
         )
         self.world.client.set_balance(person.address, 10**18)
-        proof = merkle_proof(cohort.leaves, cohort.leaves.index(member.leaf))
-        return person, PatientLeaf(entry.dataset, member.salt, proof)
+        manifest = cohort.manifest()
+        index = manifest.index(member.leaf)
+        shown = PatientLeaf(entry.dataset, member.salt, index, manifest.count, manifest.proof(index))
+        return person, shown
 
 
 def contested_study(world: World) -> StudyId:

@@ -128,6 +128,32 @@ class StoreBehaviour:
         with pytest.raises(IntegrityError, match=cid):
             store.get(cid, CHUNK_SIZE)
 
+    # -- pieces
+
+    @pytest.mark.parametrize("index", [0, 1, 2, 3])
+    def test_piece__of_a_file__is_that_part_of_it(self, store, index):
+        """The last one is shorter, and beyond it there is nothing."""
+        data = patterned(2 * CHUNK_SIZE + 5)
+        cid = store.put(data)
+        part = data[index * CHUNK_SIZE : (index + 1) * CHUNK_SIZE]
+        assert store.piece(cid, index, len(data)) == (len(data), part)
+
+    def test_piece__longer_than_allowed__is_refused_by_name(self, store):
+        """The limit is on the whole file."""
+        cid = store.put(patterned(2 * CHUNK_SIZE + 5))
+        with pytest.raises(IntegrityError, match=cid):
+            store.piece(cid, 1, 2 * CHUNK_SIZE + 4)
+
+    def test_piece__other_bytes__are_refused_by_name(self, subject):
+        cid = subject.store.put(patterned(1000))
+        subject.change(cid, lambda kept: kept[:500] + b"\x00" + kept[501:])
+        with pytest.raises(IntegrityError, match=cid):
+            subject.store.piece(cid, 0, 1 << 20)
+
+    def test_piece__of_a_missing_file__is_told(self, store):
+        with pytest.raises(ContentMissing, match=ABSENT):
+            store.piece(ABSENT, 0, 100)
+
     # -- missing files
 
     @pytest.mark.parametrize("wait", [0.0, 0.3])
@@ -180,6 +206,7 @@ class StoreBehaviour:
         calls = [
             lambda: store.get(cid, 10),
             lambda: store.get_to(cid, tmp_path / "copy", 10),
+            lambda: store.piece(cid, 0, 10),
             lambda: store.has(cid),
             lambda: store.size(cid),
             lambda: store.pin(cid),

@@ -9,9 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medfed.errors import ContentMissing, IntegrityError
-from medfed.protocol.cid import CHUNK_SIZE, MAX_LINKS, DagHasher, Link, cid_from_digest, cid_of, file_blocks
+from medfed.protocol.cid import (
+    CHUNK_SIZE,
+    MAX_LINKS,
+    DagHasher,
+    Link,
+    cid_from_digest,
+    cid_of,
+    digest_of,
+    file_blocks,
+)
 from medfed.storage.base import missing
-from medfed.storage.blocks import read_file
+from medfed.storage.blocks import read_file, read_piece
 from tests.storage.behaviour import patterned
 
 
@@ -155,3 +164,70 @@ def test_read_file__what_is_no_file__is_refused(block):
     digest = blocks.add(block)
     with pytest.raises(IntegrityError, match=cid_from_digest(digest)):
         read(blocks, digest)
+
+
+def piece(blocks, digest, index, limit=1 << 40):
+    return read_piece(cid_from_digest(digest), blocks.of, index, limit)
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE])
+def test_read_piece__of_a_file__asks_for_the_blocks_above_it_only(size):
+    data = patterned(size)
+    for index in range(5):
+        blocks = Blocks(file_blocks(data))
+        part = data[index * CHUNK_SIZE : (index + 1) * CHUNK_SIZE]
+        assert piece(blocks, digest_of(cid_of(data)), index) == (size, part)
+        assert blocks.asked <= 2
+
+
+def test_read_piece__two_levels_of_links__is_found_by_three_blocks():
+    blocks = Blocks()
+    hasher = DagHasher(lambda digest, parts: blocks.__setitem__(digest, b"".join(parts)))
+    for number in range(MAX_LINKS + 1):
+        hasher.add(bytes([number]) * CHUNK_SIZE)
+    root, size = hasher.finish(), (MAX_LINKS + 1) * CHUNK_SIZE
+    for index in (0, 1, MAX_LINKS - 1, MAX_LINKS):
+        blocks.asked = 0
+        assert piece(blocks, root, index) == (size, bytes([index]) * CHUNK_SIZE)
+        assert blocks.asked == 3
+    with pytest.raises(IntegrityError, match=f"it has {size} bytes, and {size - 1} are allowed"):
+        piece(blocks, root, 0, size - 1)
+
+
+def test_read_piece__a_changed_block__names_the_file():
+    data = patterned(2 * CHUNK_SIZE)
+    blocks = Blocks(file_blocks(data))
+    leaf = next(iter(blocks))
+    blocks[leaf] = blocks[leaf][:-1] + b"\xff"
+    with pytest.raises(IntegrityError, match=f"{cid_of(data)} is refused: .*{cid_from_digest(leaf)}"):
+        piece(blocks, digest_of(cid_of(data)), 0)
+    assert piece(blocks, digest_of(cid_of(data)), 1).data == data[CHUNK_SIZE:]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param((1000, CHUNK_SIZE), id="a short chunk first"),
+        pytest.param((CHUNK_SIZE - 1, CHUNK_SIZE + 1), id="pieces of other lengths"),
+    ],
+)
+def test_read_piece__another_layout__is_refused(sizes):
+    """Where a piece would begin or end inside of a block."""
+    blocks = Blocks()
+    made = [next(file_blocks(patterned(min(size, CHUNK_SIZE)))) for size in sizes]
+    blocks.update(made)
+    links = [Link(leaf, size, len(block)) for (leaf, block), size in zip(made, sizes, strict=True)]
+    with pytest.raises(IntegrityError, match="not laid out as MedFed does it"):
+        piece(blocks, blocks.node(links), 1)
+
+
+def test_read_piece__a_chain_of_single_links__is_left_soon():
+    """A thousand nodes above one byte, or above two chunks."""
+    for size in (1, 2 * CHUNK_SIZE):
+        blocks = Blocks(file_blocks(patterned(size)))
+        link = Link(digest_of(cid_of(patterned(size))), size, size)
+        for _ in range(1000):
+            link = Link(blocks.node([link]), size, size)
+        with pytest.raises(IntegrityError, match="not laid out as MedFed does it"):
+            piece(blocks, link.digest, 0)
+        assert blocks.asked < 5

@@ -352,8 +352,14 @@ class TestReading:
         assert [reading.get(cid, LIMIT) for cid in self.cids] == list(FILES.values())
         assert [reading.size(cid) for cid in self.cids] == [len(data) for data in FILES.values()]
         assert reading.pins() == set(self.cids) == set(reading.roots)
+        for cid, data in zip(self.cids, FILES.values(), strict=True):
+            assert reading.piece(cid, 1, LIMIT) == (len(data), data[CHUNK_SIZE : 2 * CHUNK_SIZE])
         assert not reading.has(ABSENT)
-        for ask in (reading.size, lambda cid: reading.get(cid, LIMIT)):
+        for ask in (
+            reading.size,
+            lambda cid: reading.get(cid, LIMIT),
+            lambda cid: reading.piece(cid, 0, LIMIT),
+        ):
             with pytest.raises(ContentMissing):
                 ask(ABSENT)
 

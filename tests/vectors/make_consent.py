@@ -28,28 +28,38 @@ CONTRACT = "0x5615dEB798BB3E4dFa0139dFa1b3D433Cc23b72f"
 
 
 def purpose_vectors() -> dict[str, Any]:
-    """`permits[i]` and `narrows[i]` are bitmaps: bit j is the answer for (values[i], values[j])."""
+    """`permits[i]` and its neighbours are bitmaps: bit j is the answer for (values[i], values[j])."""
     conditions = [
         0,
         Purpose.IRB,
-        Purpose.NPUNCU,
-        Purpose.NPU | Purpose.NCU,
-        Purpose.NPU,
-        Purpose.NPOA | Purpose.RS,
-        Purpose.NPUNCU | Purpose.NCU | Purpose.CC | Purpose.NMDS,
-        0x03FFFF00,
-        1 << 4,
-        1 << 26,
+        Purpose.NPUNCU | Purpose.NGU,
+        Purpose.NPOA,
+        Purpose.NMDS,
+        Purpose.NPOA | Purpose.NMDS | Purpose.RS,
+        Purpose.MDS,
+        Purpose.MDS | Purpose.NPOA | Purpose.IS,
+        Purpose.MDS | Purpose.NMDS,
         1 << 31,
     ]
-    values = [kinds | int(extra) for extra in conditions for kinds in range(16)]
+    # No kind of research, each one, and two; with and without clinical care, and without restriction.
+    kinds = [0, 1, 2, 4, 8, 6, 9, 16, 17, 18, 20, 24, 32, 33, 34, 48]
+    values = [kind | int(extra) for extra in conditions for kind in kinds]
+    undefined = [1, *(1 | 1 << bit for bit in range(32) if not purposes.is_defined(1 << bit))]
+    values += [*undefined, *[0] * (16 - len(undefined))]
     return {
         "codes": [code.name for code in Purpose],
         "bits": [int(code) for code in Purpose],
         "values": values,
         "permits": [bitmap(purposes.permits(each, other) for other in values) for each in values],
         "narrows": [bitmap(purposes.narrows(each, other) for other in values) for each in values],
+        "permits_study": [bitmap(study(each, other) for other in values) for each in values],
     }
+
+
+def study(uses: int, requested: int) -> bool:
+    """Of another disease, with all but IS confirmed."""
+    met = purposes.met(requested, purposes.PARAMETERISED & ~int(Purpose.IS))
+    return purposes.permits_study(uses, 1, met, 2)
 
 
 def bitmap(answers: Any) -> str:
@@ -67,16 +77,17 @@ def consent_vectors() -> dict[str, Any]:
     queries = [(t, request) for t in seconds for request in requests]
     return {
         "dataset": dataset,
-        "events": columns(events, kind=KINDS.index, purposes=0, expiry_day=0, at=0),
+        "events": columns(events, kind=KINDS.index, purposes=0, expiry_day=0, signed_at=0, at=0),
         "words": {
             "purposes": [word.purposes for word in shown.words],
-            "granted_at": [word.granted_at for word in shown.words],
+            "posted_at": [word.posted_at for word in shown.words],
+            "signed_at": [word.signed_at for word in shown.words],
             "expiry_day": [word.expiry_day for word in shown.words],
-            "revoked_at": [word.revoked_at for word in shown.words],
             "history": [padded(word.history) for word in shown.words],
         },
         "revoke_alls": {
-            "moment": [word.moment for word in shown.revoke_alls],
+            "posted_at": [word.posted_at for word in shown.revoke_alls],
+            "signed_at": [word.signed_at for word in shown.revoke_alls],
             "history": [padded(word.history) for word in shown.revoke_alls],
         },
         "queries": {
@@ -90,24 +101,34 @@ def consent_vectors() -> dict[str, Any]:
 
 
 def history() -> list[Any]:
+    """All by call, so that forge needs no key."""
     patient, owner, dataset = "0x" + "11" * 20, "0x" + "22" * 20, 7
     hmb, ds, gru = int(Purpose.HMB), int(Purpose.DS), int(Purpose.GRU)
 
     def granted(at: int, bits: int, day: int = NO_EXPIRY) -> Granted:
-        return Granted(patient, dataset, bits, day, START + at)
+        return Granted(patient, dataset, bits, day, START + at, START + at)
+
+    def revoked(at: int, by: str = patient) -> Revoked:
+        return Revoked(patient, dataset, by, START + at, START + at)
+
+    def all_revoked(at: int) -> AllRevoked:
+        return AllRevoked(patient, START + at, START + at)
 
     return [
-        Revoked(patient, dataset, patient, START),
+        revoked(0),
         granted(10, gru),
         granted(10, hmb),
-        Narrowed(patient, dataset, ds, TODAY + 2, START + 20),
-        Revoked(patient, dataset, owner, START + 30),
-        Revoked(patient, dataset, patient, START + 40),
-        granted(40, gru, TODAY + 9),
-        AllRevoked(patient, START + 50),
-        AllRevoked(patient, START + 50),
+        Narrowed(patient, dataset, ds, TODAY + 2, START + 20, START + 20),
+        revoked(30, owner),
+        revoked(40),
+        revoked(40),
+        granted(42, gru, TODAY + 9),
+        all_revoked(50),
+        all_revoked(50),
         granted(60, hmb),
-        AllRevoked(patient, START + 60),
+        all_revoked(60),
+        granted(65, gru),
+        revoked(65),
         granted(70, ds | int(Purpose.IRB), TODAY + 3),
         granted(TODAY * consent.DAY + 4 * consent.DAY - START, hmb, TODAY + 5),
     ]
@@ -157,8 +178,8 @@ def signed(domain: typed.Domain, number: int, kind: str) -> dict[str, Any]:
         "Narrow": typed.NarrowMessage(
             account.address, 7, int(Purpose.DS | Purpose.IRB), TODAY + 9, START, START + 60
         ),
-        "Revoke": typed.RevokeMessage(account.address, 7, START, START + 60),
-        "RevokeAll": typed.RevokeAllMessage(account.address, START, START + 60),
+        "Revoke": typed.RevokeMessage(account.address, 7, START),
+        "RevokeAll": typed.RevokeAllMessage(account.address, START),
     }[kind]
     digest = typed.digest(domain, message)
     return {

@@ -1,4 +1,4 @@
-"""Write the vectors of chunk trees, layouts, commitments, headers, phases and windows: `python tests/vectors/make_protocol.py`.
+"""Write the vectors of chunk trees, leaf trees, layouts, commitments, headers, phases and windows: `python tests/vectors/make_protocol.py`.
 
 The Python twin makes them, the Solidity tests must come to the same. A test fails when a committed file differs from
 what this script writes. Whole numbers above 2^53 stand as text.
@@ -6,6 +6,7 @@ what this script writes. Whole numbers above 2^53 stand as text.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS, chunk_count, chunk_
 from medfed.protocol.commitments import Aggregate, Update
 from medfed.protocol.header import Header
 from medfed.protocol.layout import Vector, chunk_count_of, is_chunk_right, vector_at
+from medfed.protocol.leaf_tree import leaf_proof
+from medfed.protocol.leaves import cohort_root
 from medfed.protocol.phase import (
     Outcome,
     RoundFacts,
@@ -43,6 +46,9 @@ TREES = (
     *((1, (0,)), (128, (0,)), (129, (0, 1)), (384, (2, 3)), (640, (0, 4, 5, 7))),
     *((1600, (6, 12, 15)), (4097, (31, 32, 33, 63))),
 )
+
+# Counts of leaves, and which of them are proved.
+COHORTS = ((1, (0,)), (2, (0, 1)), (3, (0, 2)), (8, (5,)), (13, (7, 8, 12)), (1000, (0, 511, 512, 999)))
 
 # Updates as (words, steps, weighted) of each vector.
 LAYOUTS = (
@@ -122,6 +128,26 @@ def chunk_vectors() -> dict[str, Any]:
                 }
             )
     return {"cases": cases}
+
+
+def leaves(count: int) -> bytes:
+    """Leaves in one piece: leaf i is sha256 of i as a uint256."""
+    return b"".join(hashlib.sha256(place.to_bytes(32, "big")).digest() for place in range(count))
+
+
+def leaf_tree_vectors() -> dict[str, Any]:
+    return {
+        "cases": [
+            {
+                "count": count,
+                "root": shown(cohort_root(leaves(count))),
+                "index": index,
+                "proof": [shown(each) for each in leaf_proof(leaves(count), index)],
+            }
+            for count, indexes in COHORTS
+            for index in indexes
+        ]
+    }
 
 
 def layout_vectors() -> dict[str, Any]:
@@ -289,6 +315,7 @@ def render() -> dict[str, str]:
     """File name -> text."""
     made = {
         "chunks": chunk_vectors(),
+        "leaf_trees": leaf_tree_vectors(),
         "layouts": layout_vectors(),
         "commitments": commitment_vectors(),
         "phases": phase_vectors(),

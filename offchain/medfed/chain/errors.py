@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -39,9 +40,17 @@ _ENUMS = {
         "tainted",
         "refuted",
     ),
-    "enum IFederatedRounds.State": ("none", "enrolling", "running", "completed", "aborted"),
+    "enum IFederatedRounds.State": ("unknown", "enrolling", "running", "completed", "aborted"),
     "enum IConsortium.Status": ("never admitted", "active", "suspended"),
 }
+_MOMENTS = frozenset(
+    {
+        *("at", "closed_at", "deadline", "effective_at", "issued_at", "latest", "now_"),
+        *("open_to_all_at", "opens_at", "signed_at", "t", "until"),
+    }
+)
+"""Values that are seconds of chain time, by name."""
+_NO_MOMENT = "nobody can say yet when"
 _BUILT_IN: tuple[Parameter, ...] = (
     {"name": "Error", "inputs": [{"name": "message", "type": "string"}]},
     {"name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]},
@@ -97,7 +106,10 @@ def _sentence(entry: Parameter, values: Mapping[str, Any], label: str) -> str:
     if name == "Panic":
         return f"{label or 'A contract'} refused: {_PANICS.get(values['code'], 'internal error')}."
     kinds = [str(item.get("internalType", "")) for item in entry["inputs"]]
-    shown = {key: _shown(kind, value) for kind, (key, value) in zip(kinds, values.items(), strict=True)}
+    shown = {
+        key: _moment(value) if key in _MOMENTS else _shown(kind, value)
+        for kind, (key, value) in zip(kinds, values.items(), strict=True)
+    }
     if name in SENTENCES:
         try:
             return SENTENCES[name].format(**shown)
@@ -105,6 +117,16 @@ def _sentence(entry: Parameter, values: Mapping[str, Any], label: str) -> str:
             pass
     given = ", ".join(f"{key} {value}" for key, value in shown.items())
     return f"{label or 'A contract'} refused: {name}({given})."
+
+
+def _moment(second: int) -> str:
+    """A second of chain time in UTC; 0 is none yet, and what no calendar reaches stays a number."""
+    if second == 0:
+        return _NO_MOMENT
+    try:
+        return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"second {second}"
 
 
 def _shown(kind: str, value: Any) -> str:

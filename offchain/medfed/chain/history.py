@@ -43,7 +43,8 @@ class HospitalRecord:
 
 @dataclass(frozen=True, slots=True)
 class DatasetRecord:
-    """One version of a dataset, `block` being that of its publication."""
+    """One version of a dataset, `block` being that of its publication. Every version has the uses and the disease of the
+    first."""
 
     dataset: DatasetId
     version: int
@@ -106,14 +107,18 @@ def datasets(
 ) -> list[DatasetRecord]:
     """The versions of one dataset, or of all."""
     chosen: dict[str, Any] = {} if dataset is None else {"dataset": dataset}
-    first = index.events("DatasetRegistered", until=until, **chosen)
-    later = index.events("DatasetPublished", until=until, **chosen)
-    return [
-        DatasetRecord(
-            event["dataset"], event.values.get("version", 1), DatasetInfo(**event["info"]), event.block
-        )
-        for event in _in_order([*first, *later])
+    found = [
+        event
+        for name in ("DatasetRegistered", "DatasetPublished")
+        for event in index.events(name, until=until, **chosen)
     ]
+    records: dict[tuple[DatasetId, int], DatasetRecord] = {}
+    for event in _in_order(found):
+        number, version = event["dataset"], event.values.get("version", 1)
+        first = records.get((number, 1))
+        info = DatasetInfo(**event["info"]) if first is None else replace(first.info, **event["info"])
+        records[number, version] = DatasetRecord(number, version, info, event.block)
+    return list(records.values())
 
 
 def _changes(index: EventIndex, hospital: HospitalId, before: tuple[int, int] | None) -> list[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from medfed.chain.calls import Call, Event, Receipt
@@ -13,10 +13,12 @@ from medfed.chain.clock import ChainClock
 from medfed.chain.contracts import rule_creation
 from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.consents import SignedMessage, Skipped
-from medfed.chain.contracts.datasets import DatasetInfo
+from medfed.chain.contracts.consortium import Pledge
+from medfed.chain.contracts.datasets import DatasetInfo, VersionInfo
 from medfed.chain.contracts.studies import ScoreMode, StudyTerms
 from medfed.chain.contracts.vault import Permit
 from medfed.chain.deployment import Deployment
+from medfed.chain.errors import RpcError
 from medfed.chain.keys import Account
 from medfed.chain.sender import Sender
 from medfed.cli.amounts import coin_of
@@ -25,7 +27,7 @@ from medfed.data.csv_source import load_csv
 from medfed.data.patients import load_register
 from medfed.data.private_file import load_or_create_secret
 from medfed.data.quality import quality_report
-from medfed.errors import ContractRevert, InputError
+from medfed.errors import ContractRevert, InputError, TransactionStuck
 from medfed.learning.models import complete_study
 from medfed.protocol import purposes as duo
 from medfed.protocol.canonical import canonical_json
@@ -52,12 +54,14 @@ __all__ = [
     "BATCH",
     "Absences",
     "Offer",
+    "accept_dataset",
     "admit",
     "claim",
     "create_study",
     "deposit",
     "describe_hospital",
     "permit",
+    "pledge",
     "publish_dataset",
     "record_absences",
     "register_dataset",
@@ -77,6 +81,7 @@ _GAS_PER_GRANT = 60_000
 _GAS_PER_WALLET = 230_000
 _GAS_PER_BATCH = 400_000
 _SIGNATURE_DAYS = 7
+_MOST_RECORDS = (1 << 24) - 1
 _PERMIT_SECONDS = 3600
 
 
@@ -110,14 +115,16 @@ def admit(
     federation: Federation,
     sender: Sender,
     hospital: HospitalId,
-    operator: Address,
+    operator: tuple[Address, Pledge],
     *,
     key: bytes,
     metadata: Mapping[str, str],
 ) -> Cid:
-    """Admit a hospital; its public description goes to the store. Returns that file's CID."""
+    """Admit a hospital with an operator that gave its word; its public description goes to the store. Returns that file's
+    CID."""
     cid = describe_hospital(federation, metadata)
-    sender.send(federation.contracts.consortium.admit(hospital, operator, key, digest_of(cid)))
+    account, pledge = operator
+    sender.send(federation.contracts.consortium.admit(hospital, account, key, digest_of(cid), pledge))
     return cid
 
 
@@ -126,7 +133,13 @@ def describe_hospital(federation: Federation, metadata: Mapping[str, str]) -> Ci
     return federation.store.put(canonical_json(dict(metadata)))
 
 
-def register_dataset(
+def pledge(place: OnChain, operator: Account, hospital: HospitalId, *, days: int = _SIGNATURE_DAYS) -> Pledge:
+    """The operator's word that it serves a hospital, good for so many days."""
+    deadline = place.client.head().timestamp + days * 86_400
+    return place.contracts.consortium.pledge(operator, hospital, deadline)
+
+
+def register_dataset(  # noqa: PLR0913 - one parameter for each thing said
     federation: Federation,
     sender: Sender,
     files: tuple[Path, Path, Path],
@@ -134,12 +147,31 @@ def register_dataset(
     uses: str,
     disease: int = 0,
     label: str = "label",
+    after: DatasetId | None = None,
 ) -> DatasetId:
-    """Commit to the records in `files` (records, register, secret) and register them. Publishes the quality report,
-    no record."""
+    """Commit to the records in `files` (records, register, secret) and register them, as what comes after a dataset of the
+    same hospital where one is named. Publishes the quality report, no record."""
     info = _described(federation, files, uses=uses, disease=disease, label=label)
     datasets = federation.contracts.datasets
-    return datasets.registered(sender.send(datasets.register(info)))
+    call = datasets.register(info) if after is None else datasets.renew(after, info)
+    return datasets.registered(sender.send(call))
+
+
+def accept_dataset(  # noqa: PLR0913 - one parameter for each thing said
+    federation: Federation,
+    sender: Sender,
+    dataset: DatasetId,
+    files: tuple[Path, Path, Path],
+    *,
+    uses: str,
+    disease: int = 0,
+    label: str = "label",
+) -> DatasetId:
+    """Take over a dataset that is offered to the hospital: commit to the records in `files` as its successor. By the
+    hospital's admin account."""
+    info = _described(federation, files, uses=uses, disease=disease, label=label)
+    datasets = federation.contracts.datasets
+    return datasets.registered(sender.send(datasets.accept(dataset, info)))
 
 
 def publish_dataset(
@@ -148,33 +180,32 @@ def publish_dataset(
     dataset: DatasetId,
     files: tuple[Path, Path, Path],
     *,
-    uses: str = "",
     label: str = "label",
 ) -> int:
-    """Commit to the present records as the dataset's next version, for the uses it has unless others are named.
-    Returns its number."""
+    """Commit to the present records as the dataset's next version. Returns its number."""
     datasets = federation.contracts.datasets
-    before = datasets.dataset(dataset)
-    allowed = uses or ",".join(duo.names(before.uses))
-    info = _described(federation, files, uses=allowed, disease=before.disease, label=label)
-    sender.send(datasets.publish(dataset, info))
+    sender.send(datasets.publish(dataset, _version(federation, files, label=label)))
     return datasets.dataset(dataset).version
 
 
 def _described(
     federation: Federation, files: tuple[Path, Path, Path], *, uses: str, disease: int, label: str
 ) -> DatasetInfo:
+    allowed, version = duo.parse(uses), _version(federation, files, label=label)
+    return DatasetInfo(**asdict(version), uses=allowed, disease=disease)
+
+
+def _version(federation: Federation, files: tuple[Path, Path, Path], *, label: str) -> VersionInfo:
     records, patients, secret = files
-    allowed = duo.parse(uses)
     dataset, register = load_csv(records, label=label), load_register(patients)
+    if len(dataset) > _MOST_RECORDS:
+        raise InputError(f"A dataset has at most {_MOST_RECORDS} records, this has {len(dataset)}; split it.")
     report = quality_report(dataset, register)
-    return DatasetInfo(
+    return VersionInfo(
         records_root=records_root(dataset, load_or_create_secret(secret)),
         schema_hash=dataset.columns.schema_hash(),
         report=digest_of(federation.store.put(report.to_bytes())),
         records=len(dataset),
-        uses=allowed,
-        disease=disease,
         quality=report.score,
     )
 
@@ -278,10 +309,9 @@ def signing_moment(place: OnChain, patient: Address, dataset: DatasetId | None =
     """The second to sign at: that of the newest block, which no later one lies before, or the one after the patient's
     latest change, which a signature has to be newer than. Without `dataset`, for a revoke-all."""
     consents = place.contracts.consents
-    latest = [consents.revoke_all_word(patient).moment]
+    latest = [consents.revoke_all_word(patient).signed_at]
     if dataset is not None:
-        word = consents.word(patient, dataset)
-        latest += [word.granted_at, word.revoked_at]
+        latest.append(consents.word(patient, dataset).signed_at)
     return max(place.client.head().timestamp, *(moment + 1 for moment in latest))
 
 
@@ -305,12 +335,12 @@ def sign_narrow(
 
 def sign_revoke(place: OnChain, patient: Account, dataset: DatasetId, *, now: int) -> SignedMessage:
     """A revocation as a signed message."""
-    return _signed(place, patient, RevokeMessage(patient.address, dataset, now, _until(now)))
+    return _signed(place, patient, RevokeMessage(patient.address, dataset, now))
 
 
 def sign_revoke_all(place: OnChain, patient: Account, *, now: int) -> SignedMessage:
     """The revocation of all of an account's consents as a signed message."""
-    return _signed(place, patient, RevokeAllMessage(patient.address, now, _until(now)))
+    return _signed(place, patient, RevokeAllMessage(patient.address, now))
 
 
 def _until(now: int) -> int:
@@ -345,7 +375,7 @@ def relay(
 
 
 def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> list[Skipped]:
-    """One batch of one kind. Contract wallets may take four times the gas of plain accounts."""
+    """One batch of one kind. What the chain does not take at once is brought in halves, so that one item stops no other."""
     # A single one is tried first, at the time of the newest block: one that is issued later would seem to come too soon.
     if len(batch) == 1 and batch[0].message.issued_at <= place.client.head().timestamp:
         return _relay_one(place, sender, batch[0])
@@ -357,14 +387,28 @@ def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> 
         RevokeAllMessage: consents.revoke_all_batch,
     }
     call = build[type(batch[0].message)](batch)
-    # Told instead of estimated: a wallet's check may take more gas in the block than it took in the estimate.
     try:
-        receipt = sender.send(replace(call, gas=_GAS_PER_BATCH + _GAS_PER_GRANT * len(batch)))
+        return consents.skipped(_send_batch(place, sender, call, len(batch)))
+    except (ContractRevert, RpcError, TransactionStuck):
+        if len(batch) == 1:
+            raise
+    half, skipped = len(batch) // 2, []
+    for start, part in ((0, batch[:half]), (half, batch[half:])):
+        found = _relay_batch(place, sender, part)
+        skipped += [replace(item, index=start + item.index) for item in found]
+    return skipped
+
+
+def _send_batch(place: OnChain, sender: Sender, call: Call, items: int) -> Receipt:
+    """Contract wallets may take four times the gas of plain accounts. The gas is told instead of estimated: a wallet's check
+    may take more in the block than it took in the estimate."""
+    most = place.client.gas_limit
+    try:
+        return sender.send(replace(call, gas=min(most, _GAS_PER_BATCH + _GAS_PER_GRANT * items)))
     except ContractRevert as exc:
         if exc.name != "InsufficientGas":
             raise
-        receipt = sender.send(replace(call, gas=_GAS_PER_BATCH + _GAS_PER_WALLET * len(batch)))
-    return consents.skipped(receipt)
+    return sender.send(replace(call, gas=min(most, _GAS_PER_BATCH + _GAS_PER_WALLET * items)))
 
 
 def _relay_one(place: OnChain, sender: Sender, item: SignedMessage) -> list[Skipped]:

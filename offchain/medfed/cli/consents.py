@@ -3,7 +3,8 @@
     {"format": "medfed/consents/1", "consents": [{"data": {…}, "signature": "0x…"}, …]}
 
 `data` is EIP-712 as `eth_signTypedData_v4` takes it, so that any wallet can sign it and anyone can read what is signed.
-The file holds no secret; it names an account, and whoever has it may bring it until its deadline.
+The file holds no secret; it names an account, and whoever has it may bring it: a consent until its
+deadline, a revocation at any time.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from medfed.protocol.typed import (
     NarrowMessage,
     RevokeAllMessage,
     RevokeMessage,
+    struct_hash,
     typed_data,
 )
 
-__all__ = ["Signed", "kind_of", "read_signed", "write_signed"]
+__all__ = ["LONGEST_SIGNATURE", "Signed", "kind_of", "read_signed", "write_signed"]
 
 _FORMAT = "medfed/consents/1"
 _MOST_BYTES = 64 << 20
+LONGEST_SIGNATURE = 4_096
+"""Bytes that a relayer brings to the chain; wallets of many owners sign with a few hundred."""
 _KINDS: dict[str, type[GrantMessage | NarrowMessage | RevokeMessage | RevokeAllMessage]] = {
     "Grant": GrantMessage,
     "Narrow": NarrowMessage,
@@ -91,6 +95,10 @@ def _signed(entry: Any, place: str) -> Signed:
         message = kind(parse_address(values[0]), *map(int, values[1:]))  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{place} is damaged or of an unknown kind; sign it again.") from None
+    try:
+        struct_hash(message)
+    except InputError as error:
+        raise InputError(f"{place} cannot be what anybody signed: {error}") from None
     return Signed(domain, SignedMessage(message, signature))
 
 

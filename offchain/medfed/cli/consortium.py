@@ -11,9 +11,10 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, show, table, when
 
 if TYPE_CHECKING:
+    from medfed.chain.contracts.consortium import Pledge
     from medfed.chain.history import HospitalRecord
     from medfed.rounds.federation import OnChain
-    from medfed.types import HospitalId
+    from medfed.types import Address, HospitalId
 
 __all__ = ["app"]
 
@@ -28,6 +29,14 @@ Keystore = Annotated[
 ]
 Pauser = Annotated[Path, typer.Option("--keystore", help="Keystore of the account with the pauser's role.")]
 Admin = Annotated[Path, typer.Option("--keystore", help="Keystore of the hospital's admin account.")]
+Operator = Annotated[
+    Path,
+    typer.Argument(
+        help="The word of the account that its daemon signs with (`medfed hospital pledge`); for trials that account's keystore.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 Hospital = Annotated[
     str,
     typer.Argument(help="The hospital: the account that it was admitted with, an address or keystore file."),
@@ -42,7 +51,7 @@ def admit(  # noqa: PLR0913, PLR0917 - one parameter for each option
             help="The hospital's admin account, from now on the hospital's name on the chain: address or keystore file."
         ),
     ],
-    operator: Annotated[str, typer.Argument(help="The account that its daemon signs with.")],
+    operator: Operator,
     name: Annotated[str, typer.Option(help="Its name, published with its description.")],
     encryption_key: Annotated[
         str,
@@ -52,7 +61,10 @@ def admit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Admit a hospital. From now on it registers datasets and takes part in studies."""
+    """Admit a hospital. From now on it registers datasets and takes part in studies.
+
+    The operator has to agree, so that no hospital can name the account of another as its own.
+    """
     from medfed.chain.encryption import published_key
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender, party
@@ -62,8 +74,9 @@ def admit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     federation = open_federation()
     sender = open_sender(federation, open_account(keystore, password_file))
     account = HospitalId(party(hospital))
-    cid = actions.admit(federation, sender, account, party(operator), key=key, metadata={"name": name})
-    data = {"hospital": account, "operator": party(operator), "name": name, "description": cid}
+    word = _pledged(operator, account, password_file)
+    cid = actions.admit(federation, sender, account, word, key=key, metadata={"name": name})
+    data = {"hospital": account, "operator": word[0], "name": name, "description": cid}
     show(data, as_json=as_json, render=lambda: f"{name} is admitted as {account}.")
 
 
@@ -76,7 +89,8 @@ def suspend(
 ) -> None:
     """Suspend a hospital. It neither enrols nor submits nor attests until it is reinstated.
 
-    Its stake and pay are not touched, and rounds do not count it as absent: anyone may abstain for it.
+    What it has earned and its stake are not touched, and rounds do not count it as absent: anyone may abstain for it. Rounds
+    that it cannot work in pay it nothing.
     """
     whose = _sent("suspend", hospital, (keystore, password_file))
     _tell_state(whose, "suspended", as_json)
@@ -152,21 +166,40 @@ def _pause(wanted: bool, keystore: Path, password_file: Path | None, as_json: bo
 @app.command("rotate-operator")
 def rotate_operator(
     hospital: Hospital,
-    operator: Annotated[str, typer.Argument(help="The new operator: address or keystore file.")],
+    operator: Operator,
     keystore: Admin,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Give a hospital another operator. For a key that is lost or stolen; the old one counts no more."""
     from medfed.cli.run import party
+    from medfed.types import HospitalId
 
-    account = party(operator)
-    whose = _sent("rotate_operator", hospital, (keystore, password_file), account)
+    account, pledge = _pledged(operator, HospitalId(party(hospital)), password_file)
+    whose = _sent("rotate_operator", hospital, (keystore, password_file), account, pledge)
     show(
         {"hospital": whose, "operator": account},
         as_json=as_json,
         render=lambda: f"{account} is the operator of {whose} now.",
     )
+
+
+def _pledged(file: Path, hospital: HospitalId, password_file: Path | None) -> tuple[Address, Pledge]:
+    """An operator with its word that it serves the hospital, from the file that it sent; from its keystore it is made here."""
+    from medfed.cli import actions
+    from medfed.cli.pledges import is_pledge, read_pledge
+    from medfed.cli.run import open_account, open_chain
+    from medfed.errors import InputError
+
+    if not is_pledge(file):
+        operator = open_account(file, password_file)
+        return operator.address, actions.pledge(open_chain(), operator, hospital)
+    said = read_pledge(file)
+    if said.hospital != hospital:
+        raise InputError(
+            f"{file} is a word for hospital {said.hospital}, not for {hospital}; ask for the right one."
+        )
+    return said.operator, said.pledge
 
 
 @app.command("rotate-encryption-key")

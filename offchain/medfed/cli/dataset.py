@@ -26,7 +26,13 @@ app = typer.Typer(
 File = Annotated[Path, typer.Argument(help="The hospital's file (TOML).", exists=True, dir_okay=False)]
 Number = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
 Keystore = Annotated[
-    Path, typer.Option("--keystore", help="Keystore of the operator of the hospital that owns the dataset.")
+    Path,
+    typer.Option("--keystore", help="Keystore of the admin account of the hospital that owns the dataset."),
+]
+Uses = Annotated[str, typer.Option(help="What the records may be used for, e.g. GRU or HMB,NPU.")]
+Disease = Annotated[int, typer.Option(help="Disease code, 0 for none.", min=0)]
+Save = Annotated[
+    bool, typer.Option("--save", help="Write the new dataset's number into the hospital's file.")
 ]
 _TABLE = re.compile(r"^\s*\[", re.MULTILINE)
 _LINE = re.compile(r"^dataset\s*=.*\n?", re.MULTILINE)
@@ -35,44 +41,49 @@ _LINE = re.compile(r"^dataset\s*=.*\n?", re.MULTILINE)
 @app.command("register")
 def register(
     hospital: File,
-    uses: Annotated[str, typer.Option(help="What the records may be used for, e.g. GRU or HMB,NPU.")],
-    disease: Annotated[int, typer.Option(help="Disease code, 0 for none.", min=0)] = 0,
-    save: Annotated[
-        bool, typer.Option("--save", help="Write the dataset's number into the hospital's file.")
-    ] = False,
+    uses: Uses,
+    disease: Disease = 0,
+    after: Annotated[
+        int,
+        typer.Option(help="An earlier dataset of the same hospital that this one comes after.", min=0),
+    ] = 0,
+    save: Save = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Commit to a hospital's records and register them. No record leaves the site.
 
-    Sent with the operator's key that the file names. A register of patients that does not exist yet is begun.
+    Sent with the operator's key that the file names. A register of patients that does not exist yet is begun. Uses and disease
+    cannot be changed later: whoever registers the records anew (`--after`) asks the patients anew.
     """
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.config import load_hospital
+    from medfed.types import DatasetId
 
     config = load_hospital(hospital)
     federation = open_federation()
     sender = open_sender(federation, open_account(config.keystore, config.password_file))
     number = actions.register_dataset(
-        federation, sender, _files(config), uses=uses, disease=disease, label=config.label
+        federation,
+        sender,
+        _files(config),
+        uses=uses,
+        disease=disease,
+        label=config.label,
+        after=DatasetId(after) if after else None,
     )
-    if save:
-        _save(hospital, number)
-    text = f"Dataset {number} is registered" + (
-        f", and named in {hospital}." if save else f"; write `dataset = {number}` into {hospital}."
-    )
-    show({"dataset": int(number), "saved": save}, as_json=as_json, render=lambda: text)
+    _tell_number(hospital, number, save, as_json)
 
 
 @app.command("publish")
 def publish(
     hospital: File,
-    uses: Annotated[str, typer.Option(help="What the records may be used for (default: as before).")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Commit to the records as the next version.
 
-    Studies that run keep the version they pinned; those that enrol later pin this one.
+    Studies that run keep the version they pinned; those that enrol later pin this one. What the records may be used for, and
+    their disease, stay.
     """
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender
@@ -82,9 +93,7 @@ def publish(
     number = _number(config, hospital)
     federation = open_federation()
     sender = open_sender(federation, open_account(config.keystore, config.password_file))
-    version = actions.publish_dataset(
-        federation, sender, number, _files(config), uses=uses, label=config.label
-    )
+    version = actions.publish_dataset(federation, sender, number, _files(config), label=config.label)
     show(
         {"dataset": int(number), "version": version},
         as_json=as_json,
@@ -96,14 +105,103 @@ def publish(
 def retire(
     dataset: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
-    """Take a dataset out of use. No study can enrol it any more; studies that run are not touched."""
+    """Take a dataset out of use, for good. No study can enrol it any more; studies that run are not touched."""
+    _sent("retire", dataset, (keystore, password_file))
+    show({"dataset": dataset}, as_json=as_json, render=lambda: f"Dataset {dataset} is retired.")
+
+
+# -- handing over ----------------------------------------------------------------------------------------------------
+
+
+@app.command("offer")
+def offer(
+    dataset: Number,
+    hospital: Annotated[
+        str, typer.Argument(help="Who may take it over: a hospital's address, or the keystore file it has.")
+    ],
+    keystore: Keystore,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let another hospital take a dataset over. The data themselves go another way, outside of this.
+
+    It accepts with `medfed dataset accept`, when no study has the dataset enrolled; then the dataset is retired, and its patients
+    are asked anew for the successor. Another offer takes the place of this one.
+    """
+    from medfed.cli.run import party
+
+    receiver = party(hospital)
+    _sent("offer", dataset, (keystore, password_file), receiver)
+    lines = [
+        f"Dataset {dataset} is offered to {receiver}.",
+        f"Its admin account accepts: `medfed dataset accept {dataset} FILE`.",
+    ]
+    show({"dataset": dataset, "hospital": receiver}, as_json=as_json, render=lambda: lines)
+
+
+@app.command("withdraw")
+def withdraw(
+    dataset: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
+) -> None:
+    """Take an offer back."""
+    _sent("withdraw", dataset, (keystore, password_file))
+    text = f"Dataset {dataset} is offered to nobody."
+    show({"dataset": dataset}, as_json=as_json, render=lambda: text)
+
+
+@app.command("accept")
+def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    dataset: Number,
+    hospital: File,
+    uses: Uses,
+    keystore: Annotated[
+        Path,
+        typer.Option("--keystore", help="Keystore of the admin account of the hospital that takes over."),
+    ],
+    disease: Disease = 0,
+    password_file: PasswordFile = None,
+    save: Save = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take over a dataset that is offered to the hospital. Commits to its records, as the file names them, under a new number.
+
+    No consent goes with it: patients consent to the new number, with the uses and the disease that it is given here.
+    """
+    from medfed.cli import actions
+    from medfed.cli.run import open_account, open_federation, open_sender
+    from medfed.config import load_hospital
+    from medfed.types import DatasetId
+
+    config = load_hospital(hospital)
+    federation = open_federation()
+    sender = open_sender(federation, open_account(keystore, password_file))
+    files = _files(config)
+    number = actions.accept_dataset(
+        federation, sender, DatasetId(dataset), files, uses=uses, disease=disease, label=config.label
+    )
+    _tell_number(hospital, number, save, as_json)
+
+
+def _sent(what: str, dataset: int, key: tuple[Path, Path | None], *further: object) -> None:
+    """Send one of the calls about a dataset."""
     from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.types import DatasetId
 
     place = open_chain()
-    sender = open_sender(place, open_account(keystore, password_file))
-    sender.send(place.contracts.datasets.retire(DatasetId(dataset)))
-    show({"dataset": dataset}, as_json=as_json, render=lambda: f"Dataset {dataset} is retired.")
+    sender = open_sender(place, open_account(*key))
+    sender.send(getattr(place.contracts.datasets, what)(DatasetId(dataset), *further))
+
+
+def _tell_number(hospital: Path, number: DatasetId, save: bool, as_json: bool) -> None:
+    if save:
+        _save(hospital, number)
+    text = f"Dataset {number} is registered" + (
+        f", and named in {hospital}." if save else f"; write `dataset = {number}` into {hospital}."
+    )
+    show({"dataset": int(number), "saved": save}, as_json=as_json, render=lambda: text)
+
+
+# -- patients --------------------------------------------------------------------------------------------------------
 
 
 @app.command("enlist")
@@ -200,7 +298,7 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
     from medfed.types import DatasetId
 
     datasets, number = open_chain().contracts.datasets, DatasetId(dataset)
-    found, owner = datasets.dataset(number), datasets.owner(number)
+    owner, found, offered = datasets.owner(number), datasets.dataset(number), datasets.offered_to(number)
     data = {
         "dataset": dataset,
         "owner": owner,
@@ -213,6 +311,8 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
         "studies": found.enrolments,
         "updated_at": found.updated_at,
         "retired": found.retired,
+        "predecessor": found.predecessor or None,
+        "offered_to": offered,
     }
     text = (
         f"Dataset {dataset} of {owner}{', retired' if found.retired else ''}\n"
@@ -220,6 +320,8 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
         f"quality {found.quality / 100:.0f} %\n"
         f"may be used for: {duo.describe(found.uses)}\n"
         f"held by {found.enrolments} running studies"
+        + (f"\ncomes after dataset {found.predecessor}" if found.predecessor else "")
+        + (f"\noffered to {offered}" if offered else "")
     )
     show(data, as_json=as_json, render=lambda: text)
 

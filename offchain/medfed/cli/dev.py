@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, show
+from medfed.cli.output import JsonFlag, show, when
 
 __all__ = ["app"]
 
@@ -53,7 +53,7 @@ def travel(
     show(
         data,
         as_json=as_json,
-        render=lambda: f"Block {head.number} is at second {head.timestamp} of chain time.",
+        render=lambda: f"Block {head.number} is at {when(head.timestamp)} UTC of chain time.",
     )
 
 

@@ -29,28 +29,36 @@ def doctor(
 ) -> None:
     """Try everything that is needed, say what is wrong.
 
-    Chain, contracts and store; with --hospital also its data, keys, policy, dataset, stake and what its daemon may lock.
-    One line for each, and what to do where something is wrong. Exit code 2 when something is.
+    Chain, contracts and store; with --hospital also its data, keys, policy, dataset, stake, what its daemon may lock, and
+    what studies took from it. One line for each, and what to do where something is wrong. Exit code 2 when something is.
     """
     checks: list[Check] = [("chain", _chain), ("contracts", _contracts), ("store", _store)]
     if hospital is not None:
         checks += _hospital_checks(hospital)
     found = [_try(name, check) for name, check in checks]
-    lines = "\n".join(
-        f"{'ok  ' if entry['ok'] else 'FAIL'} {entry['check']}: {entry['found']}" for entry in found
-    )
+    lines = "\n".join(f"{_mark(entry)} {entry['check']}: {entry['found']}" for entry in found)
     show(found, as_json=as_json, render=lambda: lines)
     if not all(entry["ok"] for entry in found):
         raise typer.Exit(2)
+
+
+class _Warning(Exception):
+    """Nothing is wrong now, and somebody should know."""
 
 
 def _try(name: str, check: Callable[[], str]) -> dict[str, object]:
     from medfed.errors import MedFedError
 
     try:
-        return {"check": name, "ok": True, "found": check()}
+        return {"check": name, "ok": True, "warning": False, "found": check()}
+    except _Warning as exc:
+        return {"check": name, "ok": True, "warning": True, "found": str(exc)}
     except MedFedError as exc:
-        return {"check": name, "ok": False, "found": str(exc)}
+        return {"check": name, "ok": False, "warning": False, "found": str(exc)}
+
+
+def _mark(entry: dict[str, object]) -> str:
+    return "WARN" if entry["warning"] else "ok  " if entry["ok"] else "FAIL"
 
 
 # -- the federation --------------------------------------------------------------------------------------------------
@@ -105,6 +113,7 @@ def _hospital_checks(file: Path) -> list[Check]:
         "admission": _admission,
         "dataset": _dataset,
         "stake": _stake,
+        "losses": _losses,
     }
     return [(name, _with_config(file, check)) for name, check in checks.items()]
 
@@ -142,13 +151,17 @@ def _key(config: HospitalConfig) -> str:
 
 def _policy(config: HospitalConfig) -> str:
     from medfed.errors import ConfigError
+    from medfed.nodes.policy import confirmed
     from medfed.protocol import purposes as duo
+    from medfed.types import StudyId
 
     policy = config.policy
     for name in ("sponsors", "purposes", "models"):
         if not getattr(policy, name):
             raise ConfigError(f"The policy names no {name}, so that every study is refused; name some.")
     allowed = duo.parse(policy.purposes)
+    duo.check_consent(allowed)
+    confirmed(policy, StudyId(0))  # reads every entry
     for sponsor in policy.sponsors:
         _check_sponsor(sponsor)
     how = "after a person's approval" if policy.approval else "without a person's approval"
@@ -228,6 +241,30 @@ def _stake(config: HospitalConfig) -> str:
     for study in waiting:
         _check_stake(federation, hospital, study)
     return f"enough, and allowed, for what could be joined now; studies that wait: {len(waiting)}"
+
+
+def _losses(config: HospitalConfig) -> str:
+    """Raise `_Warning` with all that studies took from the hospital's stakes and bonds."""
+    from medfed.cli.amounts import coin_of
+    from medfed.cli.run import open_federation
+    from medfed.rounds.history import read_study, study_ids
+    from medfed.rounds.takings import REASONS, takings
+
+    federation, hospital = open_federation(), _hospital(config)
+    told = []
+    for number in study_ids(federation.index):
+        study = read_study(federation.index, number)
+        if mine := [
+            each for each in takings(federation.index, study) if study.entry(each.seat).hospital == hospital
+        ]:
+            coin = coin_of(federation, study.terms.token)
+            told += [
+                f"study {number} took {coin.text(each.amount)} in round {each.round}: {REASONS[each.cause]}"
+                for each in mine
+            ]
+    if told:
+        raise _Warning("; ".join(told))
+    return "nothing was taken from the stakes and bonds of this hospital"
 
 
 def _check_stake(place: OnChain, hospital: HospitalId, study: StudyHistory) -> None:

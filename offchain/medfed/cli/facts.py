@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from medfed.cli.amounts import Coin, coin_of
+from medfed.chain.coin import Coin
+from medfed.chain.history import hospitals
+from medfed.cli.amounts import coin_of
 from medfed.cli.names import hospital_names
+from medfed.cli.offer import offer_facts
 from medfed.cli.output import in_words, printable, table
 from medfed.errors import MedFedError
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import seats_in
+from medfed.protocol.documents import StudySpec
 from medfed.protocol.phase import Phase, phase_of, quorum_of, training_ends, voidable_at
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import (
@@ -22,7 +26,9 @@ from medfed.rounds.history import (
     refuted_claims,
 )
 from medfed.rounds.models import find_model
+from medfed.rounds.settle import refund_of
 from medfed.rounds.study import fetch_spec
+from medfed.rounds.takings import REASONS, takings
 from medfed.types import RoundNumber, Seat, StudyId
 
 __all__ = ["pays", "rendered", "sentence", "study_facts"]
@@ -42,31 +48,34 @@ def study_facts(federation: Federation, number: StudyId, now: int) -> dict[str, 
         read_round(federation.index, number, RoundNumber(value)) for value in range(1, study.rounds + 1)
     ]
     rounds = [_round(federation, study, history, names, now) for history in histories]
-    money = _money(federation, study)
-    registered = find_model(federation.index, number)
+    money, taken = _money(federation, study), _taken(federation, study, names)
+    refund = _refund(study, histories)
+    registered, spec = find_model(federation.index, number), _spec(federation, study)
+    suspended = {each.hospital for each in hospitals(federation.index) if not each.active}
     return {
         "study": int(number),
-        "title": _title(federation, study),
+        "title": "" if spec is None else printable(spec.title, _TITLE),
         "state": study.ended or ("running" if study.rounds else "enrolling"),
         "sponsor": study.sponsor,
         "spec": cid_from_digest(study.terms.spec),
         "token": study.terms.token,
-        "reward_per_round": study.terms.reward_per_round,
-        "stake": study.terms.stake,
-        "min_hospitals": study.terms.min_hospitals,
-        "max_hospitals": study.terms.max_hospitals,
-        "enrol_deadline": study.terms.enrol_deadline,
+        **offer_facts(study.terms, None if spec is None else spec.rule),
         "ended_at": study.ended_at,
         "undone_from": int(study.undone_from),
         "pay_at": max(
             (history.unlocked_at(study.terms) for history in histories if pays(history)), default=0
         ),
         "settled_at": study.settled_at,
-        "hospitals": [_hospital(study, entry, names[entry.seat]) for entry in study.enrolments],
+        **refund,
+        "hospitals": [
+            _hospital(study, entry, names[entry.seat]) | {"suspended": entry.hospital in suspended}
+            for entry in study.enrolments
+        ],
         "rounds_planned": study.terms.rounds,
         "rounds": rounds,
         "money": money,
-        "remarks": _remarks(federation, study, rounds, money),
+        "taken": taken,
+        "remarks": _remarks(federation, study, rounds, (money, taken, refund["refund"])),
         "registered_at": 0 if registered is None else registered.registered_at,
     }
 
@@ -124,11 +133,32 @@ def _named(seats: Iterable[Seat], names: Mapping[Seat, str]) -> list[str]:
     return [names[seat] for seat in seats]
 
 
-def _title(federation: Federation, study: StudyHistory) -> str:
+def _spec(federation: Federation, study: StudyHistory) -> StudySpec | None:
     try:
-        return printable(fetch_spec(federation.store, study).title, _TITLE)
+        return fetch_spec(federation.store, study)
     except MedFedError:
-        return ""
+        return None
+
+
+def _refund(study: StudyHistory, histories: list[RoundHistory]) -> dict[str, Any]:
+    """What the sponsor has back of an ended study: rewards of rounds that never were final, in smallest units."""
+    finals = sum(history.stands or history.undone for history in histories)
+    refund = refund_of(study, finals) if study.ended else 0
+    return {"finals": finals, "refund": refund, "refunded": study.refunded}
+
+
+def _taken(federation: Federation, study: StudyHistory, names: Mapping[Seat, str]) -> list[dict[str, Any]]:
+    """What each seat lost, in which round and why; `cause` is one of `takings.REASONS`."""
+    return [
+        {
+            "seat": int(each.seat),
+            "name": names[each.seat],
+            "round": int(each.round),
+            "amount": each.amount,
+            "cause": each.cause,
+        }
+        for each in takings(federation.index, study)
+    ]
 
 
 def pays(history: RoundHistory) -> bool:
@@ -151,14 +181,31 @@ def _money(federation: Federation, study: StudyHistory) -> dict[str, int]:
 
 
 def _remarks(
-    federation: Federation, study: StudyHistory, rounds: list[dict[str, Any]], money: Mapping[str, int]
+    federation: Federation,
+    study: StudyHistory,
+    rounds: list[dict[str, Any]],
+    moved: tuple[Mapping[str, int], list[dict[str, Any]], int],
 ) -> list[str]:
     """What went otherwise than planned, in words."""
+    money, taken, refund = moved
     odd = ("struck", "refuted_claims", "answerable", "left_out", "kept_away", "lacking")
-    if not any(money.values()) and not any(entry[name] for entry in rounds for name in odd):
+    if not refund and not any(money.values()) and not any(entry[name] for entry in rounds for name in odd):
         return []
     coin = coin_of(federation, study.terms.token)
-    return [text for entry in rounds for text in _round_remarks(entry, coin)] + _money_remarks(money, coin)
+    told = [text for entry in rounds for text in _round_remarks(entry, coin)]
+    back = [f"The sponsor's refund: {coin.text(refund)}."] if refund else []
+    return told + _taken_remarks(taken, coin) + _money_remarks(money, coin) + back
+
+
+def _taken_remarks(taken: list[dict[str, Any]], coin: Coin) -> list[str]:
+    """Who lost what, those together that lost as much by the same."""
+    groups: dict[tuple[int, int, str], list[str]] = {}
+    for each in taken:
+        groups.setdefault((each["round"], each["amount"], each["cause"]), []).append(each["name"])
+    return [
+        f"Round {number}: {', '.join(names)} lost {coin.text(amount)}{' each' * (len(names) > 1)}: {REASONS[cause]}."
+        for (number, amount, cause), names in groups.items()
+    ]
 
 
 def _money_remarks(money: Mapping[str, int], coin: Coin) -> list[str]:
@@ -204,18 +251,32 @@ def sentence(facts: dict[str, Any], now: int) -> str:
 
 
 def _over(facts: dict[str, Any], now: int) -> str:
-    standing, undone = _standing(facts), facts["undone_from"]
-    done = f"{facts['state'].capitalize()}: {len(standing)} of {facts['rounds_planned']} rounds are final"
-    if undone:
-        later = ", and later ones are built on it" if undone < len(facts["rounds"]) else ""
-        done += f"; the result of round {undone} was undone by a proof{later}"
-    if not facts["pay_at"]:
-        refund = f"`medfed study refund {facts['study']}`"
-        left = facts["settled_at"] - now
-        free = f"stakes are free in {in_words(left)}" if left > 0 else "stakes are free"
-        return f"{done}; {free}, then the sponsor is refunded by {refund}."
+    what = "pay and stakes" if facts["pay_at"] else "stakes"
     left = max(facts["pay_at"], facts["settled_at"]) - now
-    return f"{done}; pay and stakes " + (f"unlock in {in_words(left)}." if left > 0 else "are unlocked.")
+    unlock = f"unlock in {in_words(left)}" if left > 0 else "are unlocked"
+    return f"{_done(facts)}; {what} {unlock}{_to_sponsor(facts, waits=left > 0)}."
+
+
+def _done(facts: dict[str, Any]) -> str:
+    """How a study ended, and how many rounds were final, whether a proof undid one since or not."""
+    undone, planned = facts["undone_from"], facts["rounds_planned"]
+    head = f"{facts['state'].capitalize()}: {facts['finals']} of {planned} rounds"
+    if not undone:
+        return f"{head} are final"
+    wrong = sum(entry["phase"] in ("tainted", "refuted") for entry in facts["rounds"])
+    later = ", and later ones are built on it" if undone < len(facts["rounds"]) else ""
+    return f"{head} were final, {wrong} proved wrong later; the result of round {undone} was undone{later}"
+
+
+def _to_sponsor(facts: dict[str, Any], *, waits: bool) -> str:
+    """What becomes of the rewards of rounds that never were final; nothing where all were."""
+    never = facts["rounds_planned"] - facts["finals"]
+    if not never:
+        return ""
+    rewards = f"the reward{'s' * (never > 1)} of {never} round{'s' * (never > 1)}"
+    if facts["refunded"]:
+        return f"; the sponsor has back {rewards}"
+    return f", {'when' if waits else 'and'} `medfed study refund {facts['study']}` gives the sponsor back {rewards}"
 
 
 def _enrolling(facts: dict[str, Any], now: int) -> str:
@@ -258,7 +319,11 @@ def rendered(facts: dict[str, Any], now: int) -> list[Any]:
     if facts["hospitals"]:
         columns = ["Seat#", "Hospital", "Dataset#", "Version#", "Records#", "Stake"]
         rows = [
-            (h["seat"], h["name"], h["dataset"], h["version"], h["records"], h["stake"])
+            (
+                h["seat"],
+                f"{h['name']}, suspended" if h["suspended"] else h["name"],
+                *(h[name] for name in ("dataset", "version", "records", "stake")),
+            )
             for h in facts["hospitals"]
         ]
         parts.append(table("Hospitals", columns, rows))

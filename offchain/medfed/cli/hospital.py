@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medfed.cli.output import JsonFlag, show
+from medfed.cli.key import PasswordFile
+from medfed.cli.output import JsonFlag, show, when
 
 if TYPE_CHECKING:
     from medfed.chain.sender import Sender
-    from medfed.config import HospitalConfig
+    from medfed.config import Confirmed, HospitalConfig
     from medfed.nodes.site import Site
     from medfed.rounds.federation import Federation
     from medfed.types import BlockStamp
@@ -60,18 +61,57 @@ def run(hospital: File, home: Home = None) -> None:
 def preview(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
     """Show what would leave the site in a study's next round.
 
-    And whether the policy allows it.
+    And what the study offers and asks for, and whether the policy allows it.
     """
+    from medfed.cli.amounts import coin_of
+    from medfed.cli.offer import offer_facts, offer_lines
     from medfed.nodes.previewing import Previewing
+    from medfed.rounds.federation import OnChain
+    from medfed.rounds.history import read_study
     from medfed.types import StudyId
 
     site, head = _site(hospital, home)
-    found = asdict(Previewing(site).preview(StudyId(study), head))
-    lines = "\n".join(
-        f"{name.replace('_', ' ')}: {value}" for name, value in found.items() if name != "refused"
+    found, history = (
+        asdict(Previewing(site).preview(StudyId(study), head)),
+        read_study(site.index, StudyId(study)),
     )
+    offer = offer_facts(history.terms, site.spec(history).rule)
+    coin = coin_of(OnChain(site.client, site.contracts), history.terms.token)
+    lines = [f"{name.replace('_', ' ')}: {value}" for name, value in found.items() if name != "refused"]
     verdict = f"Refused: {found['refused']}" if found["refused"] else "The policy allows it."
-    show(found, as_json=as_json, render=lambda: f"{lines}\nNo record leaves the site. {verdict}")
+    told = [*lines, *offer_lines(offer, coin), f"No record leaves the site. {verdict}"]
+    show(found | {"offer": offer}, as_json=as_json, render=lambda: told)
+
+
+@app.command("pledge")
+def pledge(
+    account: Annotated[
+        str, typer.Argument(help="The hospital: the account it is admitted with, address or keystore file.")
+    ],
+    out: Annotated[Path, typer.Argument(help="The file to write; it may not exist yet.")],
+    keystore: Annotated[
+        Path, typer.Option("--keystore", help="Keystore of the account that is to be its operator.")
+    ],
+    days: Annotated[int, typer.Option(help="How long it is good.", min=1, max=365)] = 7,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write an operator's word that it serves a hospital. Signed, for this federation alone.
+
+    Send the file to the consortium, which needs it to admit the hospital; the hospital's admin account needs one to change the
+    operator. It is no secret.
+    """
+    from medfed.cli import actions
+    from medfed.cli.pledges import PledgeFile, write_pledge
+    from medfed.cli.run import open_account, open_chain, party
+    from medfed.types import HospitalId
+
+    hospital, operator = HospitalId(party(account)), open_account(keystore, password_file)
+    word = actions.pledge(open_chain(), operator, hospital, days=days)
+    write_pledge(out, PledgeFile(hospital, operator.address, word))
+    data = {"hospital": hospital, "operator": operator.address, "deadline": word.deadline, "file": str(out)}
+    text = f"{operator.address} serves {hospital}, says {out}, good until {when(word.deadline)} UTC."
+    show(data, as_json=as_json, render=lambda: text)
 
 
 @app.command("policy")
@@ -94,7 +134,8 @@ def policy(
         _approve(place, study, approver, ethics)
     approvals = [asdict(entry) for entry in read_approvals(path)]
     rules = config.policy.model_dump(mode="json")
-    lines = [f"{name.replace('_', ' ')}: {value}" for name, value in rules.items()]
+    lines = [f"{name.replace('_', ' ')}: {value}" for name, value in rules.items() if name != "confirms"]
+    lines += [_confirmation(entry) for entry in config.policy.confirms]
     lines += [
         f"study {entry['study']} approved by {entry['approver']}, {entry['ethics']}" for entry in approvals
     ]
@@ -257,6 +298,12 @@ def restore(
     ]
     lines += [f"Put {name} in its place, {path}: no backup holds it." for name, path in found.needed.items()]
     show(asdict(found), as_json=as_json, render=lambda: "\n".join(lines))
+
+
+def _confirmation(entry: Confirmed) -> str:
+    from medfed.protocol import purposes as duo
+
+    return f"study {entry.study}: {duo.describe(duo.parse(entry.codes))}; {entry.because}"
 
 
 def _approve(home: Path, study: int, approver: str, ethics: str) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from medfed.protocol.phase import quorum_of
 
 if TYPE_CHECKING:
+    from medfed.chain.coin import Coin
     from medfed.cli.actions import Offer
-    from medfed.cli.amounts import Coin
 
 __all__ = ["LiePrice", "lie_price", "told", "warning"]
 

@@ -24,9 +24,11 @@ __all__ = [
     "console",
     "date_of",
     "in_words",
+    "length_of",
     "note",
     "plain",
     "printable",
+    "share_of",
     "show",
     "table",
     "when",
@@ -109,6 +111,18 @@ def in_words(seconds: float) -> str:
     if left < 7200:
         return f"{left // 60} min"
     return f"{left // 3600} h" if left < 172_800 else f"{left // 86_400} days"
+
+
+def length_of(seconds: int) -> str:
+    """A length of time as it was agreed, without rounding: "90 s", "10 min", "1 h", "36 h", "2 days"."""
+    units = {86_400: "days", 3_600: "h", 60: "min"}
+    size = next((size for size in units if seconds % size == 0 and seconds > size * (size == 86_400)), 1)
+    return f"{seconds // size} {units.get(size, 's')}"
+
+
+def share_of(bps: int) -> str:
+    """A share in 1/10,000 as people say it: "10 %", "2.5 %"."""
+    return f"{bps / 100:g} %"
 
 
 def printable(text: str, longest: int = 40) -> str:

@@ -186,6 +186,7 @@ def status(
 ) -> None:
     """Show what a consent says now. An address needs no key."""
     from medfed.cli.run import party
+    from medfed.protocol.consent import State, stands
 
     place, data, ids = _opened(dataset)
     is_file = Path(patient).is_file()
@@ -193,7 +194,7 @@ def status(
     consents = place.contracts.consents
     word, everything = consents.word(account, ids), consents.revoke_all_word(account)
     now = place.client.head().timestamp
-    active = bool(word.purposes) and consents.is_active(account, ids, word.purposes, now)
+    active = stands(State(word, everything), now)
     data |= _status(account, word, everything, active)
     show(data, as_json=as_json, render=lambda: _sentence(dataset, word, everything, active))
 
@@ -291,10 +292,10 @@ def _status(account: Address, word: Word, everything: RevokeAll, active: bool) -
         "patient": account,
         "active": active,
         "purposes": duo.names(word.purposes),
-        "granted_at": word.granted_at,
-        "until": date_of(word.expiry_day) if word.granted_at else "",
-        "revoked_at": word.revoked_at,
-        "all_revoked_at": everything.moment,
+        "signed_at": word.signed_at,
+        "posted_at": word.posted_at,
+        "until": date_of(word.expiry_day) if word.purposes else "",
+        "all_revoked_at": everything.posted_at,
     }
 
 
@@ -302,13 +303,20 @@ def _sentence(dataset: int, word: Word, everything: RevokeAll, active: bool) -> 
     from medfed.protocol import purposes as duo
 
     if active:
-        return (
-            f"The record in dataset {dataset} may be used for: {duo.describe(word.purposes)}, "
-            f"until {date_of(word.expiry_day)} begins (UTC)."
-        )
-    revoked = word.revoked_at or (everything.moment if everything.moment >= word.granted_at else 0)
-    if revoked:
-        why = f"the consent was revoked on {when(revoked)} UTC"
+        return f"The record in dataset {dataset} may be used for: {duo.describe(word.purposes)}, {_until(word.expiry_day)}."
+    if not (word.posted_at or everything.posted_at):
+        why = "there never was a consent"
+    elif word.purposes and word.signed_at > everything.signed_at:
+        why = "the consent has ended"
     else:
-        why = "the consent has ended" if word.granted_at else "there never was a consent"
+        why = f"the consent was revoked on {when(_revoked_at(word, everything))} UTC"
     return f"The record in dataset {dataset} is not used by new rounds: {why}."
+
+
+def _revoked_at(word: Word, everything: RevokeAll) -> int:
+    """When the chain heard of what ended the consent last."""
+    return max(everything.posted_at, 0 if word.purposes else word.posted_at)
+
+
+def _until(day: int) -> str:
+    return f"until {date_of(day)} begins (UTC)" if date_of(day) else "without an end"

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from medfed.chain.contracts.consents import SignedMessage
     from medfed.chain.keys import Account
     from medfed.chain.wallet import Wallet
+    from medfed.cli.consents import Signed
     from medfed.protocol.consent import Word
+    from medfed.protocol.typed import Domain
     from medfed.rounds.federation import OnChain
     from medfed.types import Address, DatasetId
 
@@ -36,7 +38,7 @@ __all__ = [
 
 app = typer.Typer(
     name="sign",
-    help="Sign a consent into a file, without ether. Anyone may `relay` it within a week.",
+    help="Sign a consent into a file, without ether. Anyone may `relay` it: a consent within a week, a revocation at any time.",
     no_args_is_help=True,
 )
 
@@ -62,10 +64,9 @@ _REASONS = {
     "InvalidSignature": "the signature is not this patient's for this chain and contract; sign again",
     "SignatureExpired": "the signature's deadline has passed; sign again",
     "SignatureFromFuture": "the signature is issued later than now; check the clock, or try again in a moment",
-    "SignatureOvertaken": "it was used already, or a later decision of the patient counts; sign again",
-    "GrantInRevokeAllSecond": "all consents were revoked in this very second; try again",
-    "ExpiryPassed": "the consent would end before it begins; sign again with more days",
-    "NoPermission": "the purposes permit nothing; sign again with one of GRU, HMB, DS or POA",
+    "Overtaken": "it was used already, or a later decision of the patient counts; sign again",
+    "NoPermission": "the purposes permit nothing; sign again with one of GRU, HMB, DS, POA, CC or NRES",
+    "RestrictedNRES": "NRES says that there is no restriction, and the purposes name one; sign again without either",
     "UndefinedPurposes": "the purposes contain bits that mean nothing; sign again",
     "NothingToNarrow": "there is no active consent to narrow; sign a grant",
     "NotNarrower": "it would permit more than the present consent, or last longer; sign a grant",
@@ -255,8 +256,8 @@ def _standing(place: OnChain, account: Address, dataset: DatasetId) -> Word | No
     """The consent that neither its own revocation nor a later revoke-all has ended."""
     consents = place.contracts.consents
     word = consents.word(account, dataset)
-    revoked = word.revoked_at or consents.revoke_all_word(account).moment >= word.granted_at
-    return word if word.purposes and not revoked else None
+    ended = consents.revoke_all_word(account).signed_at >= word.signed_at
+    return word if word.purposes and not ended else None
 
 
 def _names(purposes: int) -> str:
@@ -288,11 +289,12 @@ def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: boo
     if not items:
         raise InputError("No account of this wallet has a consent that could be revoked.")
     write_signed(out, consent_domain(place.client.chain_id, place.contracts.consents.address), items)
-    day = date_of(items[0].message.deadline // 86_400)
+    deadline = getattr(items[0].message, "deadline", None)
+    day = "" if deadline is None else date_of(deadline // 86_400)
     data = {"file": str(out), "signed": len(items), "kind": kind_of(items[0]), "deadline": day}
     text = (
-        f"Signed {len(items)} time{'s' * (len(items) > 1)} into {out}. It counts once somebody brings it before {day}: "
-        f"`medfed patient relay {out} --keystore RELAYER`."
+        f"Signed {len(items)} time{'s' * (len(items) > 1)} into {out}. It counts once somebody brings it"
+        f"{day and f' before {day}'}: `medfed patient relay {out} --keystore RELAYER`."
     )
     show(data, as_json=as_json, render=lambda: text)
 
@@ -309,16 +311,28 @@ def _gathered(
     for file in files:
         for number, signed in enumerate(read_signed(file), 1):
             where = f"{file}, consent {number}"
-            if signed.domain == here:
+            reason = _unfit(signed, here)
+            if not reason:
                 places.append(where)
                 items.append(signed.item)
                 continue
-            reason = (
-                f"it is signed for contract {signed.domain.contract} on chain {signed.domain.chain_id}, "
-                f"this is {here.contract} on chain {here.chain_id}; sign again"
-            )
             refused.append({"where": where, "patient": signed.item.message.patient, "reason": reason})
     return places, items, refused
+
+
+def _unfit(signed: Signed, here: Domain) -> str:
+    """Why nobody needs to ask the contract about it; empty for one that may count."""
+    from medfed.cli.consents import LONGEST_SIGNATURE
+
+    if signed.domain != here:
+        return (
+            f"it is signed for contract {signed.domain.contract} on chain {signed.domain.chain_id}, "
+            f"this is {here.contract} on chain {here.chain_id}; sign again"
+        )
+    length = len(signed.item.signature)
+    if length > LONGEST_SIGNATURE:
+        return f"its signature has {length:,} bytes, and no wallet needs more than {LONGEST_SIGNATURE:,}; sign again"
+    return ""
 
 
 def _await_issue(place: OnChain, items: list[SignedMessage], longest: int = 5) -> None:

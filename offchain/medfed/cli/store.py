@@ -71,7 +71,7 @@ def export_study(
 
 def _can_be_had(federation: Federation, spec: StudySpec, cid: Cid, wait: float) -> bool:
     from medfed.errors import ContentMissing, IntegrityError
-    from medfed.protocol.documents import CohortManifest
+    from medfed.protocol.manifest import CohortManifest
     from medfed.protocol.vector import vector_size
     from medfed.rounds.study import model_limit
 

@@ -82,6 +82,7 @@ def create(
     """
     from medfed.cli import actions, lie_price
     from medfed.cli.amounts import coin_of
+    from medfed.cli.offer import rule_text
     from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.cli.study_file import read_study_file
 
@@ -94,11 +95,12 @@ def create(
     sender = open_sender(federation, open_account(keystore, password_file))
     study, receipt = actions.create_study(federation, sender, draft, coin.address, offer)
     total = coin.text(offer.reward_per_round * draft.rounds)
+    rule = rule_text(draft.rule)
     text = (
-        f"Study {study} is posted with {total} for {draft.rounds} rounds; "
+        f"Study {study} is posted with {total} for {draft.rounds} rounds, by the rule {rule}; "
         f"hospitals may enrol for {in_words(offer.enrol_seconds)}."
     )
-    data = {"study": int(study), "gas": receipt.gas_used, "price_of_a_lie": price}
+    data = {"study": int(study), "rule": rule, "gas": receipt.gas_used, "price_of_a_lie": price}
     show(data, as_json=as_json, render=lambda: [text, lie_price.told(price, coin)])
 
 
@@ -121,16 +123,20 @@ def list_studies(as_json: JsonFlag = False) -> None:
 
 @app.command("show")
 def show_study(study: Number, as_json: JsonFlag = False) -> None:
-    """Show one study. Its phase, deadline, hospitals, rounds, newest model."""
+    """Show one study. Its offer, phase, deadline, hospitals, rounds, newest model, and what was taken from whom."""
     from medfed.chain.clock import ChainClock
+    from medfed.cli.amounts import coin_of
     from medfed.cli.facts import rendered, study_facts
+    from medfed.cli.offer import offer_lines
     from medfed.cli.run import open_federation
     from medfed.types import StudyId
 
     federation = open_federation()
     now = ChainClock(federation.client).estimate()
     facts = study_facts(federation, StudyId(study), now)
-    show(facts, as_json=as_json, render=lambda: rendered(facts, now))
+    coin = coin_of(federation, facts["token"])
+    title, stands, *rest = rendered(facts, now)
+    show(facts, as_json=as_json, render=lambda: [title, stands, *offer_lines(facts, coin), *rest])
 
 
 @app.command("watch")
@@ -161,6 +167,7 @@ def open_study(
     study: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
     """Open the first round early. Possible once enough hospitals have enrolled."""
+    _require_enrolling(study, "opened")
     _send("advance", "opened", study, (keystore, password_file), as_json)
 
 
@@ -177,6 +184,7 @@ def cancel(
     study: Number, keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False
 ) -> None:
     """Take a study back before it opens."""
+    _require_enrolling(study, "cancelled")
     _send("cancel", "cancelled", study, (keystore, password_file), as_json)
 
 
@@ -200,6 +208,22 @@ def refund(
     text = f"Study {study} is refunded: {coin.text(refunded['amount'])} are the sponsor's, free in the vault."
     data = {"study": study, "sponsor": refunded["sponsor"], "amount": refunded["amount"]}
     show(data, as_json=as_json, render=lambda: text)
+
+
+def _require_enrolling(study: int, what: str) -> None:
+    """Raise `InputError` for a study that is not enrolling, or does not exist."""
+    from medfed.chain.contracts.rounds import StudyState
+    from medfed.cli.run import open_chain
+    from medfed.errors import InputError
+    from medfed.types import StudyId
+
+    state = open_chain().contracts.rounds.study(StudyId(study)).state
+    if state is StudyState.NONE:
+        raise InputError(
+            f"There is no study {study} on this chain; `medfed study list` shows those that are."
+        )
+    if state is not StudyState.ENROLLING:
+        raise InputError(f"Study {study} is {state.name.lower()}; only one that is enrolling can be {what}.")
 
 
 def _send(what: str, done: str, study: int, key: tuple[Path, Path | None], as_json: bool) -> None:

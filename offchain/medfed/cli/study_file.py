@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from medfed.chain.coin import Coin
 from medfed.cli.actions import Offer
-from medfed.cli.amounts import Coin
 from medfed.errors import InputError, SpecError
 from medfed.protocol import purposes as duo
 from medfed.protocol.documents import Feature, Schema, StudyDraft
@@ -24,7 +24,7 @@ _TEMPLATE = """\
 [spec]
 title = {title}
 description = {description}
-purposes = "HMB"            # exactly one of GRU, HMB, DS, POA; modifiers such as NPU may follow: "HMB,NPU"
+purposes = "HMB"            # one of GRU, HMB, DS, POA; then CC, MDS and what you promise: "HMB,NPU" (docs/purposes.md)
 disease = 0                 # a disease code, for DS
 rounds = {rounds}
 seed = "{seed}"                  # every random draw follows from it
@@ -47,6 +47,10 @@ scale = 131072.0            # steps per unit
 max_weight = 512            # most patients of one hospital that count
 max_hospitals = {hospitals}
 
+# [spec.rule]               # how updates become an aggregate, see docs/rules.md; the sum by weight where nothing is named
+# kind = "median"           # or "sum", "trimmed-mean" (then with trim = 1), "multi-krum" (then with faulty = 1),
+                            # "geometric-median"; by the last two only a quorum ends a round, whatever max_attempts says
+
 [spec.server]
 optimizer = "fedavg"
 learning_rate = 1.0
@@ -62,7 +66,7 @@ reward_per_round = "100"
 stake = "500"               # each hospital's, given back after the study: what a lie costs
 enrol_seconds = 86400
 min_hospitals = 3
-max_voids = 2               # so many void rounds abort the study
+max_voids = 2               # void rounds that the study survives; one more aborts it
 training_seconds = 3600
 aggregating_seconds = 3600
 dispute_seconds = 600       # how long a round's result can be proved wrong; pay and stakes unlock after it
@@ -96,9 +100,11 @@ def read_study_file(path: Path, coin: Coin) -> tuple[StudyDraft, Offer]:
     try:
         draft = StudyDraft.from_fields(spec)
     except SpecError as exc:
-        raise SpecError(f"The study in {path}: {exc}") from None
+        said = str(exc).removeprefix("StudyDraft: ").replace(": Input should be", " has to be")
+        raise SpecError(f"The study in {path}: {said}") from None
     offer = _offer(path, found["offer"], coin)
     _check_joinable(draft, offer)
+    _check_bond(draft, offer, coin)
     return draft, offer
 
 
@@ -136,6 +142,18 @@ def _check_joinable(draft: StudyDraft, offer: Offer) -> None:
         raise InputError(
             "Nobody could join this study: offer.enrol_seconds is 0; give hospitals time to enrol."
         )
+
+
+def _check_bond(draft: StudyDraft, offer: Offer, coin: Coin) -> None:
+    """Raise `InputError` for a bond that no contract takes: a claim of a round's result stakes half of the stake at most."""
+    most = offer.stake // 2
+    claims = offer.max_attempts and draft.rule.per_chunk
+    if not claims or offer.bond is None or 0 < offer.bond <= most:
+        return
+    raise InputError(
+        f"A bond of {coin.text(offer.bond)} is not possible with a stake of {coin.text(offer.stake)}: it has to be more "
+        f"than nothing and at most half of it, {coin.text(most)}; or allow no claims with max_attempts = 0."
+    )
 
 
 def template(schema: Schema, texts: tuple[str, str], numbers: tuple[int, int, int]) -> str:

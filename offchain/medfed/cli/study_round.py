@@ -13,7 +13,7 @@ from medfed.cli.output import JsonFlag, show, when
 
 if TYPE_CHECKING:
     from medfed.chain.calls import Event
-    from medfed.cli.amounts import Coin
+    from medfed.chain.coin import Coin
     from medfed.protocol.commitments import Aggregate
     from medfed.rounds.federation import Federation, OnChain
     from medfed.types import Seat, StudyId
@@ -263,7 +263,10 @@ def settle(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Give back the bonds of a round's claims. Those of liars are slashed and shared out; anyone may."""
+    """Give back the bonds of a round's claims. Those of liars are slashed; anyone may.
+
+    Half of a liar's bond at most is for who proved the lie; the rest is burnt.
+    """
     from medfed.cli import actions
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_federation, open_sender

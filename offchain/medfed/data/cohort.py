@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
 from medfed.errors import DataError
-from medfed.protocol.documents import MAX_LEAVES, CohortManifest, DisclosedRound, DisclosedUse
-from medfed.protocol.leaves import Use, cohort_leaf, filler_leaf, use_salt
+from medfed.protocol.documents import DisclosedRound, DisclosedUse
+from medfed.protocol.leaf_tree import MAX_LEAVES
+from medfed.protocol.leaves import Use, cohort_leaf, filler_leaf, filler_seed, use_salt
+from medfed.protocol.manifest import CohortManifest
 from medfed.types import Address
 
 __all__ = ["Cohort", "CohortTerms", "Member", "build_cohort"]
@@ -57,8 +59,8 @@ class Cohort:
     rows: NDArray[np.int64] = field(repr=False)
     """Rows of the dataset that train, ascending."""
     weight: int
-    leaves: tuple[bytes, ...] = field(repr=False)
-    """Members and fillers, strictly increasing, a multiple of the step."""
+    leaves: bytes = field(repr=False)
+    """Members and fillers in one piece, 32 bytes each, strictly increasing, a multiple of the step."""
 
     def manifest(self) -> CohortManifest:
         """What is published."""
@@ -103,10 +105,10 @@ def _member(register: Register, patient: Address, use: Use) -> Member:
     return Member(cohort_leaf(use, patient, salt), patient, salt)
 
 
-def _filled(members: list[Member], terms: CohortTerms) -> tuple[bytes, ...]:
+def _filled(members: list[Member], terms: CohortTerms) -> bytes:
     lacking = -len(members) % terms.step
-    fillers = [filler_leaf(terms.filler_secret, terms.use, index) for index in range(lacking)]
-    return tuple(sorted([*(member.leaf for member in members), *fillers]))
+    seeds = (filler_seed(terms.filler_secret, terms.use, index) for index in range(lacking))
+    return b"".join(sorted([*(member.leaf for member in members), *map(filler_leaf, seeds)]))
 
 
 def _check_terms(terms: CohortTerms) -> None:

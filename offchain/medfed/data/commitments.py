@@ -1,9 +1,9 @@
-"""A dataset's record commitments: one salted leaf per record under a Merkle root, so that a record can be shown later.
+"""A dataset's record commitments: one salted leaf per record under one root, so that a record can be shown later.
 
 leaf = keccak256(tag ‖ salt ‖ sha256(canonical JSON of the record)), with
 salt = HMAC-SHA256(hospital secret, tag ‖ record id).
-96 bytes go into a leaf and 64 into a node of the tree, so that neither passes as the other. Leaves are sorted: neither
-the order of the file nor a record's place in it shows. The root also depends on every id, value and label.
+The root commits to how many records there are (`leaf_tree`). Leaves are sorted: neither the order of the file nor a
+record's place in it shows. The root also depends on every id, value and label.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from eth_hash.auto import keccak
 from medfed.data.dataset import Dataset
 from medfed.errors import DataError
 from medfed.protocol.canonical import canonical_json
+from medfed.protocol.leaf_tree import leaf_root
 from medfed.protocol.leaves import SECRET_BYTES
-from medfed.protocol.merkle import merkle_root
 
-__all__ = ["record_leaf", "record_leaves", "records_root"]
+__all__ = ["ROOT_TAG", "record_leaf", "record_leaves", "records_root"]
 
+ROOT_TAG = b"medfed records root"
+"""What the root is bound to."""
 _TAG = hashlib.sha256(b"medfed record").digest()
 
 
 def records_root(dataset: Dataset, secret: bytes) -> bytes:
     """`recordsRoot` of `DatasetRegistry`: 32 bytes that change with any record. `secret` is the hospital's own."""
-    return merkle_root(record_leaves(dataset, secret))
+    return leaf_root(ROOT_TAG, b"".join(record_leaves(dataset, secret)))
 
 
 def record_leaves(dataset: Dataset, secret: bytes) -> list[bytes]:

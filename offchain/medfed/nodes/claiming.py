@@ -155,9 +155,9 @@ class Claiming:
         """Why this hospital puts no bond at stake; empty when it does."""
         bond = study.terms.bond
         if not self._site.bond(study):
-            return f"its policy allows no bond of {bond}."
+            return f"its policy allows no bond of {bond}, in smallest units."
         why = self._site.short_of(study.terms.token, bond)
-        return why and f"it would lock a bond of {bond}, and {why}"
+        return why and f"it would lock a bond of {self._site.coin(study.terms.token).text(bond)}, and {why}"
 
     # -- after a round -----------------------------------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from medfed.errors import DataError, InputError, PolicyRefusal
+from medfed.nodes.policy import confirmed
 from medfed.nodes.site import Site
+from medfed.protocol.purposes import PARAMETERISED
 from medfed.rounds.history import Enrolment, StudyHistory
 from medfed.types import BlockStamp, DatasetId, Seat
 
@@ -49,7 +51,9 @@ class Enrolling:
         """The seat that the hospital would get now. Raises `DataError` without a registered dataset."""
         dataset = self._dataset()
         info = self._site.contracts.datasets.dataset(dataset)
-        return Enrolment(Seat(len(study.enrolments)), self._site.id, dataset, info.version, info.records)
+        seat = Seat(len(study.enrolments))
+        met = self._confirmed(study)
+        return Enrolment(seat, self._site.id, dataset, info.version, info.records, met)
 
     def advance(self, study: StudyHistory, head: BlockStamp) -> None:
         """Open the first round, or end the study, once its seats are taken or its time is up."""
@@ -89,16 +93,36 @@ class Enrolling:
             raise PolicyRefusal(why)
         if why:
             self._site.notes.tell("bond", study.study, why)
-        call = rounds.enrol(study.study, self._dataset(), study.terms.spec, min(most, _STAKE_LIMIT))
+        dataset = self._dataset()
+        self._check_records(dataset)
+        call = rounds.enrol(
+            study.study, dataset, study.terms.spec, min(most, _STAKE_LIMIT), self._confirmed(study)
+        )
         self._site.send("enrol", call, study=study.study)
         return True
 
     def _shortage(self, study: StudyHistory) -> str:
         """Why the hospital cannot lock a stake and the bond of a claim; empty when it can."""
         terms, bond = study.terms, self._site.bond(study)
-        besides = f", and a claim in it a bond of {bond}" if bond else ""
         why = self._site.short_of(terms.token, terms.stake + bond)
-        return why and f"A seat in study {study.study} takes a stake of {terms.stake}{besides}: {why}"
+        if not why:
+            return ""
+        coin = self._site.coin(terms.token)
+        besides = f" and {coin.text(terms.stake + bond)} to make claims in it too" if bond else ""
+        return f"The hospital needs {coin.text(terms.stake)} to enrol in study {study.study}{besides}; {why}"
+
+    def _confirmed(self, study: StudyHistory) -> int:
+        """The study's codes with a parameter that the policy confirms."""
+        return study.terms.purposes & PARAMETERISED & confirmed(self._site.config.policy, study.study)
+
+    def _check_records(self, dataset: DatasetId) -> None:
+        """A seat pins the newest version: with other records the hospital could train in no round of the study."""
+        newest = self._site.contracts.datasets.dataset(dataset)
+        if newest.records_root != self._site.holdings.records_root:
+            raise DataError(
+                f"The records are not those of dataset {dataset}, version {newest.version}: that has {newest.records}, the file "
+                f"{len(self._site.holdings.dataset)}. Restore them, or publish them with `medfed dataset publish`."
+            )
 
     def _dataset(self) -> DatasetId:
         if self._site.config.dataset is None:

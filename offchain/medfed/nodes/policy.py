@@ -9,13 +9,14 @@ from pathlib import Path
 
 from medfed.config import PolicySettings
 from medfed.data.private_file import write_private
-from medfed.errors import ConfigError, PolicyRefusal
+from medfed.errors import ConfigError, InputError, PolicyRefusal
 from medfed.protocol import purposes as duo
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.documents import StudySpec
 from medfed.rounds.history import StudyHistory
+from medfed.types import StudyId
 
-__all__ = ["Approval", "approve", "check_policy", "check_sponsor", "read_approvals"]
+__all__ = ["Approval", "approve", "check_policy", "check_sponsor", "confirmed", "read_approvals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,7 @@ def check_policy(
 ) -> None:
     """Raise `PolicyRefusal` with the first rule that the study breaks."""
     check_sponsor(policy, study)
-    allowed = duo.parse(policy.purposes) if policy.purposes else 0
-    if not allowed or not duo.permits_study(allowed, policy.disease, spec.purposes, spec.disease):
-        raise PolicyRefusal(
-            f"The study's purpose, {duo.describe(spec.purposes)}, is not one that this hospital's policy allows."
-        )
+    _check_purposes(policy, study, spec)
     if spec.model.kind not in policy.models:
         raise PolicyRefusal(
             f"Models of kind {spec.model.kind} are not among those that this hospital's policy allows."
@@ -49,6 +46,49 @@ def check_policy(
         )
     if policy.approval:
         _check_approval(study, approvals)
+
+
+def confirmed(policy: PolicySettings, study: StudyId) -> int:
+    """The parameterised conditions that the hospital confirms for a study, as bits. Raises `ConfigError` for others."""
+    found = 0
+    for entry in policy.confirms:
+        codes = _parsed(entry.codes)
+        if codes & ~duo.PARAMETERISED:
+            known = ", ".join(duo.names(duo.PARAMETERISED))
+            raise ConfigError(
+                f"The policy confirms {entry.codes} for study {entry.study}; only {known} are confirmed."
+            )
+        found |= codes if entry.study == study else 0
+    return found
+
+
+def _parsed(codes: str) -> int:
+    try:
+        return duo.parse(codes)
+    except InputError as exc:
+        raise ConfigError(f"The policy confirms what is no purpose: {exc}") from None
+
+
+def _check_purposes(policy: PolicySettings, study: StudyHistory, spec: StudySpec) -> None:
+    allowed = duo.parse(policy.purposes) if policy.purposes else 0
+    known = confirmed(policy, study.study)
+    missing = spec.purposes & duo.PARAMETERISED & ~known
+    if missing:
+        raise PolicyRefusal(
+            f"Study {study.study} names {', '.join(duo.names(missing))}, {duo.describe(missing)}; this hospital's policy does "
+            "not confirm it. Look at the study, then say so under `[[policy.confirms]]` in the hospital's file."
+        )
+    try:
+        duo.check_confirmable(spec.purposes, known)
+    except InputError as exc:
+        raise PolicyRefusal(
+            f"Study {study.study} is not what this hospital's policy confirms: {exc}"
+        ) from None
+    met = duo.met(spec.purposes, known)
+    if not allowed or not duo.permits_study(allowed, policy.disease, met, spec.disease):
+        raise PolicyRefusal(
+            f"The study's purpose, {duo.describe(spec.purposes)}, is not one that this hospital's policy allows."
+        )
 
 
 def check_sponsor(policy: PolicySettings, study: StudyHistory) -> None:

@@ -50,7 +50,7 @@ class Previewing:
             patients=len(cohort.members) if cohort else 0,
             records=len(cohort.rows) if cohort else 0,
             weight=cohort.weight if cohort else 0,
-            leaves=len(cohort.leaves) if cohort else 0,
+            leaves=cohort.manifest().count if cohort else 0,
             update_words=spec.size,
             update_bytes=vector_size(spec.size),
             refused=self._refusal(study, len(cohort.members) if cohort else 0),

@@ -8,6 +8,7 @@ from typing import Any
 
 from medfed.chain.calls import Call
 from medfed.chain.clock import ChainClock
+from medfed.chain.coin import Coin
 from medfed.chain.contracts import check_rule
 from medfed.chain.sender import Sender
 from medfed.config import HospitalConfig
@@ -117,19 +118,25 @@ class Site:
         most = policy.largest_stake if policy.largest_bond is None else policy.largest_bond
         return terms.bond if terms.max_attempts and terms.bond <= most else 0
 
+    def coin(self, token: Address) -> Coin:
+        """How amounts of a token are written."""
+        found = self.contracts.token(token)
+        return Coin(token, found.symbol(), found.decimals())
+
     def short_of(self, token: Address, amount: int) -> str:
         """Why the operator cannot lock so many of the hospital's tokens, and what to do about it; empty when it can."""
         account, vault = Address(self.id), self.contracts.vault
-        free = vault.balance(account, token).free
+        free, allowed = vault.balance(account, token).free, vault.allowance(account, token)
+        if free >= amount and allowed.left >= amount:
+            return ""
+        coin, development = self.coin(token), self.contracts.development_token
+        own = development is not None and development.address == token
+        key = "--keystore ADMIN" + ("" if own else f" --token {token}")
         if free < amount:
-            return f"{amount} of {token} have to be free in the vault and {free} are; `medfed vault deposit` adds to them."
-        allowed = vault.allowance(account, token)
-        if allowed.left < amount:
-            return (
-                f"its admin account lets others lock {allowed.limit} of {token}, of which {allowed.used} are used; "
-                f"raise that to {allowed.used + amount} with `medfed vault allow`."
-            )
-        return ""
+            more = coin.number(amount - free)
+            return f"{coin.text(free)} are free in the vault: `medfed vault deposit {more} {key}`."
+        most = coin.number(allowed.used + amount)
+        return f"its daemon may lock {coin.text(allowed.left)} more: `medfed vault allow {most} {key}`."
 
     def send(self, what: str, call: Call, **facts: Any) -> None:
         """Put a call on the chain and write down that it was done."""

@@ -17,8 +17,8 @@ from medfed.data.private_file import write_private
 from medfed.errors import ConfigError, StoreUnavailable
 from medfed.protocol.cid import cid_of, digest_of
 from medfed.protocol.commitments import Update
-from medfed.protocol.documents import CohortManifest
 from medfed.protocol.header import Header
+from medfed.protocol.manifest import CohortManifest
 from medfed.protocol.vector import write_vector
 from medfed.types import RoundNumber, StudyId
 
@@ -66,7 +66,7 @@ class WorkFolder:
             update = Update(**digests, weight=int(fields["weight"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
-        return Work(update, folder / "update.bin", folder / "manifest.json")
+        return Work(update, folder / "update.bin", folder / "manifest.bin")
 
     def save(
         self,
@@ -90,7 +90,7 @@ class WorkFolder:
             raise StoreUnavailable(
                 f"The work folder {self._root} cannot be written ({exc.strerror}); make room or correct its rights."
             ) from exc
-        return Work(update, folder / "update.bin", folder / "manifest.json")
+        return Work(update, folder / "update.bin", folder / "manifest.bin")
 
     def load_review(self, study: StudyId, number: RoundNumber) -> Review | None:
         """The review stored for a round; None when there is none, or none that can be read."""
@@ -141,7 +141,7 @@ def _fill(
         sealed = write_vector(header, words, file)
         _flush(file)
     shown = manifest.to_bytes()
-    _write(partial / "manifest.json", shown)
+    _write(partial / "manifest.bin", shown)
     update = Update(digest_of(sealed.cid), sealed.root, digest_of(cid_of(shown)), manifest.root(), weight)
     named = {
         name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(update).items()

@@ -13,7 +13,7 @@ from medfed.learning.models import Model
 from medfed.nodes.holds import HOLDS, Held, check_hold
 from medfed.nodes.site import Site
 from medfed.nodes.state import Work, WorkFolder
-from medfed.rounds.cohort import round_cohort
+from medfed.rounds.cohort import check_pinned, round_cohort
 from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory
 from medfed.rounds.recompute import RoundPlace
 
@@ -78,6 +78,7 @@ class Training:
         stored = self._folder.load(study.study, history.number)
         if stored is not None:
             return stored
+        check_pinned(self._site.index, entry, self._site.holdings)
         cohort = self.cohort(study, entry, history)
         if cohort is None or len(cohort.members) < self._site.config.policy.smallest_cohort:
             raise PolicyRefusal("Too few patients consent for a cohort.")

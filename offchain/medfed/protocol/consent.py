@@ -3,17 +3,18 @@
 The twin of `ConsentRegistry.sol`. One `State` is what the chain keeps of one patient and one dataset: the word of the
 latest consent and the patient's latest revoke-all, each holding the hash of its predecessor. In it:
 
-1. A grant or a narrowing closes the word before it (`revoked_at`, written once) and chains to it. A change within the
-   second of `granted_at` replaces the word instead: what counts for a second is how it ended.
-2. A revocation closes the word. Where there is none, or it is closed already, a tombstone follows: a word that permits
-   nothing, so that a grant signed earlier and not posted yet never counts.
-3. A revoke-all ends every word granted in or before its second; nothing is granted in that second any more.
-4. A consent is active at t iff granted_at ≤ t < revoked_at, t lies before the expiry, its purposes permit the request,
-   and no revoke-all lies in [granted_at, t].
-5. A signature counts only from its `issued_at` to its deadline. A signed grant or narrowing must be issued after the
-   word's last change and the last revoke-all, so it works once and never undoes a later revocation. A signed revocation
-   must be issued in or after the second of the grant it ends, and after any revocation known. A signed revoke-all must
-   be issued after the last one; nothing else overtakes it.
+1. Each decision (a grant, a narrowing, a revocation) is a word of its own, which chains to the one before. It keeps when it
+   was posted and when it was signed; a call is signed in its own second. A change within the second in which the word was
+   posted replaces it: what counts for a second is how it ended.
+2. A revocation is a word that permits nothing, also where there was none, so that a grant signed earlier and not posted
+   yet never counts.
+3. What was signed later wins, in whatever order it is posted. A grant or narrowing counts iff it was signed after the
+   word's decision and after the last revoke-all; a revocation iff it was signed at or after the consent that it ends, or
+   after the revocation that stands; a revoke-all iff it was signed after the last one, and it ends every word that was
+   signed at or before it. A call may also replace what was granted in its own second.
+4. A consent is active at t iff its word stood at t, t lies before the expiry, its purposes permit the request, and no
+   revoke-all posted by t was signed at or after it.
+5. A signature counts only from its `issued_at`; one of a grant or narrowing only until its deadline.
 
 All times are seconds of chain time. What the contract refuses is raised as `ContractRevert` under the same name.
 """
@@ -41,15 +42,16 @@ __all__ = [
     "Narrowed",
     "RevokeAll",
     "Revoked",
-    "Signed",
     "State",
     "Word",
     "active_patients",
     "apply",
+    "check_call",
     "check_signed",
     "history",
     "is_active",
     "replay",
+    "stands",
     "was_active",
 ]
 
@@ -60,21 +62,21 @@ NO_EXPIRY = 0xFFFF
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One consent as its storage slot holds it; all zero when there is none."""
+    """One decision as its storage slot holds it; all zero when there is none."""
 
     purposes: int = 0
-    granted_at: int = 0
+    """0 in a revocation."""
+    posted_at: int = 0
+    signed_at: int = 0
     expiry_day: int = 0
     """Days since 1970: the consent ends when this day begins in UTC."""
-    revoked_at: int = 0
-    """0 while nothing closed it."""
-    history: bytes = bytes(16)
+    history: bytes = bytes(18)
     """Digest of the word before this one; zero for the first."""
 
     def digest(self) -> bytes:
-        """The first 16 bytes of keccak256 over the fields, packed big-endian in their order."""
-        sizes = ((self.purposes, 4), (self.granted_at, 5), (self.expiry_day, 2), (self.revoked_at, 5))
-        return keccak(b"".join(value.to_bytes(size, "big") for value, size in sizes) + self.history)[:16]
+        """The first 18 bytes of keccak256 over the fields, packed big-endian in their order."""
+        sizes = ((self.purposes, 4), (self.posted_at, 4), (self.signed_at, 4), (self.expiry_day, 2))
+        return keccak(b"".join(value.to_bytes(size, "big") for value, size in sizes) + self.history)[:18]
 
     def ends(self) -> float:
         """The second from which the consent is expired."""
@@ -85,12 +87,15 @@ class Word:
 class RevokeAll:
     """A patient's latest revoke-all as its storage slot holds it; all zero when there is none."""
 
-    moment: int = 0
-    history: bytes = bytes(27)
+    posted_at: int = 0
+    signed_at: int = 0
+    history: bytes = bytes(24)
 
     def digest(self) -> bytes:
-        """The first 27 bytes of keccak256 over the fields, packed big-endian in their order."""
-        return keccak(self.moment.to_bytes(5, "big") + self.history)[:27]
+        """The first 24 bytes of keccak256 over the fields, packed big-endian in their order."""
+        return keccak(self.posted_at.to_bytes(4, "big") + self.signed_at.to_bytes(4, "big") + self.history)[
+            :24
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,9 @@ class Granted:
     dataset: DatasetId
     purposes: int
     expiry_day: int
+    signed_at: int
     at: int
+    """When it was posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,7 @@ class Narrowed:
     dataset: DatasetId
     purposes: int
     expiry_day: int
+    signed_at: int
     at: int
 
 
@@ -122,26 +130,20 @@ class Revoked:
     patient: Address
     dataset: DatasetId
     by: Address
+    signed_at: int
     at: int
 
 
 @dataclass(frozen=True, slots=True)
 class AllRevoked:
-    """Every consent of the patient ends."""
+    """Every consent of the patient that was signed by then ends."""
 
     patient: Address
+    signed_at: int
     at: int
 
 
 Event = Granted | Narrowed | Revoked | AllRevoked
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """What a signature says about its own time."""
-
-    issued_at: int
-    deadline: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,31 +163,44 @@ class History:
 
 
 def apply(state: State, event: Event) -> State:
-    """The state after one event of this patient and dataset. Raises `ContractRevert` where the contract refuses."""
+    """The state after one event of this patient and dataset. Raises `ContractRevert` where the contract refuses, be it by
+    call or by signature; `check_signed` and `check_call` know the difference."""
     match event:
         case Granted():
-            return replace(state, word=_granted(state, event))
+            return replace(state, word=_opened(state.word, event))
         case Narrowed():
             return replace(state, word=_narrowed(state, event))
         case Revoked():
             return replace(state, word=_revoked(state.word, event))
         case AllRevoked():
-            return replace(state, revoke_all=_all_revoked(state.revoke_all, event.at))
+            return replace(state, revoke_all=_all_revoked(state.revoke_all, event))
 
 
-def check_signed(state: State, event: Event, signed: Signed) -> None:
-    """Raise `ContractRevert` unless a signature of these times may still bring this event about (rule 5)."""
-    if signed.deadline < event.at:
-        _refuse("SignatureExpired", f"The signature was good until {signed.deadline}; sign again.")
-    if signed.issued_at > event.at:
+def check_signed(state: State, event: Event, deadline: int | None = None) -> None:
+    """Raise `ContractRevert` unless a signature may bring this event about now: what a relayer asks first.
+
+    `deadline` is the signature's; a revocation has none.
+    """
+    if deadline is not None and deadline < event.at:
+        _refuse("SignatureExpired", f"The signature was good until {deadline}; sign again.")
+    if event.signed_at > event.at:
         _refuse(
-            "SignatureFromFuture", f"The signature is issued at {signed.issued_at}, which has not come yet."
+            "SignatureFromFuture", f"The signature is issued at {event.signed_at}, which has not come yet."
         )
     latest = _earliest_issue(state, event) - 1
-    if signed.issued_at <= latest:
-        _refuse(
-            "SignatureOvertaken", f"The signature is older than the change of second {latest}; sign again."
-        )
+    if event.signed_at <= latest:
+        _refuse("Overtaken", f"The patient decided otherwise at second {latest}; sign again.")
+    apply(state, event)
+
+
+def check_call(state: State, event: Granted | Narrowed) -> None:
+    """Raise `ContractRevert` unless the patient's own call may bring this event about now."""
+    if event.expiry_day * DAY <= event.at:
+        _refuse("ExpiryPassed", f"Day {event.expiry_day} has begun already; choose a later expiry.")
+    replaces = bool(state.word.purposes) and event.at > state.revoke_all.signed_at
+    if event.at < _earliest_issue(state, event) and not replaces:
+        _refuse("Overtaken", "This was revoked in this very second; try again in the next.")
+    apply(state, event)
 
 
 def is_active(state: State, purposes: int, at: int) -> bool:
@@ -193,12 +208,15 @@ def is_active(state: State, purposes: int, at: int) -> bool:
 
     It cannot tell when revoke-alls came after `at` and others before them; `was_active` can.
     """
+    return stands(state, at) and duo.permits(state.word.purposes, purposes)
+
+
+def stands(state: State, at: int) -> bool:
+    """Whether there is a consent at second `at`, whatever it permits; no wherever the present words cannot tell."""
     word, last = state.word, state.revoke_all
-    if not word.granted_at or not word.granted_at <= at < min(word.revoked_at or float("inf"), word.ends()):
+    if not word.purposes or not word.posted_at <= at < word.ends():
         return False
-    if last.moment >= word.granted_at and (last.moment <= at or any(last.history)):
-        return False
-    return duo.permits(word.purposes, purposes)
+    return last.signed_at < word.signed_at or (last.posted_at > at and not any(last.history))
 
 
 def was_active(events: Iterable[Event], patient: Address, dataset: DatasetId, purposes: int, t: int) -> bool:
@@ -232,15 +250,12 @@ def history(events: Iterable[Event], patient: Address, dataset: DatasetId) -> Hi
     """Every word and every revoke-all that `events` made, newest first, as `wasActive` wants them."""
     words: dict[int, Word] = {}
     revoke_alls: dict[int, RevokeAll] = {}
-    state, last = State(), Word()
+    state = State()
     for event in events:
-        if event.patient != patient or not _concerns(event, dataset):
-            continue
-        state = apply(state, event)
-        if last.granted_at not in (0, state.word.granted_at):
-            words[last.granted_at] = _closed(last, state.word.granted_at)
-        last = words[state.word.granted_at] = state.word
-        revoke_alls[state.revoke_all.moment] = state.revoke_all
+        if event.patient == patient and _concerns(event, dataset):
+            state = apply(state, event)
+            words[state.word.posted_at] = state.word
+            revoke_alls[state.revoke_all.posted_at] = state.revoke_all
     words.pop(0, None)  # of a patient who has only revoked everything
     revoke_alls.pop(0, None)
     return History(tuple(reversed(words.values())), tuple(reversed(revoke_alls.values())))
@@ -250,73 +265,57 @@ def _concerns(event: Event, dataset: DatasetId) -> bool:
     return isinstance(event, AllRevoked) or event.dataset == dataset
 
 
-def _granted(state: State, event: Granted) -> Word:
-    if state.revoke_all.moment == event.at:
-        _refuse("GrantInRevokeAllSecond", "All consents are revoked in this second; grant again in the next.")
-    _check_terms(event)
-    return _opened(state.word, event)
-
-
 def _narrowed(state: State, event: Narrowed) -> Word:
     word = state.word
-    alive = word.granted_at > state.revoke_all.moment and not word.revoked_at and event.at < word.ends()
-    if not alive:
+    if not word.purposes or word.signed_at <= state.revoke_all.signed_at or event.at >= word.ends():
         _refuse("NothingToNarrow", "No consent is active that could be narrowed.")
-    _check_terms(event)
+    narrowed = _opened(word, event)
     if event.expiry_day > word.expiry_day or not duo.narrows(word.purposes, event.purposes):
         _refuse("NotNarrower", "A narrowing permits no more and no longer than before; grant instead.")
-    return _opened(word, event)
+    return narrowed
 
 
 def _revoked(word: Word, event: Revoked) -> Word:
-    if word.granted_at and not word.revoked_at:
-        return replace(word, revoked_at=event.at)
-    if word.revoked_at and event.by != event.patient:
-        _refuse("AlreadyRevoked", f"The consent was revoked at {word.revoked_at}.")
-    if word.revoked_at == event.at:
-        return word
-    return Word(0, event.at, 0, event.at, _link(word, event.at))
+    if event.by != event.patient and word.posted_at and not word.purposes:
+        _refuse("AlreadyRevoked", f"The consent was revoked at {word.posted_at}.")
+    return Word(0, event.at, event.signed_at, 0, _link(word, event.at))
 
 
-def _all_revoked(last: RevokeAll, at: int) -> RevokeAll:
-    if last.moment == at:
-        return last
-    return RevokeAll(at, last.digest() if last.moment else last.history)
+def _all_revoked(last: RevokeAll, event: AllRevoked) -> RevokeAll:
+    replaces = last.posted_at in (0, event.at)
+    return RevokeAll(event.at, event.signed_at, last.history if replaces else last.digest())
 
 
 def _opened(word: Word, event: Granted | Narrowed) -> Word:
-    return Word(event.purposes, event.at, event.expiry_day, 0, _link(word, event.at))
+    try:
+        duo.check_consent(event.purposes)
+    except InputError as error:
+        _refuse(_refusal(event.purposes), str(error))
+    return Word(event.purposes, event.at, event.signed_at, event.expiry_day, _link(word, event.at))
 
 
 def _link(word: Word, at: int) -> bytes:
     """What the word that follows `word` at second `at` holds as its history."""
-    replaces = word.granted_at in (0, at)
-    return word.history if replaces else _closed(word, at).digest()
+    return word.history if word.posted_at in (0, at) else word.digest()
 
 
-def _closed(word: Word, at: int) -> Word:
-    return word if word.revoked_at else replace(word, revoked_at=at)
-
-
-def _check_terms(event: Granted | Narrowed) -> None:
-    try:
-        duo.check_consent(event.purposes)
-    except InputError as error:
-        _refuse("NoPermission" if duo.is_defined(event.purposes) else "UndefinedPurposes", str(error))
-    if event.expiry_day * DAY <= event.at:
-        _refuse("ExpiryPassed", f"Day {event.expiry_day} has begun already; choose a later expiry.")
+def _refusal(purposes: int) -> str:
+    """The contract's error for purposes that cannot be consented to."""
+    if not duo.is_defined(purposes) or purposes & duo.Purpose.MDS:
+        return "UndefinedPurposes"
+    return "RestrictedNRES" if purposes & duo.Purpose.NRES else "NoPermission"
 
 
 def _earliest_issue(state: State, event: Event) -> int:
     """The first `issued_at` with which a signature for `event` is not overtaken."""
-    word, moment = state.word, state.revoke_all.moment
+    word, ended = state.word, state.revoke_all.signed_at
     match event:
         case Granted() | Narrowed():
-            return max(word.granted_at, word.revoked_at, moment) + 1
+            return max(word.signed_at, ended) + 1
         case Revoked():
-            return max(word.granted_at, word.revoked_at + 1)
+            return word.signed_at if word.purposes else word.signed_at + 1
         case AllRevoked():
-            return moment + 1
+            return ended + 1
 
 
 def _refuse(name: str, message: str) -> NoReturn:

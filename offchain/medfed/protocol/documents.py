@@ -1,4 +1,4 @@
-"""Artefacts published or handed over as canonical JSON (RFC 8785): study specs, cohort manifests, disclosures.
+"""Artefacts published or handed over as canonical JSON (RFC 8785): study specs and disclosures.
 
 Each is a frozen pydantic model that refuses unknown fields. `to_bytes` gives the one serialisation, `from_bytes`
 accepts nothing else: two readers of the same CID can never see different values. The seed, which may exceed 2^53,
@@ -32,16 +32,15 @@ from medfed.protocol import purposes as duo
 from medfed.protocol.canonical import canonical_json
 from medfed.protocol.cid import check_cid
 from medfed.protocol.layout import Vector
+from medfed.protocol.leaf_tree import MAX_LEAVES
 from medfed.protocol.leaves import Use, cohort_leaf
-from medfed.protocol.merkle import merkle_root
+from medfed.protocol.manifest import CohortManifest
 from medfed.protocol.vector import Codec
 from medfed.types import Address, Cid, DatasetId, RoundNumber, StudyId
 
 __all__ = [
-    "MAX_LEAVES",
     "MAX_PARAMETERS",
     "CodecSpec",
-    "CohortManifest",
     "DisclosedRound",
     "DisclosedUse",
     "Disclosure",
@@ -56,9 +55,6 @@ __all__ = [
     "TrainingSpec",
     "schema_hash",
 ]
-
-MAX_LEAVES = 1 << 20
-"""Most patients in one cohort manifest."""
 
 MAX_PARAMETERS = 50_000_000
 """Most parameters of a model: 200 MB of float32."""
@@ -392,62 +388,6 @@ def _check_purposes(purposes: int, disease: int) -> None:
         raise SpecError("A disease specific study (DS) names its disease; give a code other than 0.")
 
 
-class CohortManifest(Document):
-    """Who trained in one round, readable by each patient for themselves only: salted leaves, strictly increasing."""
-
-    maximum = 128 + 69 * MAX_LEAVES
-    format: Literal["medfed/cohort/1"] = "medfed/cohort/1"
-    study: _StudyNumber
-    round: _RoundNumber
-    dataset: _DatasetNumber
-    leaves: Annotated[tuple[_Hex32, ...], Field(min_length=1, max_length=MAX_LEAVES)]
-
-    def model_post_init(self, context: object, /) -> None:
-        del context
-        # Lower-case hexadecimal of one length sorts as the bytes do.
-        if any(low >= high for low, high in pairwise(self.leaves)):
-            raise ProtocolError("A cohort manifest's leaves must be strictly increasing.")
-
-    @classmethod
-    def of(cls, use: Use, leaves: tuple[bytes, ...]) -> Self:
-        """The manifest of these leaves, already in order."""
-        shown = tuple(f"0x{leaf.hex()}" for leaf in leaves)
-        return cls(study=use.study, round=use.round, dataset=use.dataset, leaves=shown)
-
-    def digests(self) -> list[bytes]:
-        """The leaves as 32 bytes each, in order."""
-        return [bytes.fromhex(leaf[2:]) for leaf in self.leaves]
-
-    def root(self) -> bytes:
-        """Merkle root of the leaves: `cohortRoot` on chain. 32 bytes."""
-        return merkle_root(self.digests())
-
-    def check_place(self, study: StudyId, round_number: RoundNumber, dataset: DatasetId) -> None:
-        """Raise `ProtocolError` unless this manifest was made for that study, round and dataset."""
-        if (self.study, self.round, self.dataset) != (study, round_number, dataset):
-            raise ProtocolError(
-                f"The cohort manifest is of study {self.study}, round {self.round}, dataset {self.dataset}, "
-                f"not of study {study}, round {round_number}, dataset {dataset}."
-            )
-
-    def check_weight(self, weight: int, step: int) -> None:
-        """Raise `ProtocolError` unless `weight` is a cohort that these leaves, filled up to a step, can stand for.
-
-        A cohort of n patients has weight ⌊n / step⌋ · step ≥ step and ⌈n / step⌉ · step leaves.
-        """
-        count = len(self.leaves)
-        if count % step:
-            raise ProtocolError(
-                f"A cohort manifest of {count} leaves is not filled up to a multiple of {step}."
-            )
-        # Steps of one patient leave none over.
-        fitting = (count,) if step == 1 else (count, count - step)
-        if weight < step or weight not in fitting:
-            raise ProtocolError(
-                f"Weight {weight} does not fit a cohort manifest of {count} leaves in steps of {step}."
-            )
-
-
 class DisclosedUse(Document):
     """Which patient stands behind one leaf, with the salt that proves it."""
 
@@ -501,7 +441,7 @@ class Disclosure(Document):
         if found is None:
             raise ProtocolError(f"The disclosure says nothing about round {manifest.round}.")
         manifest.check_place(StudyId(self.study), RoundNumber(found.round), DatasetId(self.dataset))
-        _check_uses(found, self.use(RoundNumber(found.round)), frozenset(manifest.leaves))
+        _check_uses(found, self.use(RoundNumber(found.round)), manifest)
         if len(found.uses) // step * step != weight:
             raise ProtocolError(
                 f"The disclosure names {len(found.uses)} patients in round {found.round}, which is not weight {weight}."
@@ -509,7 +449,7 @@ class Disclosure(Document):
         return tuple(Address(entry.patient) for entry in found.uses)
 
 
-def _check_uses(disclosed: DisclosedRound, use: Use, leaves: frozenset[str]) -> None:
+def _check_uses(disclosed: DisclosedRound, use: Use, manifest: CohortManifest) -> None:
     if len({entry.patient.lower() for entry in disclosed.uses}) != len(disclosed.uses):
         raise ProtocolError(f"The disclosure names a patient twice in round {disclosed.round}.")
     for number, entry in enumerate(disclosed.uses, 1):
@@ -518,7 +458,7 @@ def _check_uses(disclosed: DisclosedRound, use: Use, leaves: frozenset[str]) -> 
             raise ProtocolError(
                 f"Entry {number} of round {disclosed.round} of the disclosure has another leaf."
             )
-        if entry.leaf not in leaves:
+        if manifest.index(leaf) is None:
             raise ProtocolError(
                 f"Entry {number} of round {disclosed.round} of the disclosure is not in the manifest."
             )

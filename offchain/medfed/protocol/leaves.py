@@ -1,8 +1,9 @@
 """What stands for a patient in public: cohort leaves, the salts that hide them, and the leaves that fill up a manifest.
 
-A manifest lists leaf = keccak256(abi.encode(study, round, dataset, patient, salt)) for each patient of a cohort, with
+A manifest lists leaf = sha256(abi.encode(tag, study, round, dataset, patient, salt)) for each patient of a cohort, with
 salt = HMAC-SHA256(link secret, abi.encode(chain id, contract, study, round, dataset)). Only who knows the link secret
-(the patient and their hospital) can tell whose leaf it is, and the leaves of two rounds have nothing in common.
+(the patient and their hospital) can tell whose leaf it is, and the leaves of two rounds have nothing in common. A
+filler is sha256(tag ‖ seed): the seed of one opens that one as a filler, and no other.
 """
 
 from __future__ import annotations
@@ -10,20 +11,33 @@ from __future__ import annotations
 import hmac
 import re
 from dataclasses import dataclass
-
-from eth_hash.auto import keccak
+from hashlib import sha256
 
 from medfed.errors import InputError
+from medfed.protocol.leaf_tree import leaf_root
 from medfed.types import Address, DatasetId, RoundNumber, StudyId
 
-__all__ = ["SECRET_BYTES", "Use", "cohort_leaf", "filler_leaf", "use_salt"]
+__all__ = [
+    "ROOT_TAG",
+    "SECRET_BYTES",
+    "Use",
+    "cohort_leaf",
+    "cohort_root",
+    "filler_leaf",
+    "filler_seed",
+    "use_salt",
+]
+
+ROOT_TAG = b"medfed cohort root"
+"""What a cohort's root is bound to (`leaf_tree`)."""
 
 SECRET_BYTES = 32
 """Length of a link secret and of a hospital's filler secret: 256 bits."""
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_LEAF_TAG = b"medfed cohort leaf".ljust(32, b"\0")
 # Fillers are drawn under their own name, so that no other use of the same secret can show which leaves they are.
-_FILLER = b"medfed cohort filler"
+_FILLER_TAG = b"medfed cohort filler".ljust(32, b"\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +63,32 @@ def use_salt(link_secret: bytes, use: Use) -> bytes:
 
 
 def cohort_leaf(use: Use, patient: Address, salt: bytes) -> bytes:
-    """keccak256(abi.encode(uint256 study, uint256 round, uint256 dataset, address patient, bytes32 salt))."""
+    """sha256(abi.encode(bytes32 tag, uint256 study, uint256 round, uint256 dataset, address patient, bytes32 salt)), the
+    tag being "medfed cohort leaf". The twin of `Leaves.leafOf`."""
     if len(salt) != 32:
         raise InputError(f"A use salt has 32 bytes, not {len(salt)}.")
     numbers = _word(use.study) + _word(use.round) + _word(use.dataset)
-    return bytes(keccak(numbers + _address_word(patient) + salt))
+    return sha256(_LEAF_TAG + numbers + _address_word(patient) + salt).digest()
 
 
-def filler_leaf(filler_secret: bytes, use: Use, index: int) -> bytes:
-    """Leaf `index` that stands for nobody: 32 bytes that only the holder of the secret can tell from a patient's.
+def cohort_root(leaves: bytes) -> bytes:
+    """`cohortRoot` on chain: the commitment to a cohort's leaves and their count. Raises as `leaf_root`."""
+    return leaf_root(ROOT_TAG, leaves)
 
-    It follows from the secret, so that a hospital which starts again publishes the same manifest.
-    """
+
+def filler_seed(filler_secret: bytes, use: Use, index: int) -> bytes:
+    """The 32 bytes that open filler `index` of a use: HMAC-SHA256(secret, tag ‖ abi.encode(use) ‖ uint256 index)."""
     _check_secret(filler_secret)
-    return hmac.digest(filler_secret, _FILLER + use.encode() + _word(index), "sha256")
+    return hmac.digest(filler_secret, _FILLER_TAG + use.encode() + _word(index), "sha256")
+
+
+def filler_leaf(seed: bytes) -> bytes:
+    """The leaf that stands for nobody: sha256(tag ‖ seed), the tag being "medfed cohort filler" and zeros up to 32 bytes.
+
+    Only the holder of its seed can tell it from a patient's. It follows from the hospital's secret, so that a hospital
+    which starts again publishes the same manifest.
+    """
+    return sha256(_FILLER_TAG + seed).digest()
 
 
 def _word(number: int) -> bytes:

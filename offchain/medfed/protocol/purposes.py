@@ -1,124 +1,163 @@
 """What data may be used for: codes of the GA4GH Data Use Ontology as bits of a uint32. Twin of `Purposes.sol`.
 
-Permissions (bits 0 to 3) say which research is allowed and widen along the ontology: GRU ⊃ HMB ⊃ DS, GRU ⊃ POA.
-Modifiers (from bit 8) are conditions: who consents attaches them, who requests declares the ones it meets.
-A dataset's permitted uses are judged exactly as a patient's consent.
+Who consents names what it permits (bits 0 to 5), what it denies (8, 11) and its conditions; who requests names what it
+does and the conditions it meets. A dataset's permitted uses are judged exactly as a patient's consent. What each code
+means stands in `docs/purposes.md`.
 """
 
 from __future__ import annotations
 
 from enum import IntFlag
+from functools import lru_cache
 
 from medfed.errors import InputError
 
 __all__ = [
+    "PARAMETERISED",
     "Purpose",
+    "asked",
+    "check_confirmable",
     "check_consent",
     "check_request",
     "describe",
     "duo_id",
+    "from_byte",
     "is_defined",
+    "meaning",
+    "met",
     "names",
     "narrows",
     "parse",
     "permits",
-    "permits_disease",
     "permits_study",
+    "to_byte",
 ]
 
 
 class Purpose(IntFlag):
-    """One bit per code; the bit is what stands on chain."""
+    """One bit per code; the bit is what stands on chain. A denial is five bits above what it denies."""
 
     GRU = 1 << 0
     HMB = 1 << 1
     DS = 1 << 2
     POA = 1 << 3
-    NMDS = 1 << 8
-    GSO = 1 << 9
-    NPUNCU = 1 << 10
-    PUB = 1 << 11
-    COL = 1 << 12
+    CC = 1 << 4
+    NRES = 1 << 5
+    MDS = 1 << 6
+    NPOA = 1 << 8
+    NMDS = 1 << 11
+    GSO = 1 << 12
     IRB = 1 << 13
-    GS = 1 << 14
-    MOR = 1 << 15
-    TS = 1 << 16
-    US = 1 << 17
-    PS = 1 << 18
-    IS = 1 << 19
-    RTN = 1 << 20
-    CC = 1 << 21
-    NPU = 1 << 22
-    NCU = 1 << 23
+    PUB = 1 << 14
+    COL = 1 << 15
+    RTN = 1 << 16
+    NPU = 1 << 17
+    NCU = 1 << 18
+    NRI = 1 << 19
+    NGU = 1 << 20
     RS = 1 << 24
-    NPOA = 1 << 25
+    GS = 1 << 25
+    MOR = 1 << 26
+    TS = 1 << 27
+    US = 1 << 28
+    PS = 1 << 29
+    IS = 1 << 30
+    NPUNCU = NPU | NCU
 
 
-# Plain numbers: a cohort asks `permits` for each patient, and arithmetic on enum members is ten times slower.
-_PERMISSIONS = 0x0000000F
-_MODIFIERS = 0x03FFFF00
-_DEFINED = _PERMISSIONS | _MODIFIERS
-_GRU, _HMB, _DS, _POA = 1, 2, 4, 8
-_NPUNCU, _NPOA = int(Purpose.NPUNCU), int(Purpose.NPOA)
-_NPU_AND_NCU = int(Purpose.NPU | Purpose.NCU)
+PARAMETERISED = 0x7F000000
+"""Conditions that carry a parameter, met where the dataset's owner confirmed it: RS, GS, MOR, TS, US, PS, IS."""
 
-# Code -> the number in its DUO identifier, and what it means to a person who grants it.
+# Plain numbers: arithmetic on enum members is ten times slower.
+_GRU, _HMB, _DS, _CC, _NRES, _MDS = 1 << 0, 1 << 1, 1 << 2, 1 << 4, 1 << 5, 1 << 6
+_RESEARCH = 0x0F
+_PERMISSIONS = 0x3F
+_USES = _RESEARCH | _CC | _MDS
+_DENIALS = 0x900
+_PROMISED = 0x1FF000
+_CONDITIONS = _PROMISED | PARAMETERISED
+_DEFINED = _PERMISSIONS | _MDS | _DENIALS | _CONDITIONS
+
+# Code -> the number in its DUO identifier, 0 for what is ours, and what it means to a person.
 _MEANING: dict[Purpose, tuple[int, str]] = {
     Purpose.GRU: (42, "any research"),
     Purpose.HMB: (6, "health, medical or biomedical research"),
     Purpose.DS: (7, "research into the dataset's disease"),
     Purpose.POA: (11, "research into population origins or ancestry"),
-    Purpose.NMDS: (15, "no development of general methods"),
-    Purpose.GSO: (16, "genetic studies only"),
-    Purpose.NPUNCU: (18, "by not-for-profit organisations and not for commercial use"),
-    Purpose.PUB: (19, "results must be published"),
-    Purpose.COL: (20, "in collaboration with the primary investigators"),
-    Purpose.IRB: (21, "with ethics approval"),
-    Purpose.GS: (22, "within a geographical region"),
-    Purpose.MOR: (24, "no publication before an agreed date"),
-    Purpose.TS: (25, "for a limited time"),
-    Purpose.US: (26, "by approved users"),
-    Purpose.PS: (27, "in an approved project"),
-    Purpose.IS: (28, "within an approved institution"),
-    Purpose.RTN: (29, "derived data must be returned"),
     Purpose.CC: (43, "clinical care"),
-    Purpose.NPU: (45, "by not-for-profit organisations"),
-    Purpose.NCU: (46, "not for commercial use"),
-    Purpose.RS: (12, "studies of a certain research type"),
+    Purpose.NRES: (4, "anything, without restriction"),
+    Purpose.MDS: (0, "development of methods"),
     Purpose.NPOA: (44, "no research into population origins or ancestry"),
+    Purpose.NMDS: (15, "no development of methods"),
+    Purpose.GSO: (16, "genetic studies only"),
+    Purpose.IRB: (21, "an ethics approval"),
+    Purpose.PUB: (19, "publication of the results"),
+    Purpose.COL: (20, "collaboration with the primary investigators"),
+    Purpose.RTN: (29, "return of derived data"),
+    Purpose.NPU: (45, "not-for-profit organisations only"),
+    Purpose.NCU: (46, "no commercial use"),
+    Purpose.NRI: (0, "nobody is re-identified"),
+    Purpose.NGU: (0, "no generative models"),
+    Purpose.RS: (12, "a certain type of research"),
+    Purpose.GS: (22, "a geographical region"),
+    Purpose.MOR: (24, "no publication before a date"),
+    Purpose.TS: (25, "a limited time"),
+    Purpose.US: (26, "approved users"),
+    Purpose.PS: (27, "an approved project"),
+    Purpose.IS: (28, "an approved institution"),
+    Purpose.NPUNCU: (18, "not-for-profit organisations only, no commercial use"),
 }
 
 
+@lru_cache(maxsize=1024)  # a cohort asks for each patient, who all consented to one of a few things
 def permits(consented: int, requested: int) -> bool:
     """Whether data given for `consented` may be used for `requested`; no for anything malformed."""
-    if (consented | requested) & ~_DEFINED or not _is_request(requested):
+    if consented & ~(_DEFINED ^ _MDS) or not _is_request(requested):
         return False
-    if not _widened(consented) & requested & _PERMISSIONS:
+    if _requested_uses(requested) & ~_permitted_uses(consented):
         return False
-    return not _conditions(consented) & ~_conditions(requested)
+    return not consented & _CONDITIONS & ~requested
 
 
-def permits_disease(consented_disease: int, requested_disease: int) -> bool:
-    """Whether research into one disease code is research into the other: equal codes, 0 being no disease."""
-    return requested_disease != 0 and consented_disease == requested_disease
+def asked(requested: int, disease: int, requested_disease: int) -> int:
+    """What the patients of a dataset with this disease are asked for, given a study's purposes and disease.
+
+    Disease specific research (DS) into another disease asks for health research (HMB): a patient's DS means the
+    dataset's disease. Codes are compared as they are, 0 being no disease.
+    """
+    if requested & (_HMB | _DS) != _DS or (disease and requested_disease == disease):
+        return requested  # with both it is no request, and stays none
+    return requested ^ (_HMB | _DS)
 
 
 def permits_study(uses: int, disease: int, requested: int, requested_disease: int) -> bool:
     """Whether a dataset with these uses and this disease may take part in a study.
 
-    Disease specific research (DS) asks for the same disease even of a dataset that allows more, as a patient's DS
-    consent means the dataset's disease.
+    Data for GRU or HMB serve research into any disease, data for DS into their own.
     """
-    if not permits(uses, requested):
-        return False
-    return not requested & _DS or permits_disease(disease, requested_disease)
+    return permits(uses, asked(requested, disease, requested_disease))
+
+
+def met(requested: int, confirmed: int) -> int:
+    """`requested` without the parameterised conditions that are not `confirmed`: what a seat's study meets."""
+    return requested & (~PARAMETERISED | confirmed)
 
 
 def narrows(before: int, after: int) -> bool:
     """Whether everything that `after` permits was permitted by `before` already."""
-    if _widened(after) & ~_widened(before) & _PERMISSIONS:
+    if _permitted_uses(after) & ~_permitted_uses(before):
         return False
-    return not _conditions(before) & ~_conditions(after)
+    return not before & _CONDITIONS & ~after
+
+
+def to_byte(purposes: int) -> int:
+    """Parameterised conditions as one byte, e.g. those that a seat's owner confirmed."""
+    return (purposes & PARAMETERISED) >> 24
+
+
+def from_byte(conditions: int) -> int:
+    """The conditions of such a byte; its highest bit means nothing and stays."""
+    return conditions << 24
 
 
 def is_defined(purposes: int) -> bool:
@@ -127,22 +166,39 @@ def is_defined(purposes: int) -> bool:
 
 
 def check_consent(purposes: int) -> None:
-    """Raise `InputError` unless `purposes` can be consented to: defined bits, at least one permission."""
+    """Raise `InputError` unless `purposes` can be consented to: a permission that is not denied, NRES alone."""
     _check_defined(purposes)
-    if not purposes & _PERMISSIONS:
+    if purposes & _MDS:
         raise InputError(
-            f"Purposes {describe(purposes) or 0} permit no research; add one of GRU, HMB, DS, POA."
+            "MDS is what a study does; a consent permits it unless it names NMDS. Leave MDS out."
         )
+    if not _permitted_uses(purposes) & ~_MDS:
+        raise InputError(
+            f"Purposes {','.join(names(purposes)) or 0} permit nothing; add one of GRU, HMB, DS, POA, CC, NRES."
+        )
+    if purposes & _NRES and purposes & (_DENIALS | _CONDITIONS):
+        raise InputError("NRES says that there is no restriction; leave it or the restrictions out.")
 
 
 def check_request(purposes: int) -> None:
-    """Raise `InputError` unless `purposes` can be requested: one permission, and not POA together with NPOA."""
+    """Raise `InputError` unless `purposes` can be requested: one kind of research, clinical care, or both."""
     _check_defined(purposes)
     if not _is_request(purposes):
         shown = ",".join(names(purposes)) or "nothing"
         raise InputError(
-            f"A study requests exactly one of GRU, HMB, DS, POA, and not POA with NPOA; not {shown}."
+            "A study requests exactly one of GRU, HMB, DS, POA, or CC, or CC with one of them; "
+            f"not NRES, not POA with NPOA, not MDS with NMDS; not {shown}."
         )
+
+
+def check_confirmable(requested: int, confirmed: int) -> None:
+    """Raise `InputError` unless `confirmed` are parameterised conditions that `requested` names."""
+    unasked = int(confirmed) & ~(
+        int(requested) & PARAMETERISED
+    )  # enum members drop undefined bits when inverted
+    if unasked:
+        shown = ",".join(names(unasked & _DEFINED)) or f"{unasked:#x}"
+        raise InputError(f"The study does not ask for {shown} to be confirmed.")
 
 
 def parse(text: str) -> int:
@@ -163,23 +219,39 @@ def names(purposes: int) -> list[str]:
 
 
 def describe(purposes: int) -> str:
-    """A phrase for people, e.g. "health, medical or biomedical research; with ethics approval"."""
+    """A phrase for people, which says whose word each condition is.
+
+    For example "health, medical or biomedical research; promised by the sponsor: an ethics approval; confirmed by the
+    hospital: an approved institution".
+    """
     _check_defined(purposes)
-    return "; ".join(phrase for code, (_, phrase) in _MEANING.items() if purposes & code)
+    parts = [meaning(code) for code in Purpose if purposes & code & ~_CONDITIONS]
+    for said, kind in (("promised by the sponsor", _PROMISED), ("confirmed by the hospital", PARAMETERISED)):
+        conditions = [meaning(code) for code in Purpose if purposes & code & kind]
+        if conditions:
+            parts.append(f"{said}: {', '.join(conditions)}")
+    return "; ".join(parts)
+
+
+def meaning(code: Purpose) -> str:
+    """What one code means to a person."""
+    return _MEANING[code][1]
 
 
 def duo_id(code: Purpose) -> str:
-    """The identifier of one code in the ontology, e.g. "DUO:0000042"."""
-    return f"DUO:{_MEANING[code][0]:07}"
+    """The identifier of one code in the ontology, e.g. "DUO:0000042"; empty for a code that is not of it."""
+    number, _ = _MEANING[code]
+    return f"DUO:{number:07}" if number else ""
 
 
 def _code(word: str) -> int:
-    known = {code.name: code for code in Purpose} | {duo_id(code): code for code in Purpose}
+    known = Purpose.__members__ | {duo_id(code): code for code in _MEANING if duo_id(code)}
     try:
         return int(known[word.upper()])
     except KeyError:
-        codes = ", ".join(code.name or "" for code in Purpose)
-        raise InputError(f"{word!r} is no purpose that MedFed knows; choose from {codes}.") from None
+        raise InputError(
+            f"{word!r} is no purpose that MedFed knows; choose from {', '.join(Purpose.__members__)}."
+        ) from None
 
 
 def _check_defined(purposes: int) -> None:
@@ -189,21 +261,32 @@ def _check_defined(purposes: int) -> None:
 
 
 def _is_request(purposes: int) -> bool:
-    kind = purposes & _PERMISSIONS
-    return kind.bit_count() == 1 and not (kind == _POA and purposes & _NPOA)
+    if purposes & ~(_DEFINED ^ _NRES) or not purposes & (_RESEARCH | _CC):
+        return False
+    return (purposes & _RESEARCH).bit_count() <= 1 and not purposes & _denied(purposes)
 
 
-def _widened(purposes: int) -> int:
-    """With every permission that those present include."""
-    if purposes & _GRU:
-        return purposes | _PERMISSIONS
-    if purposes & _HMB:
-        return purposes | _DS
-    return purposes
+def _requested_uses(requested: int) -> int:
+    """What a study does that names these purposes. Any research (GRU) is into origins and into methods too, unless the
+    request denies it."""
+    uses = requested & _USES
+    if uses & _GRU:
+        return (uses | _RESEARCH | _MDS) & ~_denied(requested)
+    return uses
 
 
-def _conditions(purposes: int) -> int:
-    """The modifiers, NPUNCU written as NPU and NCU."""
-    if purposes & _NPUNCU:
-        purposes |= _NPU_AND_NCU
-    return purposes & _MODIFIERS & ~_NPUNCU
+def _permitted_uses(consented: int) -> int:
+    """All that a consent to these purposes lets studies do."""
+    uses = consented & (_RESEARCH | _CC) | _MDS
+    if consented & _NRES:
+        uses = _USES
+    elif uses & _GRU:
+        uses |= _RESEARCH
+    elif uses & _HMB:
+        uses |= _DS
+    return uses & ~_denied(consented)
+
+
+def _denied(purposes: int) -> int:
+    """The uses that the denials among `purposes` exclude."""
+    return (purposes & _DENIALS) >> 5

@@ -5,7 +5,7 @@
     signature = Account.sign_typed_data(key, full_message=data).signature
 
 A domain names the chain and the contract, so a message for one counts nowhere else. The type strings stand in
-`ConsentRegistry.sol` and `FederatedRounds.sol`; `tests/vectors/typed_consent.json` holds the patients' ones together.
+`ConsentRegistry.sol`, `Consortium.sol` and `FederatedRounds.sol`; `tests/vectors/typed_consent.json` holds the patients' ones together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from medfed.errors import InputError
-from medfed.types import Address, DatasetId, RoundNumber, StudyId
+from medfed.types import Address, DatasetId, HospitalId, RoundNumber, StudyId
 
 __all__ = [
     "AttestationMessage",
@@ -27,7 +27,10 @@ __all__ = [
     "PermitMessage",
     "RevokeAllMessage",
     "RevokeMessage",
+    "ServiceMessage",
+    "compact",
     "consent_domain",
+    "consortium_domain",
     "digest",
     "encode_type",
     "rounds_domain",
@@ -72,12 +75,11 @@ class NarrowMessage:
 
 @dataclass(frozen=True, slots=True)
 class RevokeMessage:
-    """A patient ends a consent."""
+    """A patient ends a consent. It has no deadline: it only ends what was signed before it."""
 
     patient: Address
     dataset_id: DatasetId
     issued_at: int
-    deadline: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,6 @@ class RevokeAllMessage:
 
     patient: Address
     issued_at: int
-    deadline: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,14 @@ class AttestationMessage:
     study: StudyId
     round: RoundNumber
     aggregate_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceMessage:
+    """An account agrees to be the hospital's operator; `deadline` in seconds."""
+
+    hospital: HospitalId
+    deadline: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +118,25 @@ class PermitMessage:
     deadline: int
 
 
-Message = GrantMessage | NarrowMessage | RevokeMessage | RevokeAllMessage | AttestationMessage | PermitMessage
+Message = (
+    GrantMessage
+    | NarrowMessage
+    | RevokeMessage
+    | RevokeAllMessage
+    | AttestationMessage
+    | ServiceMessage
+    | PermitMessage
+)
 
-_TERMS = ("uint32", "uint32", "uint16", "uint40", "uint40")
+_TERMS = ("uint32", "uint32", "uint16", "uint32", "uint32")
 # Class -> the struct's name, and the types of its fields in their order.
 _STRUCTS: dict[type[Message], tuple[str, tuple[str, ...]]] = {
     GrantMessage: ("Grant", ("address", *_TERMS)),
     NarrowMessage: ("Narrow", ("address", *_TERMS)),
-    RevokeMessage: ("Revoke", ("address", "uint32", "uint40", "uint40")),
-    RevokeAllMessage: ("RevokeAll", ("address", "uint40", "uint40")),
+    RevokeMessage: ("Revoke", ("address", "uint32", "uint32")),
+    RevokeAllMessage: ("RevokeAll", ("address", "uint32")),
     AttestationMessage: ("Attestation", ("uint64", "uint16", "bytes32")),
+    ServiceMessage: ("Service", ("address", "uint40")),
     PermitMessage: ("Permit", ("address", "address", "uint256", "uint256", "uint256")),
 }
 _DOMAIN = (
@@ -133,6 +151,11 @@ _DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address
 def consent_domain(chain_id: int, contract: Address) -> Domain:
     """The domain of a `ConsentRegistry`."""
     return Domain("MedFed ConsentRegistry", chain_id, contract)
+
+
+def consortium_domain(chain_id: int, contract: Address) -> Domain:
+    """The domain of a `Consortium`."""
+    return Domain("MedFed Consortium", chain_id, contract)
 
 
 def rounds_domain(chain_id: int, contract: Address) -> Domain:
@@ -171,6 +194,12 @@ def digest(domain: Domain, message: Message) -> bytes:
     return keccak(b"\x19\x01" + separator + struct_hash(message))
 
 
+def compact(signature: bytes) -> tuple[bytes, bytes]:
+    """65 bytes r, s, v as r and vs (ERC-2098)."""
+    head = signature[32] | (0x80 if signature[64] in (1, 28) else 0)
+    return signature[:32], bytes([head]) + signature[33:64]
+
+
 def struct_hash(message: Message) -> bytes:
     """EIP-712's hashStruct of a message."""
     words = (_word(kind, value) for _, kind, value in _members(message))
@@ -178,7 +207,7 @@ def struct_hash(message: Message) -> bytes:
 
 
 def encode_type(kind: type[Message]) -> str:
-    """The struct's type string, e.g. "RevokeAll(address patient,uint40 issuedAt,uint40 deadline)"."""
+    """The struct's type string, e.g. "RevokeAll(address patient,uint32 issuedAt)"."""
     name, types = _STRUCTS[kind]
     parts = (f"{each} {_camel(field.name)}" for field, each in zip(fields(kind), types, strict=True))
     return f"{name}({','.join(parts)})"

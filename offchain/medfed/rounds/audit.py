@@ -53,6 +53,7 @@ from medfed.rounds.history import (
     Enrolment,
     RoundHistory,
     StudyHistory,
+    asked,
     read_round,
     read_study,
 )
@@ -211,7 +212,8 @@ class _Audit:
         """Whose consent was active in the second before the round opened."""
         if entry.dataset not in self.books:
             self.books[entry.dataset] = ConsentBook(self.federation.index, entry.dataset)
-        return self.books[entry.dataset].active(self.study.terms.purposes, history.opened_at - 1)
+        purposes = asked(self.federation.index, entry, self.study.terms)
+        return self.books[entry.dataset].active(purposes, history.opened_at - 1)
 
 
 def audit_study(
@@ -516,7 +518,7 @@ def _check_manifest(
     manifest = check_manifest(audit.federation.store, place, entry, update)
     active = audit.consented(entry, history)
     audit.expect(
-        update.weight <= len(active) and len(manifest.leaves) < len(active) + place.spec.cohort_step,
+        update.weight <= len(active) and manifest.count < len(active) + place.spec.cohort_step,
         f"it lists more patients than the {len(active)} who consented",
     )
     audit.expect(update.weight <= entry.records, "its weight is above the pinned record count")

@@ -142,12 +142,14 @@ class Evidence:
             )
 
     def check_dataset(self, entry: Enrolment, info: DatasetInfo) -> None:
-        """An enrolled version, as long as the hospital has published no later one."""
+        """A dataset that is enrolled: its owner, its uses and its disease, which stay; and the enrolled version, as long as the
+        hospital has published no later one."""
         stored = self.federation.contracts.datasets.dataset(entry.dataset, self.block)
-        kept = (stored.records_root, stored.records, stored.uses, stored.disease, stored.quality)
-        told = (info.records_root, info.records, info.uses, info.disease, info.quality)
+        kept = (stored.records_root, stored.records, stored.quality)
+        told = (info.records_root, info.records, info.quality)
         self.expect(
-            stored.version != entry.version or kept == told,
+            (stored.owner, stored.uses, stored.disease) == (entry.hospital, info.uses, info.disease)
+            and (stored.version != entry.version or kept == told),
             f"dataset {entry.dataset} on chain is not what the events say",
         )
 
@@ -253,10 +255,10 @@ class Evidence:
 
     def _check_seat(self, place: int, entry: Enrolment) -> None:
         stored = self.federation.contracts.rounds.seat(self.study.study, Seat(place), self.block)
-        told = (entry.hospital, entry.dataset, entry.version, entry.records)
+        told = (entry.hospital, entry.dataset, entry.version, entry.records, entry.confirmed)
         self.expect(
             entry.seat == place
-            and (stored.hospital, stored.dataset, stored.version, stored.records) == told
+            and (stored.hospital, stored.dataset, stored.version, stored.records, stored.confirmed) == told
             and stored.barred_from == self.study.barred.get(entry.seat, 0),
             f"seat {place} on chain is not what the events say",
         )

@@ -12,11 +12,13 @@ from typing import Any
 
 from medfed.chain.calls import Event
 from medfed.chain.contracts.studies import StudyTerms
-from medfed.chain.history import consents, is_active, was_suspended
+from medfed.chain.history import consents, datasets, is_active, was_suspended
 from medfed.chain.index import EventIndex
 from medfed.errors import InputError, ProtocolError
 from medfed.protocol import consent
+from medfed.protocol import purposes as duo
 from medfed.protocol.commitments import Aggregate, Update, bitmap, seats_in
+from medfed.protocol.documents import StudySpec
 from medfed.protocol.layout import Vector
 from medfed.protocol.phase import (
     Outcome,
@@ -33,6 +35,7 @@ __all__ = [
     "Enrolment",
     "RoundHistory",
     "StudyHistory",
+    "asked",
     "consented",
     "declined",
     "read_round",
@@ -44,13 +47,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """A seat with what its hospital pinned."""
+    """A seat with what its hospital pinned, and the codes of the study that it confirmed."""
 
     seat: Seat
     hospital: HospitalId
     dataset: DatasetId
     version: int
     records: int
+    confirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +301,22 @@ def refuted_claims(index: EventIndex, **where: Any) -> list[tuple[RoundNumber, S
     return [(RoundNumber(key[0]), made[key]) for key in refuted]
 
 
+def asked(index: EventIndex, entry: Enrolment, study: StudyTerms | StudySpec) -> int:
+    """What the patients of a seat's dataset are asked for: the study's purposes, so far as the hospital confirmed them,
+    as they read for the dataset's disease.
+
+    Raises `ProtocolError` for a version of the dataset that nobody registered.
+    """
+    met = duo.met(study.purposes, entry.confirmed)
+    if not met & duo.Purpose.DS:
+        return met
+    versions = datasets(index, entry.dataset)
+    disease = next((each.info.disease for each in versions if each.version == entry.version), None)
+    if disease is None:
+        raise ProtocolError(f"nobody registered version {entry.version} of dataset {entry.dataset}")
+    return duo.asked(met, disease, study.disease)
+
+
 def consented(index: EventIndex, dataset: DatasetId, purposes: int, at: int) -> frozenset[Address]:
     """The patients whose consent to `purposes` for this dataset was active when second `at` had ended."""
     return ConsentBook(index, dataset).active(purposes, at)
@@ -413,6 +433,7 @@ def _enrolment(event: Event) -> Enrolment:
         dataset=DatasetId(event["dataset"]),
         version=event["version"],
         records=event["records"],
+        confirmed=event["confirmed"],
     )
 
 

@@ -68,11 +68,8 @@ class FeeBook:
         """The largest part of the fees that `claimPatientFees` has paid a patient of a round by now."""
         if history.result is None:
             return 0
-        pool, step = self.fees * self.terms.patient_bps // BPS, self.terms.cohort_step
-        return max(
-            pool * update.weight // ((update.weight + step) * history.due_weight * self.finals)
-            for update in history.updates.values()
-        )
+        # A cohort has as many leaves as its weight at least: each of them has what one unit of weight brings, or less.
+        return self.fees * self.terms.patient_bps // BPS // (history.due_weight * self.finals)
 
     @property
     def _sponsor_bps(self) -> int:

@@ -5,7 +5,7 @@ the rules: claims and objections, every slash and where it went, reviews, patien
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from medfed.chain.calls import Event
 from medfed.chain.contracts.studies import ScoreMode
 from medfed.errors import ProtocolError
 from medfed.protocol.commitments import bitmap
+from medfed.protocol.manifest import leaf_counts
 from medfed.rounds.books import MONEY, MoneyBook, Rates
 from medfed.rounds.contests import read_contest
 from medfed.rounds.disputes import NOBODY, ContestBook, place_of
@@ -107,23 +108,26 @@ class Proceedings:
         """What patients were paid for a round, to the smallest unit. Returns who was, by seat."""
         terms, result = self.evidence.study.terms, history.result
         found: dict[Seat, list[Address]] = {}
+        amounts: dict[Seat, set[int]] = {}
         for event in self.evidence.events("PatientPaid", round=history.number):
             seat = Seat(event["seat"])
             self.evidence.expect(
                 result is not None and result.included >> seat & 1 == 1 and seat not in history.struck,
                 f"patients of seat {seat} were paid, whose update earned nothing",
             )
-            weight = history.updates[seat].weight
-            due = terms.pools().patients * weight // ((weight + terms.cohort_step) * history.due_weight)
-            self.evidence.expect(
-                event["amount"] == due,
-                f"a patient of seat {seat} was paid {event['amount']}, its due is {due}",
-            )
             found.setdefault(seat, []).append(event["patient"])
+            amounts.setdefault(seat, set()).add(event["amount"])
         for seat, patients in found.items():
-            most = history.updates[seat].weight + terms.cohort_step - 1
+            weight = history.updates[seat].weight
+            pool, counts = terms.pools().patients, leaf_counts(weight, terms.cohort_step)
+            dues = [pool * weight // (count * history.due_weight) for count in counts]
+            # The count of the leaves is in no event, and the same for all of them.
             self.evidence.expect(
-                len(patients) <= most,
+                any(amounts[seat] == {due} for due in dues),
+                f"patients of seat {seat} were paid {_listed(amounts[seat])}, the due of each is {_listed(dues)}",
+            )
+            self.evidence.expect(
+                len(patients) <= counts[-1],
                 f"{len(patients)} patients of seat {seat} were paid, its cohort has fewer",
             )
         return found
@@ -339,3 +343,7 @@ def _plain(terms: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
     if terms.keys() != like.keys():
         raise ProtocolError("an event of the market has other terms than the contract")
     return dict(terms)
+
+
+def _listed(amounts: Iterable[int]) -> str:
+    return " or ".join(map(str, sorted(set(amounts))))

@@ -19,9 +19,10 @@ from medfed.learning.rules import Aggregator, aggregator
 from medfed.learning.server import next_model
 from medfed.protocol.cid import cid_from_digest, cid_of, digest_of
 from medfed.protocol.commitments import Aggregate, Update
-from medfed.protocol.documents import CohortManifest, StudySpec
+from medfed.protocol.documents import StudySpec
 from medfed.protocol.header import Header
 from medfed.protocol.layout import Vector
+from medfed.protocol.manifest import CohortManifest
 from medfed.protocol.vector import Sealed, check_vector, seal, vector_bytes, vector_size
 from medfed.rounds.history import Enrolment
 from medfed.storage import ContentStore

@@ -10,11 +10,18 @@ from medfed.chain.contracts.payouts import PatientLeaf
 from medfed.errors import ContentMissing, ContractRevert, IntegrityError, ProtocolError
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import Update
-from medfed.protocol.documents import CohortManifest
 from medfed.protocol.leaves import Use, cohort_leaf, use_salt
-from medfed.protocol.merkle import merkle_proof
+from medfed.protocol.manifest import CohortManifest, is_listed, leaf_counts, manifest_size
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import Enrolment, RoundHistory, consented, read_round, read_study, study_ids
+from medfed.rounds.history import (
+    Enrolment,
+    RoundHistory,
+    asked,
+    consented,
+    read_round,
+    read_study,
+    study_ids,
+)
 from medfed.types import Address, DatasetId, RoundNumber
 
 __all__ = ["Finding", "Share", "find_shares", "find_uses", "own_leaf"]
@@ -24,7 +31,7 @@ __all__ = ["Finding", "Share", "find_shares", "find_uses", "own_leaf"]
 class Finding:
     """One round of a study with the patient's dataset. `used` is None where the manifest cannot be read (`why`).
 
-    `consented` says whether the consent to the study's purposes was active in the second that counts (`at`); a round
+    `consented` says whether the consent to what the study asks for was active in the second that counts (`at`); a round
     that used the record without it was a wrongful use.
     """
 
@@ -109,16 +116,19 @@ def own_leaf(
     """The patient's leaf in a seat's cohort of a round, with its proof; None where it is in none, or the manifest
     cannot be had. `who` is the account and its link secret."""
     patient, link_secret = who
-    use = _use(federation, entry, history)
+    use, update = _use(federation, entry, history), history.updates[entry.seat]
     salt = use_salt(link_secret, use)
     try:
-        leaves = _manifest(federation, history.updates[entry.seat]).digests()
+        data = federation.store.get(
+            cid_from_digest(update.cohort_cid), _most_bytes(federation, history, update)
+        )
+        manifest = CohortManifest.from_bytes(data)
     except (ContentMissing, IntegrityError, ProtocolError):
         return None
-    own = cohort_leaf(use, patient, salt)
-    if own not in leaves:
+    index = manifest.index(cohort_leaf(use, patient, salt))
+    if index is None:
         return None
-    return PatientLeaf(entry.dataset, salt, merkle_proof(leaves, leaves.index(own)))
+    return PatientLeaf(entry.dataset, salt, index, manifest.count, manifest.proof(index))
 
 
 def _paid(federation: Federation, patient: Address, history: RoundHistory) -> bool:
@@ -147,19 +157,26 @@ def _look(
     federation: Federation, who: tuple[Address, bytes], entry: Enrolment, history: RoundHistory
 ) -> Finding:
     patient, link_secret = who
-    purposes = read_study(federation.index, history.study).terms.purposes
+    purposes = asked(federation.index, entry, read_study(federation.index, history.study).terms)
     at = history.opened_at - 1
     agreed = patient in consented(federation.index, entry.dataset, purposes, at)
     place = (int(history.study), int(history.number), at)
     use = _use(federation, entry, history)
     leaf = cohort_leaf(use, patient, use_salt(link_secret, use))
     try:
-        used = f"0x{leaf.hex()}" in _manifest(federation, history.updates[entry.seat]).leaves
+        used = _is_used(federation, history, history.updates[entry.seat], leaf)
     except (ContentMissing, IntegrityError, ProtocolError) as exc:
         return Finding(*place, None, agreed, str(exc))
     return Finding(*place, used, agreed)
 
 
-def _manifest(federation: Federation, update: Update) -> CohortManifest:
-    cid = cid_from_digest(update.cohort_cid)
-    return CohortManifest.from_bytes(federation.store.get(cid, CohortManifest.maximum))
+def _is_used(federation: Federation, history: RoundHistory, update: Update, leaf: bytes) -> bool:
+    """Whether the manifest lists the leaf, by the chunk in which it would stand."""
+    cid, most = cid_from_digest(update.cohort_cid), _most_bytes(federation, history, update)
+    return is_listed(leaf, update.weight, lambda chunk: federation.store.piece(cid, chunk, most))
+
+
+def _most_bytes(federation: Federation, history: RoundHistory, update: Update) -> int:
+    """The most that the manifest of an update of this weight can have."""
+    step = read_study(federation.index, history.study).terms.cohort_step
+    return min(manifest_size(leaf_counts(update.weight, step)[-1]), CohortManifest.maximum)

@@ -10,16 +10,26 @@ import os
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from medfed.errors import ContentMissing, InputError, IntegrityError
 from medfed.protocol.cid import CHUNK_SIZE, DagHasher, check_cid, cid_from_digest, cid_of
 from medfed.types import Cid
 
-__all__ = ["ContentStore", "missing"]
+__all__ = ["ContentStore", "Piece", "missing"]
 
 _POLL_SECONDS = 0.02
+
+_Found = TypeVar("_Found")
+
+
+class Piece(NamedTuple):
+    """A part of a file, and how many bytes the whole file has."""
+
+    size: int
+    data: bytes
 
 
 class ContentStore(ABC):
@@ -59,6 +69,13 @@ class ContentStore(ABC):
         until the iterator has ended without an error.
         """
         return self._checked(check_cid(cid), max_bytes, wait)
+
+    def piece(self, cid: Cid, index: int, max_bytes: int, *, wait: float = 0.0) -> Piece:
+        """Bytes `CHUNK_SIZE` · `index` and on, at most `CHUNK_SIZE` of them, checked against `cid`; none where the file
+        ends before. A store that keeps blocks reads no more than those above the piece. Raises as `get`.
+        """
+        check_cid(cid)
+        return self._awaited(wait, lambda left: self._piece(cid, index, max_bytes, left))
 
     def get_to(self, cid: Cid, path: Path, max_bytes: int, *, wait: float = 0.0) -> None:
         """Write the file to `path`, which appears only when all of it is checked. Raises as `get`, and `InputError`
@@ -125,14 +142,28 @@ class ContentStore(ABC):
 
     def _fetch(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
         """Wait until `_read` finds the file, at most `wait` seconds."""
+        return self._awaited(wait, lambda left: self._read(cid, max_bytes, left))
+
+    @staticmethod
+    def _awaited(wait: float, look: Callable[[float], _Found]) -> _Found:
+        """What `look` finds, given the seconds that are left, when it no longer raises `ContentMissing`."""
         deadline = time.monotonic() + wait
         while True:
             try:
-                return self._read(cid, max_bytes, max(0.0, deadline - time.monotonic()))
+                return look(max(0.0, deadline - time.monotonic()))
             except ContentMissing:
                 if time.monotonic() + _POLL_SECONDS > deadline:
                     raise
             time.sleep(_POLL_SECONDS)
+
+    def _piece(self, cid: Cid, index: int, max_bytes: int, wait: float) -> Piece:
+        """One piece of a file that is checked whole: for stores that have its bytes at hand."""
+        size, data = 0, b""
+        for number, chunk in enumerate(self._checked(cid, max_bytes, wait)):
+            size += len(chunk)
+            if number == index:
+                data = chunk
+        return Piece(size, data)
 
     @abstractmethod
     def _put(self, cid: Cid, data: bytes | Path, pin: bool) -> Cid:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 from medfed.errors import IntegrityError
 from medfed.protocol.cid import CHUNK_SIZE, MAX_LINKS, Node, digest_of, parse_block
+from medfed.storage.base import Piece
 from medfed.types import Cid
 
-__all__ = ["read_file"]
+__all__ = ["read_file", "read_piece"]
 
 
 def read_file(cid: Cid, block_of: Callable[[bytes], bytes], max_bytes: int) -> Iterator[bytes]:
@@ -37,6 +38,26 @@ def read_file(cid: Cid, block_of: Callable[[bytes], bytes], max_bytes: int) -> I
             yield node.data
 
 
+def read_piece(cid: Cid, block_of: Callable[[bytes], bytes], index: int, max_bytes: int) -> Piece:
+    """Bytes `CHUNK_SIZE` · `index` and on of `cid`, by the blocks on the way to them and no others. Raises as `read_file`."""
+    node = _node(cid, digest_of(cid), block_of)
+    size, start = node.size, index * CHUNK_SIZE
+    _expect(size <= max_bytes, cid, f"it has {size} bytes, and {max_bytes} are allowed here")
+    if start >= size:
+        return Piece(size, b"")
+    length = min(CHUNK_SIZE, size - start)
+    for _ in range(_levels(size)):
+        for link in node.links:
+            if start < link.size:
+                break
+            start -= link.size
+        else:
+            break
+        node = _node(cid, link.digest, block_of)
+    _expect(not start and len(node.data) == length, cid, "its blocks are not laid out as MedFed does it")
+    return Piece(size, node.data)
+
+
 def _node(cid: Cid, digest: bytes, block_of: Callable[[bytes], bytes]) -> Node:
     try:
         return parse_block(digest, block_of(digest))
@@ -52,6 +73,14 @@ def _most_nodes(size: int) -> int:
         level = -(-level // MAX_LINKS)
         nodes += level
     return nodes + 1
+
+
+def _levels(size: int) -> int:
+    """How many levels of nodes a file of `size` bytes has above its chunks."""
+    level, levels = -(-size // CHUNK_SIZE), 0
+    while level > 1:
+        level, levels = -(-level // MAX_LINKS), levels + 1
+    return levels
 
 
 def _expect(right: bool, cid: Cid, otherwise: str) -> None:

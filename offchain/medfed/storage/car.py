@@ -26,8 +26,8 @@ from medfed.protocol.cid import (
     file_blocks,
     parse_block,
 )
-from medfed.storage.base import ContentStore, missing
-from medfed.storage.blocks import read_file
+from medfed.storage.base import ContentStore, Piece, missing
+from medfed.storage.blocks import read_file, read_piece
 from medfed.types import Cid
 
 __all__ = ["CarStore", "export_car", "import_car"]
@@ -167,6 +167,12 @@ class CarStore(ContentStore):
         if not self._has(cid):
             raise missing(cid)
         return read_file(cid, self._block, max_bytes)
+
+    def _piece(self, cid: Cid, index: int, max_bytes: int, wait: float) -> Piece:
+        del wait
+        if not self._has(cid):
+            raise missing(cid)
+        return read_piece(cid, self._block, index, max_bytes)
 
     def _has(self, cid: Cid) -> bool:
         return digest_of(cid) in self._places

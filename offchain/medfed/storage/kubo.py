@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from medfed.errors import ContentMissing, MedFedError
 from medfed.protocol.cid import CHUNK_SIZE, check_cid, cid_from_digest, digest_of, parse_block
-from medfed.storage.base import ContentStore, missing
-from medfed.storage.blocks import read_file
+from medfed.storage.base import ContentStore, Piece, missing
+from medfed.storage.blocks import read_file, read_piece
 from medfed.storage.kubo_rpc import KuboRefusal, KuboRpc
 from medfed.types import Cid
 
@@ -41,8 +42,16 @@ _MOST_ASKS = 16
 _PEERS_SECONDS = 5.0
 
 
+class _Part(NamedTuple):
+    """A file, or some bytes of it."""
+
+    cid: Cid
+    start: int
+    length: int
+
+
 class _Ask:
-    """A file that other nodes are being asked for."""
+    """A part that other nodes are being asked for."""
 
     def __init__(self) -> None:
         self.began = self.moved = time.monotonic()
@@ -58,7 +67,7 @@ class KuboStore(ContentStore):
         """`timeout` in seconds bounds every request, and how long one `get` keeps on without being told to wait."""
         self._rpc = KuboRpc(url, timeout)
         self._timeout = timeout
-        self._asks: dict[Cid, _Ask] = {}
+        self._asks: dict[_Part, _Ask] = {}
         self._asks_lock = threading.Lock()
         self._alone_until = 0.0
 
@@ -83,8 +92,12 @@ class KuboStore(ContentStore):
         return stored
 
     def _read(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
-        goes_on = self._patience(cid, max_bytes, wait)
+        goes_on = self._patience(_Part(cid, 0, max_bytes + 1), wait)
         return read_file(cid, lambda digest: self._block(cid, digest, goes_on), max_bytes)
+
+    def _piece(self, cid: Cid, index: int, max_bytes: int, wait: float) -> Piece:
+        goes_on = self._patience(_Part(cid, index * CHUNK_SIZE, CHUNK_SIZE), wait)
+        return read_piece(cid, lambda digest: self._block(cid, digest, goes_on), index, max_bytes)
 
     def _block(self, cid: Cid, digest: bytes, goes_on: Callable[[], bool]) -> bytes:
         while True:
@@ -133,13 +146,13 @@ class KuboStore(ContentStore):
 
     # -- asking other nodes --------------------------------------------------------------------------------------
 
-    def _patience(self, cid: Cid, max_bytes: int, wait: float) -> Callable[[], bool]:
+    def _patience(self, part: _Part, wait: float) -> Callable[[], bool]:
         """Whether to look again for a block that is missing; sleeps a moment before it says yes."""
         began = time.monotonic()
 
         def goes_on() -> bool:
             now, until = time.monotonic(), began + wait
-            ask = self._asked(cid, max_bytes)
+            ask = self._asked(part)
             if ask is not None and not ask.over:
                 until = max(until, min(ask.moved + _PATIENCE_SECONDS, began + self._timeout))
             if now + _POLL_SECONDS > until:
@@ -149,21 +162,21 @@ class KuboStore(ContentStore):
 
         return goes_on
 
-    def _asked(self, cid: Cid, max_bytes: int) -> _Ask | None:
-        """The asking for a file, begun if need be; None when there is nobody to ask, or too much is asked for."""
+    def _asked(self, part: _Part) -> _Ask | None:
+        """The asking for a part, begun if need be; None when there is nobody to ask, or too much is asked for."""
         with self._asks_lock:
             now = time.monotonic()
             for known in [
                 key for key, ask in self._asks.items() if ask.over and now > ask.began + _ASK_AGAIN_SECONDS
             ]:
                 del self._asks[known]
-            if cid in self._asks:
-                return self._asks[cid]
+            if part in self._asks:
+                return self._asks[part]
             running = sum(not ask.over for ask in self._asks.values())
             if running >= _MOST_ASKS or not self._knows_peers(now):
                 return None
-            self._asks[cid] = ask = _Ask()
-        threading.Thread(target=self._ask_others, args=(cid, max_bytes, ask), daemon=True).start()
+            self._asks[part] = ask = _Ask()
+        threading.Thread(target=self._ask_others, args=(part, ask), daemon=True).start()
         return ask
 
     def _knows_peers(self, now: float) -> bool:
@@ -177,14 +190,16 @@ class KuboStore(ContentStore):
             self._alone_until = now + _PEERS_SECONDS
         return bool(peers)
 
-    def _ask_others(self, cid: Cid, max_bytes: int, ask: _Ask) -> None:
-        """Make the daemon fetch the file, by reading it and forgetting it: many blocks at once, and no more of them
-        than `max_bytes` need. What is found stays with the daemon, which `get` reads it from."""
-        options = {"length": str(max_bytes + 1), "timeout": f"{_ASK_SECONDS}s"}
+    def _ask_others(self, part: _Part, ask: _Ask) -> None:
+        """Make the daemon fetch the part, by reading it and forgetting it: many blocks at once, and no more of them
+        than it needs. What is found stays with the daemon, which `get` reads it from."""
+        options = {"length": str(part.length), "timeout": f"{_ASK_SECONDS}s"}
+        if part.start:
+            options["offset"] = str(part.start)
         patient = {"timeout": _ASK_SECONDS + self._timeout}
         try:
             for _piece in self._rpc.stream(
-                "/cat", (cid,), options, cid=cid, limit=max_bytes + 1, extra=patient
+                "/cat", (part.cid,), options, cid=part.cid, limit=part.length, extra=patient
             ):
                 ask.moved = time.monotonic()
         except MedFedError:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.adversary.money.purse import loss, stopped, wealth
 from tests.contracts.work import made, rich, share, tainted
+from tests.rig.pledges import pledge
 from tests.rig.world import ATTEMPTS, BOND, CLAIM, DISPUTE, PHASE, STAKE
 
 FINAL, VOID = 1, 2
@@ -89,7 +90,12 @@ def test_a_second_free_objection_is_not_had_by_another_key(world, evm):
     work.object(work.operators[seat])
     evm.travel(PHASE // 2)
     work.claim((first + 2) % 4, work.aggregate())
-    world.consortium.rotateOperator(world.hospitals[seat], evm.actors[75], sender=world.hospitals[seat])
+    world.consortium.rotateOperator(
+        world.hospitals[seat],
+        evm.actors[75],
+        pledge(world.consortium, world.hospitals[seat], evm.actors[75]),
+        sender=world.hospitals[seat],
+    )
     with evm.reverts("FreeBalanceTooSmall"):
         work.object(evm.actors[75])
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.adversary.money.purse import loss, stopped, wealth
 from tests.contracts.work import made, rich
+from tests.rig.pledges import pledge
 from tests.rig.world import BOND, CLAIM, DATASET, DISPUTE, PHASE, SPEC, STAKE, aggregate, update
 
 NOTICE = 30 * 86_400
@@ -15,7 +16,13 @@ OUTCOME_FINAL = 1
 def kept_from(world, account, thief):
     """How far the consortium comes with what the vault has of an account: admit it, give it another admin account."""
     return stopped(
-        lambda: world.consortium.admit(account, world.evm.actors[70], b"\x11" * 32, b"\x22" * 32),
+        lambda: world.consortium.admit(
+            account,
+            world.evm.actors[70],
+            b"\x11" * 32,
+            b"\x22" * 32,
+            pledge(world.consortium, account, world.evm.actors[70]),
+        ),
         lambda: world.consortium.proposeAdmin(account, thief),
         lambda: world.evm.travel(NOTICE),
         lambda: world.consortium.acceptAdmin(account, sender=thief),
@@ -61,7 +68,7 @@ def test_a_hospital_that_looks_keeps_its_account(world, evm):
 
 def test_a_replaced_admin_account_takes_nothing_along(world, evm):
     """A hospital's lost key is replaced; the finder of the old one tries everything that its account could do: withdraw, veto,
-    rotate the operator, allow, object against a bond in the hospital's name, move the dataset."""
+    rotate the operator, allow, object against a bond in the hospital's name, offer the dataset."""
     hospital, new = world.hospitals[0], evm.actors[71]
     world.consortium.proposeAdmin(hospital, new)
     evm.travel(NOTICE)
@@ -74,9 +81,11 @@ def test_a_replaced_admin_account_takes_nothing_along(world, evm):
         lambda: world.vault.withdraw(hospital, world.token, 1, hospital, sender=hospital),
         lambda: world.vault.setAllowance(hospital, world.token, 2**128 - 1, sender=hospital),
         lambda: world.consortium.vetoAdmin(hospital, sender=hospital),
-        lambda: world.consortium.rotateOperator(hospital, evm.actors[73], sender=hospital),
+        lambda: world.consortium.rotateOperator(
+            hospital, evm.actors[73], pledge(world.consortium, hospital, evm.actors[73]), sender=hospital
+        ),
         lambda: work.object(hospital),
-        lambda: world.datasets.transferFrom(hospital, evm.actors[73], 1, sender=hospital),
+        lambda: world.datasets.offer(1, world.hospitals[1], sender=hospital),
     )
     assert [stopped(attempt) for attempt in tries] == [
         "NotTheAccounts",
@@ -84,7 +93,7 @@ def test_a_replaced_admin_account_takes_nothing_along(world, evm):
         "VetoRefused",
         "NotTheAdmin",
         "NotTheAccounts",
-        "DatasetEnrolled",
+        "NotTheOwnersAdmin",
     ]
     assert wealth(world, hospital) == before
 
@@ -196,10 +205,12 @@ def test_the_finder_of_a_key_that_was_replaced_has_nothing_of_what_the_hospital_
     """A hospital earns in a study without stakes, for which it never had to allow anything. Its cold key is stolen, the consortium
     gives it another admin account, and the thief draws the pay with the old key."""
     hospital, operator, new = evm.actors[60:63]
-    world.consortium.admit(hospital, operator, b"\x11" * 32, b"\x22" * 32)
+    world.consortium.admit(
+        hospital, operator, b"\x11" * 32, b"\x22" * 32, pledge(world.consortium, hospital, operator)
+    )
     dataset = world.datasets.register(DATASET, sender=operator).value
     study = world.create(stake=0, bond=0, maxAttempts=0, rounds=1)
-    world.rounds.enrol(study, dataset, SPEC, 0, sender=operator)
+    world.rounds.enrol(study, dataset, SPEC, 0, 0, sender=operator)
     world.enrol(study, 1)
     world.rounds.advance(study, sender=world.sponsor)
     result = aggregate((0, 1), 160)

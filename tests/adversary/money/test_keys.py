@@ -7,6 +7,7 @@ from functools import partial
 
 from tests.adversary.money.purse import loss, stopped, wealth
 from tests.contracts.work import Work, made, tainted, too_large
+from tests.rig.pledges import pledge
 from tests.rig.world import BOND, CLAIM, DISPUTE, SPEC, STAKE, digest, vector
 
 
@@ -34,7 +35,7 @@ def test_a_stolen_operator_key_loses_what_was_allowed_and_no_more(world, evm):
     wrong.submit(0, too_large(wrong, 0))
     wrong.strike(0, 2, sender=friend)
     another = world.create()
-    refusal = stopped(partial(world.rounds.enrol, another, 1, SPEC, 2**96 - 1, sender=thief))
+    refusal = stopped(partial(world.rounds.enrol, another, 1, SPEC, 2**96 - 1, 0, sender=thief))
     assert refusal == "AllowanceTooSmall"
     assert loss(world, before, victim) == STAKE + BOND
     assert (
@@ -88,7 +89,12 @@ def test_signatures_say_nothing_but_what_was_signed(world, evm):
     assert refused == ["NoSignatureCounts"] * 3 + ["SignatureCount", "NoSignatureCounts"]
     assert hand_in(without, [0, 0, 200, 1], [signed[0], signed[0], garbage, garbage]) is None
     assert hand_in(without, [0], signed[:1]) == "NoSignatureCounts"
-    world.consortium.rotateOperator(world.hospitals[1], evm.actors[75], sender=world.hospitals[1])
+    world.consortium.rotateOperator(
+        world.hospitals[1],
+        evm.actors[75],
+        pledge(world.consortium, world.hospitals[1], evm.actors[75]),
+        sender=world.hospitals[1],
+    )
     assert hand_in(without, [1], signed[1:2]) == "NoSignatureCounts"
     assert hand_in(without, [0], signed[:1], study=another, left=[]) == "NoSignatureCounts"
     work.strike(3, 2)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from eth_hash.auto import keccak
 
-from medfed.protocol.merkle import merkle_proof, merkle_root
 from tests.adversary.money.purse import stopped
 from tests.contracts.work import Work, filled, made, too_large
+from tests.rig.cohorts import Listed, leaf_of
 from tests.rig.world import DISPUTE, STEP, aggregate, update, vector
 
 WHOLE = 10**18
@@ -88,12 +87,9 @@ def test_fees_come_to_the_same_however_often_and_in_whatever_order_they_are_draw
     bps = 2500
     study = world.running(3, patientBps=bps, sponsorFeeBps=1000, rounds=1, rewardPerRound=9000)
     patients = evm.actors[30:32]
-    words = [study, 1, 1]
-    leaves = sorted(
-        keccak(b"".join(each.to_bytes(32, "big") for each in (*words, int(who.address, 16))) + SALT)
-        for who in patients
-    )
-    shown = [update(0, STEP, cohortRoot=merkle_root(leaves)), update(1), update(2)]
+    own = {who: leaf_of(study, 1, 1, who, SALT) for who in patients}
+    cohort = Listed(own.values())
+    shown = [update(0, STEP, cohortRoot=cohort.root), update(1), update(2)]
     for seat in range(3):
         world.rounds.submitUpdate(study, 1, seat, shown[seat], sender=world.operators[seat])
     result = aggregate(range(3), STEP + 160)
@@ -105,9 +101,7 @@ def test_fees_come_to_the_same_however_often_and_in_whatever_order_they_are_draw
     offered(world, study)
 
     def patient(who):
-        own = keccak(b"".join(each.to_bytes(32, "big") for each in (*words, int(who.address, 16))) + SALT)
-        leaf = {"dataset": 1, "salt": SALT, "proof": merkle_proof(leaves, leaves.index(own))}
-        shows = (study, 1, 0, world.token, result, shown[0], leaf)
+        shows = (study, 1, 0, world.token, result, shown[0], cohort.opened(own[who], SALT))
         return stopped(partial(world.market.claimPatientFees, *shows, sender=who))
 
     before = [world.free(each) for each in world.hospitals[:3]]
@@ -125,7 +119,7 @@ def test_fees_come_to_the_same_however_often_and_in_whatever_order_they_are_draw
     assert patient(patients[1]) is None
     fees = 3 * PRICE
     assert world.market.feesOf(study, world.token) == fees
-    each = fees * bps // 10_000 * STEP // ((2 * STEP) * (STEP + 160))
+    each = fees * bps // 10_000 * STEP // (STEP * (STEP + 160))
     assert [world.free(who) for who in patients] == [each, each]
     assert world.free(world.sponsor) - sponsor == fees // 10
     pool = fees * 6500 // 10_000

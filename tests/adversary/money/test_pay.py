@@ -6,12 +6,11 @@ from functools import partial
 from itertools import permutations
 
 import pytest
-from eth_hash.auto import keccak
 
 from medfed.chain.contracts.payouts import review_hash
-from medfed.protocol.merkle import merkle_proof, merkle_root
 from tests.adversary.money.purse import loss, stopped, wealth
 from tests.contracts.work import made
+from tests.rig.cohorts import Listed, leaf_of
 from tests.rig.world import DISPUTE, REWARD, STAKE, STEP, aggregate, digest, earned, update, vector
 
 REVIEWED, EQUAL = 2, 1
@@ -231,21 +230,16 @@ def test_nothing_comes_out_before_its_second_and_nothing_twice(world, evm):
     assert world.vault.balanceOf(world.hospitals[2], world.token).free == 10 * STAKE + 270
 
 
-def leaf_of(study, patient, salt, dataset=1):
-    words = [value.to_bytes(32, "big") for value in (study, 1, dataset, int(patient.address, 16))]
-    return bytes(keccak(b"".join(words) + salt))
-
-
 def test_a_hospital_that_lists_too_many_patients_takes_nothing_from_others(world, evm):
-    """Two hospitals list the same patients, and one lists fillers that are its own accounts, more than its weight allows. A leaf is
-    paid once, a cohort has its own part at most, inner nodes are no leaves, and the other cohort is paid in full."""
+    """Two hospitals list the same patients, more than the weight of one of them allows. A leaf is paid once by each, a cohort has
+    its own part at most, inner nodes are no leaves, and the other cohort is paid in full."""
     reward, bps = 900_000, 2000
     pool = reward * bps // 10_000
     study = world.running(3, patientBps=bps, rewardPerRound=reward, rounds=1)
     patients = evm.actors[30:48]
-    leaves = sorted(leaf_of(study, each, SALT) for each in patients)
-    root = merkle_root(leaves)
-    shown = [update(0, STEP, cohortRoot=root), update(1, 80, cohortRoot=root), update(2)]
+    own = {each: leaf_of(study, 1, 1, each, SALT) for each in patients}
+    cohort = Listed(own.values())
+    shown = [update(0, STEP, cohortRoot=cohort.root), update(1, 80, cohortRoot=cohort.root), update(2)]
     for seat in range(3):
         world.rounds.submitUpdate(study, 1, seat, shown[seat], sender=world.operators[seat])
     result = aggregate(range(3), STEP + 160)
@@ -253,20 +247,18 @@ def test_a_hospital_that_lists_too_many_patients_takes_nothing_from_others(world
         world.attest(study, seat, result)
     evm.travel(DISPUTE)
 
-    def claim(seat, patient, proof=None, salt=SALT):
-        own = leaf_of(study, patient, salt)
-        proof = proof if proof is not None else merkle_proof(leaves, leaves.index(own))
-        leaf = {"dataset": 1, "salt": salt, "proof": proof}
+    def claim(seat, patient, **changes):
+        leaf = cohort.opened(own[patient], SALT) | changes
         return lambda: world.payouts.claimPatient(study, 1, seat, result, shown[seat], leaf, sender=patient)
 
-    refusals = [stopped(claim(0, each)) for each in patients]
-    assert refusals == [None] * (2 * STEP) + ["CohortSpent"] * 2
-    assert stopped(claim(1, patients[0])) == "LeafClaimed"
+    assert [stopped(claim(0, each)) for each in patients] == [None] * 18
+    parts = {world.free(each) for each in patients}
+    assert parts == {pool * STEP // (18 * (STEP + 160))}
+    assert stopped(claim(0, patients[0])) == "LeafClaimed"
     assert stopped(claim(1, patients[-1])) is None
     assert stopped(claim(1, patients[-2], proof=[])) == "NotInCohort"
-    spent = sum(world.free(each) for each in patients[:-1])
-    assert spent <= pool * STEP // (STEP + 160)
-    assert world.free(patients[-1]) == pool * 80 // ((80 + STEP) * (STEP + 160))
+    assert stopped(claim(1, patients[-2], count=1, index=0, proof=[])) == "NotInCohort"
+    assert world.free(patients[-1]) - parts.pop() == pool * 80 // (80 * (STEP + 160))
 
 
 def test_the_largest_numbers_there_are_pay_what_they_say(world, evm):

@@ -11,7 +11,8 @@ from medfed.protocol.chunks import CHUNK_BYTES, CHUNK_WORDS
 from medfed.protocol.openings import Opening
 from tests.adversary.money.purse import loss, stopped, wealth
 from tests.contracts.work import Work, filled, made, share, tainted, too_large
-from tests.rig.world import DISPUTE, PHASE, STAKE, STEPS, vector
+from tests.rig.pledges import pledge
+from tests.rig.world import DATASET, DISPUTE, PHASE, STAKE, STEPS, vector
 
 REFUTED = 4
 GAS = 2**24
@@ -91,16 +92,21 @@ def test_no_second_of_the_window_is_missing(world, evm):
 
 
 def test_nothing_that_liars_or_the_consortium_do_keeps_a_stake_from_a_proof(world, evm):
-    """Before the proof comes the liars withdraw what they can, lower their allowances, rotate keys, transfer the dataset; the
+    """Before the proof comes the liars withdraw what they can, lower their allowances, rotate keys, hand over and retire the dataset; the
     consortium suspends them, replaces an admin account and pauses the vault."""
     work = made(world, size=130)
     vector_, lie = work.lying_quorum()
     liar, other = world.hospitals[:2]
     world.vault.withdraw(liar, world.token, 9 * STAKE, liar, sender=liar)
     world.vault.setAllowance(liar, world.token, 0, sender=liar)
-    world.consortium.rotateOperator(other, evm.actors[75], sender=other)
-    with evm.reverts("DatasetEnrolled"):
-        world.datasets.transferFrom(liar, evm.actors[3], 1, sender=liar)
+    world.consortium.rotateOperator(
+        other, evm.actors[75], pledge(world.consortium, other, evm.actors[75]), sender=other
+    )
+    friend = world.hospitals[2]
+    world.datasets.offer(1, friend, sender=liar)
+    with evm.reverts("DatasetEnrolled", 1, 1):
+        world.datasets.accept(1, DATASET, sender=friend)
+    world.datasets.retire(1, sender=liar)
     world.consortium.suspend(liar)
     world.vault.pause()
     work.challenge(vector_, lie, 1, sender=evm.actors[3])

@@ -13,12 +13,12 @@ from tests.contracts.work import Work, filled, made, tainted, too_large
 from tests.rig.world import (
     BOND,
     CLAIM,
-    DATASET,
     DISPUTE,
     PHASE,
     REWARD,
     STAKE,
     STEP,
+    VERSION,
     aggregate,
     digest,
     earned,
@@ -42,7 +42,7 @@ def blink(world, hospital):
 
 def larger(world, seat, records):
     """A hospital's dataset, as large as it says."""
-    world.datasets.publish(seat + 1, (*DATASET[:3], records, *DATASET[4:]), sender=world.operators[seat])
+    world.datasets.publish(seat + 1, (*VERSION[:3], records, VERSION[4]), sender=world.operators[seat])
 
 
 def reviewed(world, study, result, scores, between=lambda: None):
@@ -287,10 +287,9 @@ def test_no_second_of_a_suspension_makes_another_hospitals_pay_larger(world, evm
 def test_the_largest_hospitals_there_are_stop_no_pay_by_being_kept_away(world, evm):
     """Six hospitals say that they have more records than there are people, and four of them are suspended: all weights together stay
     a uint32, and the two that worked are paid to the unit."""
-    most = (2**31 - 1) // 6
-    most -= most % STEP
+    most = (2**24 - 1) // STEP * STEP
     for seat in range(6):
-        larger(world, seat, 2**32 - 1)
+        larger(world, seat, 2**24 - 1)
     study = world.running(6, maxHospitals=6, maxWeight=most, training=[vector(300, 1)], rounds=1, maxVoids=0)
     for seat in (0, 1):
         world.submit(study, seat, weight=most)

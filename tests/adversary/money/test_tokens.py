@@ -162,7 +162,7 @@ def test_contracts_are_paid_as_people_are(world, evm, hooked):
     as_itself(token, world.studies, "create", terms)
     study = world.studies.studyCount()
     for seat in range(3):
-        world.rounds.enrol(study, seat + 1, SPEC, STAKE, sender=world.operators[seat])
+        world.rounds.enrol(study, seat + 1, SPEC, STAKE, 0, sender=world.operators[seat])
     as_itself(token, world.rounds, "advance", study)
     work = Work(world, study, 130)
     for seat in range(3):

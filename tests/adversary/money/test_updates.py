@@ -6,7 +6,7 @@ import pytest
 
 from tests.adversary.money.purse import loss, stopped, wealth
 from tests.contracts.work import WEIGHT, Work, filled, made, rich, share, tainted, too_large
-from tests.rig.world import BOND, CLAIM, DATASET, DISPUTE, PHASE, REWARD, SLASH_BPS, STAKE, vector
+from tests.rig.world import BOND, CLAIM, DISPUTE, PHASE, REWARD, SLASH_BPS, STAKE, VERSION, vector
 
 VOID = 2
 PART = STAKE * SLASH_BPS // 10_000
@@ -56,7 +56,7 @@ def test_a_sponsor_and_one_hospital_have_the_others_work_for_nothing(world, evm,
 def test_a_struck_stake_comes_back_through_a_friend_in_the_same_round(world, evm, weight):
     """One of three sends a wrong update, so that the round is void, and its friend, whose dataset is as large as it says, is
     compensated by weight. Whoever voids a round so must lose what a proof takes for good, half of the stake at least."""
-    world.datasets.publish(2, (*DATASET[:3], 400, *DATASET[4:]), sender=world.operators[1])
+    world.datasets.publish(2, (*VERSION[:3], 400, VERSION[4]), sender=world.operators[1])
     study = world.running(3, training=[vector(130)], minHospitals=3, maxVoids=0)
     work = Work(world, study, 130)
     work.submit(0)

@@ -10,6 +10,7 @@ from medfed.protocol import typed
 from medfed.protocol.purposes import Purpose
 from tests.rig import roles
 from tests.rig.evm import CHAIN_ID, Actor, Contract, Evm
+from tests.rig.pledges import pledge
 
 HMB, DS, GRU, IRB = (int(bit) for bit in (Purpose.HMB, Purpose.DS, Purpose.GRU, Purpose.IRB))
 NO_EXPIRY = 0xFFFF
@@ -82,19 +83,24 @@ class Consents:
         return tuple(self.registry.wordOf(patient or self.patient, self.dataset))
 
 
+def deploy(evm: Evm, *datasets: int) -> Consents:
+    """A registry and these datasets, all of one hospital."""
+    owner, patient, relayer, operator = evm.actors[1:5]
+    manager = evm.deploy("AccessManager", evm.actors[0])
+    consortium = evm.deploy("Consortium", manager)
+    roles.open_to(manager, roles.CONSORTIUM, consortium, "admit", "proposeAdmin")
+    roles.give(manager, roles.CONSORTIUM, evm.actors[0])
+    consortium.admit(owner, operator, b"\x11" * 32, b"\x22" * 32, pledge(consortium, owner, operator))
+    owners = evm.deploy("OpenDatasets")
+    for dataset in datasets:
+        owners.give(dataset, owner)
+    registry = evm.deploy("ConsentRegistry", consortium, owners)
+    return Consents(evm, consortium, registry, owner, patient, relayer)
+
+
 @pytest.fixture(scope="module")
 def deployed(evm_module: Evm) -> Consents:
-    owner, patient, relayer, operator = evm_module.actors[1:5]
-    manager = evm_module.deploy("AccessManager", evm_module.actors[0])
-    consortium = evm_module.deploy("Consortium", manager)
-    roles.open_to(manager, roles.CONSORTIUM, consortium, "admit", "proposeAdmin")
-    roles.give(manager, roles.CONSORTIUM, evm_module.actors[0])
-    consortium.admit(owner, operator, b"\x11" * 32, b"\x22" * 32)
-    datasets = evm_module.deploy("OpenNft")
-    datasets.mint(owner, 7)
-    datasets.mint(owner, 8)
-    registry = evm_module.deploy("ConsentRegistry", consortium, datasets)
-    return Consents(evm_module, consortium, registry, owner, patient, relayer)
+    return deploy(evm_module, 7, 8)
 
 
 @pytest.fixture

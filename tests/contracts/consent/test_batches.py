@@ -42,7 +42,6 @@ class TestEveryKind:
             make(patients[0]),
             make(patients[1], signer=patients[0]),
             make(patients[1], domain=elsewhere),
-            make(patients[1], deadline=consents.evm.now - 1),
             make(patients[1], issued_at=consents.evm.now + 1),
             make(patients[2]),
             make(patients[2]),
@@ -55,9 +54,8 @@ class TestEveryKind:
         assert [(event["index"], event["reason"]) for event in receipt.named("SignatureSkipped")] == [
             (1, wrong),
             (2, wrong),
-            (3, selector("SignatureExpired(uint40,uint40)")),
-            (4, selector("SignatureFromFuture(uint40,uint40)")),
-            (6, selector("SignatureOvertaken(uint40,uint40)")),
+            (3, selector("SignatureFromFuture(uint32,uint32)")),
+            (5, selector("Overtaken(uint32,uint32)")),
         ]
 
     def test_batch_does_what_the_items_do_alone(self, consents, patients, kind):
@@ -95,17 +93,17 @@ class TestEveryKind:
 
 
 def test_terms_are_checked_item_by_item(consents):
-    """An undefined purpose bit in one grant is that grant's matter."""
+    """An undefined purpose bit in one grant is that grant's matter, and so is a deadline that has passed."""
     first, second, third = consents.evm.actors[10:13]
     items = [
-        consents.grant_of(first, purposes=HMB | 1 << 27),
-        consents.grant_of(second, expiry_day=consents.today),
+        consents.grant_of(first, purposes=HMB | 1 << 7),
+        consents.grant_of(second, deadline=consents.evm.now - 1),
         consents.grant_of(third, purposes=DS),
     ]
     receipt = consents.grantBatch(items, sender=consents.relayer)
     assert [event["reason"] for event in receipt.named("SignatureSkipped")] == [
         selector("UndefinedPurposes(uint32,uint32)"),
-        selector("ExpiryPassed(uint16,uint40)"),
+        selector("SignatureExpired(uint32,uint32)"),
     ]
     assert [event["patient"] for event in receipt.named("Granted")] == [third.address]
 

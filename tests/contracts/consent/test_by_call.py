@@ -7,7 +7,7 @@ import pytest
 from medfed.protocol.consent import RevokeAll, Word
 from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_EXPIRY
 
-NONE = (0, 0, 0, 0, bytes(16))
+NONE = (0, 0, 0, 0, bytes(18))
 
 
 @pytest.mark.parametrize("change", ["grant", "narrow"])
@@ -20,8 +20,8 @@ class TestTerms:
         consents.evm.travel(1)
 
     def test_undefined_purpose_bit_is_refused(self, consents, change):
-        with consents.evm.reverts("UndefinedPurposes", HMB | 1 << 26, 1 << 26):
-            getattr(consents, change)(7, HMB | 1 << 26, NO_EXPIRY, sender=consents.patient)
+        with consents.evm.reverts("UndefinedPurposes", HMB | 1 << 23, 1 << 23):
+            getattr(consents, change)(7, HMB | 1 << 23, NO_EXPIRY, sender=consents.patient)
 
     @pytest.mark.parametrize("purposes", [0, IRB])
     def test_purposes_that_permit_nothing_are_refused(self, consents, change, purposes):
@@ -39,10 +39,19 @@ class TestTerms:
 
 
 class TestGrant:
-    def test_grant_in_the_second_of_a_revoke_all__reverts(self, consents):
-        consents.revokeAll(sender=consents.patient)
-        with consents.evm.reverts("GrantInRevokeAllSecond", consents.evm.now):
-            consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
+    @pytest.mark.parametrize("how", ["revoke", "revokeFor", "revokeAll"])
+    def test_grant_in_the_second_of_a_revocation__reverts(self, consents, how):
+        """Whichever revocation: in one and the same second it wins."""
+        revocations = {
+            "revoke": lambda: consents.revoke(7, sender=consents.patient),
+            "revokeFor": lambda: consents.revokeFor(consents.patient, 7, sender=consents.owner),
+            "revokeAll": lambda: consents.revokeAll(sender=consents.patient),
+        }
+        consents.grant(7, GRU, NO_EXPIRY, sender=consents.patient)
+        revocations[how]()
+        for change in (consents.grant, consents.narrow):
+            with consents.evm.reverts("Overtaken", consents.evm.now, consents.evm.now):
+                change(7, HMB, NO_EXPIRY, sender=consents.patient)
         consents.evm.travel(1)
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
         assert consents.active()
@@ -50,25 +59,35 @@ class TestGrant:
     def test_grant_stores_the_word_and_tells(self, consents):
         """And nothing else moves: neither another dataset nor another patient."""
         receipt = consents.grant(7, HMB | IRB, consents.today + 9, sender=consents.patient)
-        terms = {"purposes": HMB | IRB, "expiryDay": consents.today + 9, "at": consents.evm.now}
+        now = consents.evm.now
+        terms = {"purposes": HMB | IRB, "expiryDay": consents.today + 9, "signedAt": now, "at": now}
         assert receipt.named("Granted") == [{"patient": consents.patient.address, "datasetId": 7} | terms]
         assert len(receipt.events) == 1
-        assert consents.word() == (HMB | IRB, consents.evm.now, consents.today + 9, 0, bytes(16))
+        assert consents.word() == (HMB | IRB, now, now, consents.today + 9, bytes(18))
         assert tuple(consents.wordOf(consents.patient, 8)) == NONE
         assert consents.word(consents.owner) == NONE
-        assert tuple(consents.revokeAllOf(consents.patient)) == (0, bytes(27))
+        assert tuple(consents.revokeAllOf(consents.patient)) == (0, 0, bytes(24))
 
-    def test_second_grant_closes_and_chains_the_first(self, consents):
+    def test_second_grant_chains_the_first(self, consents):
         first = consents.evm.now
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
         now = consents.evm.travel(5)
         consents.grant(7, DS, NO_EXPIRY, sender=consents.patient)
-        assert consents.word() == (DS, now, NO_EXPIRY, 0, Word(HMB, first, NO_EXPIRY, now).digest())
+        assert consents.word() == (DS, now, now, NO_EXPIRY, Word(HMB, first, first, NO_EXPIRY).digest())
 
     def test_second_grant_in_one_second_replaces_the_first(self, consents):
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
         consents.grant(7, DS, NO_EXPIRY, sender=consents.patient)
-        assert consents.word() == (DS, consents.evm.now, NO_EXPIRY, 0, bytes(16))
+        assert consents.word() == (DS, consents.evm.now, consents.evm.now, NO_EXPIRY, bytes(18))
+
+    def test_grant_replaces_a_signed_one_of_its_second(self, consents):
+        """A call cannot be shown again, so it needs no order within its second."""
+        item = consents.grant_of(purposes=GRU)
+        consents.grantBySig(item, sender=consents.relayer)
+        consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
+        assert consents.word() == (HMB, consents.evm.now, consents.evm.now, NO_EXPIRY, bytes(18))
+        with consents.evm.reverts("Overtaken", consents.evm.now, consents.evm.now):
+            consents.grantBySig(item, sender=consents.relayer)
 
     def test_dataset_need_not_exist(self, consents):
         """Looking it up would cost every patient; consent for a dataset that is none binds nobody."""
@@ -90,11 +109,10 @@ class TestNarrow:
         refuses()
         consents.grant(7, HMB, NO_EXPIRY, sender=patient)
         consents.revoke(7, sender=patient)
-        refuses()
         consents.evm.travel(1)
+        refuses()
         consents.grant(7, HMB, NO_EXPIRY, sender=patient)
         consents.revokeAll(sender=patient)
-        refuses()
         consents.evm.travel(1)
         refuses()
 
@@ -111,38 +129,42 @@ class TestNarrow:
         now = consents.evm.travel(5)
         day = consents.today + 9
         receipt = consents.narrow(7, DS | IRB, day, sender=consents.patient)
-        terms = {"purposes": DS | IRB, "expiryDay": day, "at": now}
+        terms = {"purposes": DS | IRB, "expiryDay": day, "signedAt": now, "at": now}
         assert receipt.named("Narrowed") == [{"patient": consents.patient.address, "datasetId": 7} | terms]
-        assert consents.word() == (DS | IRB, now, day, 0, Word(HMB, first, NO_EXPIRY, now).digest())
+        assert consents.word() == (DS | IRB, now, now, day, Word(HMB, first, first, NO_EXPIRY).digest())
         assert not consents.active(purposes=HMB)
         assert consents.active(purposes=DS | IRB)
 
 
 class TestRevoke:
-    def test_revocation_closes_the_word_and_tells(self, consents):
+    def test_revocation_chains_the_consent_and_tells(self, consents):
         granted = consents.evm.now
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
         now = consents.evm.travel(5)
         receipt = consents.revoke(7, sender=consents.patient)
         who = {"patient": consents.patient.address, "datasetId": 7, "by": consents.patient.address}
-        assert receipt.named("Revoked") == [who | {"at": now}]
-        assert consents.word() == (HMB, granted, NO_EXPIRY, now, bytes(16))
+        assert receipt.named("Revoked") == [who | {"signedAt": now, "at": now}]
+        assert consents.word() == (0, now, now, 0, Word(HMB, granted, granted, NO_EXPIRY).digest())
         assert not consents.active()
+
+    def test_revocation_in_the_second_of_the_grant_replaces_it(self, consents):
+        consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
+        consents.revoke(7, sender=consents.patient)
+        assert consents.word() == (0, consents.evm.now, consents.evm.now, 0, bytes(18))
 
     def test_revocation_without_a_word_leaves_a_tombstone(self, consents):
         consents.revoke(7, sender=consents.patient)
-        assert consents.word() == (0, consents.evm.now, 0, consents.evm.now, bytes(16))
+        assert consents.word() == (0, consents.evm.now, consents.evm.now, 0, bytes(18))
 
-    def test_second_revocation_leaves_a_tombstone_that_chains(self, consents):
-        granted = consents.evm.now
-        consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
-        revoked = consents.evm.travel(5)
+    def test_second_revocation_chains_but_not_within_its_second(self, consents):
+        """There it says nothing."""
+        first = consents.evm.now
         consents.revoke(7, sender=consents.patient)
-        consents.revoke(7, sender=consents.patient)
-        assert consents.word() == (HMB, granted, NO_EXPIRY, revoked, bytes(16))
+        assert consents.revoke(7, sender=consents.patient).events == ()
+        assert consents.word() == (0, first, first, 0, bytes(18))
         now = consents.evm.travel(5)
         consents.revoke(7, sender=consents.patient)
-        assert consents.word() == (0, now, 0, now, Word(HMB, granted, NO_EXPIRY, revoked).digest())
+        assert consents.word() == (0, now, now, 0, Word(0, first, first).digest())
 
 
 class TestRevokeAll:
@@ -151,19 +173,24 @@ class TestRevokeAll:
             consents.grant(dataset, HMB, NO_EXPIRY, sender=consents.patient)
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.owner)
         receipt = consents.revokeAll(sender=consents.patient)
-        assert receipt.named("AllRevoked") == [{"patient": consents.patient.address, "at": consents.evm.now}]
+        now = consents.evm.now
+        assert receipt.named("AllRevoked") == [
+            {"patient": consents.patient.address, "signedAt": now, "at": now}
+        ]
         assert not consents.active()
-        assert not consents.isActive(consents.patient, 8, HMB, consents.evm.now)
+        assert not consents.isActive(consents.patient, 8, HMB, now)
         assert consents.active(consents.owner)
 
     def test_second_revoke_all_chains_but_not_within_its_second(self, consents):
+        """There it says nothing."""
         first = consents.evm.now
-        for _ in range(2):
-            consents.revokeAll(sender=consents.patient)
-            assert tuple(consents.revokeAllOf(consents.patient)) == (first, bytes(27))
+        consents.revokeAll(sender=consents.patient)
+        assert consents.revokeAll(sender=consents.patient).events == ()
+        assert tuple(consents.revokeAllOf(consents.patient)) == (first, first, bytes(24))
         now = consents.evm.travel(5)
         consents.revokeAll(sender=consents.patient)
-        assert tuple(consents.revokeAllOf(consents.patient)) == (now, RevokeAll(first).digest())
+        last = tuple(consents.revokeAllOf(consents.patient))
+        assert last == (now, now, RevokeAll(first, first).digest())
 
 
 class TestRevokeFor:
@@ -172,7 +199,7 @@ class TestRevokeFor:
             consents.revokeFor(consents.patient, 7, sender=consents.relayer)
 
     def test_dataset_that_does_not_exist__reverts(self, consents):
-        with consents.evm.reverts("ERC721NonexistentToken", 9):
+        with consents.evm.reverts("DatasetUnknown", 9):
             consents.revokeFor(consents.patient, 9, sender=consents.owner)
 
     def test_revoked_already__reverts(self, consents):
@@ -188,13 +215,13 @@ class TestRevokeFor:
             consents.grant(dataset, HMB, NO_EXPIRY, sender=consents.patient)
         receipt = consents.revokeFor(consents.patient, 7, sender=consents.owner)
         who = {"patient": consents.patient.address, "datasetId": 7, "by": consents.owner.address}
-        assert receipt.named("Revoked") == [who | {"at": consents.evm.now}]
+        assert receipt.named("Revoked") == [who | {"signedAt": consents.evm.now, "at": consents.evm.now}]
         assert not consents.active()
         assert consents.isActive(consents.patient, 8, HMB, consents.evm.now)
 
-    def test_right_moves_with_the_dataset(self, consents):
-        datasets = consents.evm.at("OpenNft", consents.DATASETS())
-        datasets.transferFrom(consents.owner, consents.relayer, 7, sender=consents.owner)
+    def test_right_is_the_owners_whom_the_registry_names(self, consents):
+        datasets = consents.evm.at("OpenDatasets", consents.DATASETS())
+        datasets.give(7, consents.relayer)
         consents.revokeFor(consents.patient, 7, sender=consents.relayer)
         with consents.evm.reverts("NotDatasetOwner", 7, consents.owner, consents.relayer):
             consents.revokeFor(consents.patient, 7, sender=consents.owner)
@@ -210,7 +237,7 @@ class TestRevokeFor:
             consents.revokeFor(consents.patient, 7, sender=consents.owner)
         receipt = consents.revokeFor(consents.patient, 7, sender=admin)
         who = {"patient": consents.patient.address, "datasetId": 7, "by": admin.address}
-        assert receipt.named("Revoked") == [who | {"at": consents.evm.now}]
+        assert receipt.named("Revoked") == [who | {"signedAt": consents.evm.now, "at": consents.evm.now}]
         assert not consents.active()
 
     def test_owner_has_no_way_to_grant(self, consents):

@@ -1,12 +1,15 @@
-"""grantBySig, narrowBySig, revokeBySig, revokeAllBySig: whose, where, when, and once."""
+"""grantBySig, narrowBySig, revokeBySig, revokeAllBySig: whose, where, when, once, and in whatever order."""
 
 from __future__ import annotations
+
+from itertools import permutations
 
 import pytest
 
 from medfed.protocol import typed
+from medfed.protocol.consent import RevokeAll, Word
 from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_EXPIRY
-from tests.rig.evm import CHAIN_ID
+from tests.rig.evm import CHAIN_ID, Revert
 
 KINDS = ["grant", "narrow", "revoke", "revoke_all"]
 FUNCTION = {
@@ -35,16 +38,6 @@ def consented(consents):
 
 @pytest.mark.parametrize("kind", KINDS)
 class TestEveryKind:
-    def test_expired__reverts(self, consented, kind):
-        item = sign(consented, kind)
-        consented.evm.travel(60)
-        token = consented.evm.snapshot()
-        bring(consented, kind, item)
-        consented.evm.restore(token)
-        consented.evm.travel(1)
-        with consented.evm.reverts("SignatureExpired", item["deadline"], consented.evm.now):
-            bring(consented, kind, item)
-
     def test_issued_in_the_future__reverts(self, consented, kind):
         item = sign(consented, kind, issued_at=consented.evm.now + 1)
         with consented.evm.reverts("SignatureFromFuture", consented.evm.now + 1, consented.evm.now):
@@ -111,7 +104,7 @@ class TestEveryKind:
         item = sign(consented, kind)
         bring(consented, kind, item)
         for _ in range(2):
-            with consented.evm.reverts("SignatureOvertaken", item["issuedAt"], item["issuedAt"]):
+            with consented.evm.reverts("Overtaken", item["issuedAt"], item["issuedAt"]):
                 bring(consented, kind, item)
             consented.evm.travel(1)
 
@@ -124,11 +117,21 @@ class TestEveryKind:
 
 @pytest.mark.parametrize("kind", ["grant", "narrow"])
 class TestGrantAndNarrowing:
+    def test_expired__reverts(self, consented, kind):
+        item = sign(consented, kind)
+        consented.evm.travel(60)
+        token = consented.evm.snapshot()
+        bring(consented, kind, item)
+        consented.evm.restore(token)
+        consented.evm.travel(1)
+        with consented.evm.reverts("SignatureExpired", item["deadline"], consented.evm.now):
+            bring(consented, kind, item)
+
     def test_overtaken_by_a_newer_word__reverts(self, consented, kind):
         item = sign(consented, kind)
         consented.grant(7, HMB, NO_EXPIRY, sender=consented.patient)
         consented.evm.travel(1)
-        with consented.evm.reverts("SignatureOvertaken", item["issuedAt"], item["issuedAt"]):
+        with consented.evm.reverts("Overtaken", item["issuedAt"], item["issuedAt"]):
             bring(consented, kind, item)
 
     def test_overtaken_by_a_revocation__reverts(self, consented, kind):
@@ -137,14 +140,14 @@ class TestGrantAndNarrowing:
         revoked = consented.evm.travel(1)
         consented.revoke(7, sender=consented.patient)
         consented.evm.travel(1)
-        with consented.evm.reverts("SignatureOvertaken", item["issuedAt"], revoked):
+        with consented.evm.reverts("Overtaken", item["issuedAt"], revoked):
             bring(consented, kind, item)
 
     def test_overtaken_by_a_revocation_without_a_word__reverts(self, consents, kind):
         """The tombstone's purpose: a grant that was signed and not posted yet."""
         item = sign(consents, kind)
         consents.revoke(7, sender=consents.patient)
-        with consents.evm.reverts("SignatureOvertaken", item["issuedAt"], consents.evm.now):
+        with consents.evm.reverts("Overtaken", item["issuedAt"], consents.evm.now):
             bring(consents, kind, item)
 
     def test_overtaken_by_a_revoke_all__reverts(self, consented, kind):
@@ -152,7 +155,7 @@ class TestGrantAndNarrowing:
         moment = consented.evm.travel(1)
         consented.revokeAll(sender=consented.patient)
         consented.evm.travel(1)
-        with consented.evm.reverts("SignatureOvertaken", item["issuedAt"], moment):
+        with consented.evm.reverts("Overtaken", item["issuedAt"], moment):
             bring(consented, kind, item)
 
     def test_values_are_checked_as_in_a_call(self, consented, kind):
@@ -160,18 +163,24 @@ class TestGrantAndNarrowing:
             bring(consented, kind, sign(consented, kind, purposes=1 << 31))
         with consented.evm.reverts("NoPermission"):
             bring(consented, kind, sign(consented, kind, purposes=IRB))
-        with consented.evm.reverts("ExpiryPassed"):
-            bring(consented, kind, sign(consented, kind, expiry_day=consented.today))
 
-    def test_counts_as_a_call_of_the_patient(self, consented, kind):
-        """The relayer appears nowhere."""
+    def test_that_has_expired_already__replaces_a_longer_one(self, consented, kind):
+        """The patient had shortened it: a relayer who comes late makes it no longer."""
+        day, now = consented.today, consented.evm.now
+        bring(consented, kind, sign(consented, kind, purposes=DS, expiry_day=day))
+        assert consented.word()[:4] == (DS, now, now, day)
+        assert not any(consented.active(purposes=DS, at=now + d) for d in (0, 1))
+
+    def test_tells_when_it_was_signed_and_when_posted(self, consented, kind):
+        """It is active from the latter. The relayer appears nowhere."""
         item = sign(consented, kind, purposes=DS)
-        consented.evm.travel(5)
+        signed, posted = consented.evm.now, consented.evm.travel(5)
         receipt = bring(consented, kind, item)
         name = {"grant": "Granted", "narrow": "Narrowed"}[kind]
-        terms = {"purposes": DS, "expiryDay": NO_EXPIRY, "at": consented.evm.now}
+        terms = {"purposes": DS, "expiryDay": NO_EXPIRY, "signedAt": signed, "at": posted}
         assert receipt.named(name) == [{"patient": consented.patient.address, "datasetId": 7} | terms]
-        assert consented.active(purposes=DS)
+        assert consented.word()[:4] == (DS, posted, signed, NO_EXPIRY)
+        assert [consented.active(purposes=DS, at=posted + d) for d in (-1, 0)] == [False, True]
         assert not consented.active(purposes=HMB)
 
 
@@ -187,52 +196,175 @@ class TestNarrowing:
             bring(consents, "narrow", sign(consents, "narrow"))
 
 
+@pytest.mark.parametrize("kind", ["revoke", "revoke_all"])
+def test_signed_revocation_never_expires(consented, kind):
+    """It only ends what was signed before it."""
+    item = sign(consented, kind)
+    consented.evm.travel(20 * 365 * 86_400)
+    assert consented.active()
+    bring(consented, kind, item)
+    assert not consented.active()
+
+
 class TestRevocation:
     def test_older_than_the_grant__reverts(self, consented):
         """An old revocation never undoes a newer consent."""
         item = sign(consented, "revoke")
         granted = consented.evm.travel(1)
         consented.grant(7, HMB, NO_EXPIRY, sender=consented.patient)
-        with consented.evm.reverts("SignatureOvertaken", item["issuedAt"], granted):
+        with consented.evm.reverts("Overtaken", item["issuedAt"], granted):
             bring(consented, "revoke", item)
 
     def test_issued_in_the_second_of_the_grant__counts(self, consents):
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
-        item = sign(consents, "revoke")
-        consents.evm.travel(5)
+        granted, item = consents.evm.now, sign(consents, "revoke")
+        posted = consents.evm.travel(5)
         receipt = bring(consents, "revoke", item)
         who = {"patient": consents.patient.address, "datasetId": 7, "by": consents.patient.address}
-        assert receipt.named("Revoked") == [who | {"at": consents.evm.now}]
+        assert receipt.named("Revoked") == [who | {"signedAt": granted, "at": posted}]
+        closed = Word(HMB, granted, granted, NO_EXPIRY)
+        assert consents.word() == (0, posted, granted, 0, closed.digest())
+        assert not consents.active()
+
+    def test_newer_than_the_signing_of_a_grant_that_is_posted_late__counts(self, consents):
+        """What counts is when the grant was signed, not when its relayer came."""
+        consent = sign(consents, "grant")
+        consents.evm.travel(5)
+        item = sign(consents, "revoke")
+        consents.evm.travel(5)
+        bring(consents, "grant", consent)
+        consents.evm.travel(5)
+        bring(consents, "revoke", item)
         assert not consents.active()
 
     def test_without_a_word__leaves_a_tombstone(self, consents):
-        bring(consents, "revoke", sign(consents, "revoke"))
-        assert consents.word() == (0, consents.evm.now, 0, consents.evm.now, bytes(16))
+        item = sign(consents, "revoke")
+        signed, posted = consents.evm.now, consents.evm.travel(5)
+        bring(consents, "revoke", item)
+        assert consents.word() == (0, posted, signed, 0, bytes(18))
 
-    def test_after_a_regrant_in_its_own_second__wins_again(self, consents):
-        """The documented exception to once: a patient who revokes by signature and grants again by call in one
-        second."""
+    def test_within_its_own_second__works_once(self, consents):
+        """The patient cannot grant by call before the next second; by then the signature is spent."""
+        consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
         item = sign(consents, "revoke")
         bring(consents, "revoke", item)
-        consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
-        bring(consents, "revoke", item)
-        assert not consents.active()
+        with consents.evm.reverts("Overtaken"):
+            consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
         consents.evm.travel(1)
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
-        with consents.evm.reverts("SignatureOvertaken"):
+        with consents.evm.reverts("Overtaken"):
             bring(consents, "revoke", item)
 
 
 class TestRevokeAll:
+    def test_withheld__ends_nothing_that_was_signed_after_it(self, consented):
+        """Whoever keeps one back has no weapon. What was signed before it ends, though posted since."""
+        item = sign(consented, "revoke_all")
+        older = sign(consented, "grant", dataset_id=8)
+        signed = consented.evm.now
+        consented.evm.travel(5)
+        bring(consented, "grant", older)
+        consented.grant(7, HMB, NO_EXPIRY, sender=consented.patient)
+        posted = consented.evm.travel(5)
+        receipt = bring(consented, "revoke_all", item)
+        who = {"patient": consented.patient.address}
+        assert receipt.named("AllRevoked") == [who | {"signedAt": signed, "at": posted}]
+        assert tuple(consented.revokeAllOf(consented.patient)) == (posted, signed, bytes(24))
+        assert consented.active()
+        assert not consented.isActive(consented.patient, 8, HMB, posted)
+        assert consented.isActive(consented.patient, 8, HMB, posted - 1)
+
     def test_overtaken_by_another_only(self, consented):
-        """Grants that were posted since do not stop it."""
+        """Neither by grants nor by a revocation that were posted since."""
         item = sign(consented, "revoke_all")
         consented.evm.travel(5)
-        consented.grant(7, HMB, NO_EXPIRY, sender=consented.patient)
+        consented.revoke(7, sender=consented.patient)
         token = consented.evm.snapshot()
         bring(consented, "revoke_all", item)
-        assert not consented.active()
         consented.evm.restore(token)
         consented.revokeAll(sender=consented.patient)
-        with consented.evm.reverts("SignatureOvertaken", item["issuedAt"], consented.evm.now):
+        with consented.evm.reverts("Overtaken", item["issuedAt"], consented.evm.now):
             bring(consented, "revoke_all", item)
+
+    def test_later_one_posted_in_the_same_second__replaces_without_chaining(self, consents):
+        earlier = sign(consents, "revoke_all")
+        consents.evm.travel(5)
+        later = sign(consents, "revoke_all")
+        now = consents.evm.travel(5)
+        for item in (earlier, later):
+            bring(consents, "revoke_all", item)
+        assert tuple(consents.revokeAllOf(consents.patient)) == (now, later["issuedAt"], bytes(24))
+        then = consents.evm.travel(5)
+        consents.revokeAll(sender=consents.patient)
+        last = RevokeAll(now, later["issuedAt"])
+        assert tuple(consents.revokeAllOf(consents.patient)) == (then, then, last.digest())
+
+
+# What four messages of one patient say; the two grants are told apart by the purposes.
+DECISIONS = [
+    ("grant", {"purposes": GRU}),
+    ("grant", {"purposes": DS}),
+    ("revoke", {}),
+    ("revoke_all", {}),
+]
+
+
+def try_all(consents, items, wait):
+    """Bring each, whether it counts or not, `wait` seconds apart."""
+    for kind, item in items:
+        try:
+            bring(consents, kind, item)
+        except Revert as error:
+            assert error.name == "Overtaken"
+        consents.evm.travel(wait)
+
+
+def state(consents):
+    """What the registry keeps of the patient."""
+    return consents.word(), tuple(consents.revokeAllOf(consents.patient))
+
+
+@pytest.mark.parametrize("wait", [0, 1])
+@pytest.mark.parametrize("last", range(4))
+def test_what_was_signed_later_wins_in_every_order_of_posting(consents, last, wait):
+    """Two grants, a revocation and a revoke-all, posted in one second or in four; none counts a second time."""
+    items = []
+    for place in range(last - 3, last + 1):
+        kind, terms = DECISIONS[place % 4]
+        items.append((kind, sign(consents, kind, **terms)))
+        consents.evm.travel(1)
+    wanted = {0: [True, True], 1: [False, True]}.get(last, [False, False])
+    for order in permutations(items):
+        token = consents.evm.snapshot()
+        try_all(consents, order, wait)
+        assert [consents.active(purposes=purposes) for purposes in (GRU, DS)] == wanted
+        found = state(consents)
+        try_all(consents, order, wait)
+        assert state(consents) == found, "a replay counted"
+        consents.evm.restore(token)
+
+
+def test_ties_in_one_second_fall_to_the_revocation(consents):
+    """All four signed in one second: in whatever order they are posted, nothing is active."""
+    items = [(kind, sign(consents, kind, **terms)) for kind, terms in DECISIONS]
+    for order in permutations(items):
+        token = consents.evm.snapshot()
+        try_all(consents, order, wait=0)
+        assert not any(consents.active(purposes=purposes) for purposes in (GRU, DS))
+        consents.evm.restore(token)
+
+
+def test_narrowing_that_comes_before_its_consent__counts_when_it_is_brought_again(consents):
+    """There is nothing to narrow yet. The narrowest, which was signed last, stands."""
+    grant = sign(consents, "grant", purposes=GRU)
+    consents.evm.travel(1)
+    wider = sign(consents, "narrow", purposes=HMB)
+    consents.evm.travel(1)
+    last = sign(consents, "narrow", purposes=DS)
+    with consents.evm.reverts("NothingToNarrow"):
+        bring(consents, "narrow", last)
+    bring(consents, "grant", grant)
+    bring(consents, "narrow", last)
+    with consents.evm.reverts("Overtaken", wider["issuedAt"], last["issuedAt"]):
+        bring(consents, "narrow", wider)
+    assert [consents.active(purposes=purposes) for purposes in (HMB, DS)] == [False, True]

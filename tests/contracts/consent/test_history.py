@@ -18,16 +18,23 @@ SPACES = settings(
 )
 
 
-def three_words(consents):
+def four_words(consents):
     """Granted at 0, revoked at 10, granted anew at 20 and 30, revoked by revoke-alls at 5 and 25 in between."""
     patient, start = consents.patient, consents.evm.now
+
+    def granted(at, bits):
+        return consent.Granted(patient.address, 7, bits, NO_EXPIRY, start + at, start + at)
+
+    def all_revoked(at):
+        return consent.AllRevoked(patient.address, start + at, start + at)
+
     events = [
-        consent.Granted(patient.address, 7, HMB, NO_EXPIRY, start),
-        consent.AllRevoked(patient.address, start + 5),
-        consent.Revoked(patient.address, 7, patient.address, start + 10),
-        consent.Granted(patient.address, 7, GRU, NO_EXPIRY, start + 20),
-        consent.AllRevoked(patient.address, start + 25),
-        consent.Granted(patient.address, 7, DS, NO_EXPIRY, start + 30),
+        granted(0, HMB),
+        all_revoked(5),
+        consent.Revoked(patient.address, 7, patient.address, start + 10, start + 10),
+        granted(20, GRU),
+        all_revoked(25),
+        granted(30, DS),
     ]
     for event in events:
         consents.evm.travel(event.at - consents.evm.now)
@@ -57,8 +64,8 @@ class TestWasActive:
 
     def test_words_that_stop_short__reverts(self, consents):
         """It never answers no for want of words."""
-        start, history = three_words(consents)
-        for shown in range(3):
+        start, history = four_words(consents)
+        for shown in range(4):
             with consents.evm.reverts("HistoryTooShort", shown):
                 was_active(consents, start, history.words[:shown], history.revoke_alls)
         for shown in range(2):
@@ -67,13 +74,13 @@ class TestWasActive:
 
     def test_word_that_is_not_the_chains__reverts(self, consents):
         """Every field counts, in the first word and in those behind it."""
-        start, history = three_words(consents)
+        start, history = four_words(consents)
         changes = {
             "purposes": 3,
-            "granted_at": start,
+            "posted_at": start,
+            "signed_at": start,
             "expiry_day": 30_000,
-            "revoked_at": 1,
-            "history": bytes(16),
+            "history": bytes(18),
         }
         for place in (0, 1):
             for name, value in changes.items():
@@ -83,21 +90,21 @@ class TestWasActive:
                     was_active(consents, start, words, history.revoke_alls)
 
     def test_revoke_all_that_is_not_the_chains__reverts(self, consents):
-        start, history = three_words(consents)
-        for name, value in {"moment": start, "history": bytes(27)}.items():
+        start, history = four_words(consents)
+        for name, value in {"posted_at": start, "signed_at": start, "history": bytes(24)}.items():
             broken = [replace(history.revoke_alls[0], **{name: value}), *history.revoke_alls[1:]]
             with consents.evm.reverts("BrokenHistory", 0):
                 was_active(consents, start, history.words, broken)
 
     def test_words_out_of_order__reverts(self, consents):
-        start, history = three_words(consents)
+        start, history = four_words(consents)
         with consents.evm.reverts("BrokenHistory", 0):
             was_active(consents, start, history.words[::-1], history.revoke_alls)
         with consents.evm.reverts("BrokenHistory", 1):
             was_active(consents, start, (history.words[0], history.words[2]), history.revoke_alls)
 
     def test_words_of_another_patient__reverts(self, consents):
-        start, history = three_words(consents)
+        start, history = four_words(consents)
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.owner)
         consents.evm.travel(1)
         shown = [tuple(map(astuple, each)) for each in (history.words, history.revoke_alls)]
@@ -105,7 +112,7 @@ class TestWasActive:
             consents.wasActive(consents.owner, 7, HMB, start, *shown)
 
     def test_words_that_reach_the_second_suffice(self, consents):
-        start, history = three_words(consents)
+        start, history = four_words(consents)
         assert was_active(consents, start + 30, history.words[:1], history.revoke_alls[:1])
         assert was_active(consents, start + 24, history.words[:2], history.revoke_alls)
         assert not was_active(consents, start + 25, history.words[:2], history.revoke_alls[:1])
@@ -113,16 +120,41 @@ class TestWasActive:
             was_active(consents, start + 24, history.words[:2], history.revoke_alls[:1])
 
     def test_every_second_is_judged(self, consents):
-        start, history = three_words(consents)
+        start, history = four_words(consents)
         found = [
             s for s in range(-1, 40) if was_active(consents, start + s, history.words, history.revoke_alls)
         ]
         assert found == [*range(5), *range(20, 25), *range(30, 40)]
 
+    def test_withheld_revoke_all_ends_from_its_posting_what_was_signed_before_it(self, consents):
+        """Signed at 10 and posted at 30: it ends the consent of dataset 8, and not the one of 7 that was signed at 20."""
+        patient, start = consents.patient, consents.evm.now
+        consents.grant(8, DS, NO_EXPIRY, sender=patient)
+        consents.evm.travel(10)
+        item = consents.revoke_all_of()
+        consents.evm.travel(10)
+        consents.grant(7, DS, NO_EXPIRY, sender=patient)
+        consents.evm.travel(10)
+        consents.revokeAllBySig(item, sender=consents.relayer)
+        consents.evm.travel(10)
+        revoke_alls = [tuple(consents.revokeAllOf(patient))]
+        for dataset, wanted in ((7, range(20, 40)), (8, range(30))):
+            words = [tuple(consents.wordOf(patient, dataset))]
+            seconds = range(40)
+            for found in (
+                [s for s in seconds if consents.isActive(patient, dataset, DS, start + s)],
+                [
+                    s
+                    for s in seconds
+                    if consents.wasActive(patient, dataset, DS, start + s, words, revoke_alls)
+                ],
+            ):
+                assert found == list(wanted)
+
 
 class TestIsActive:
     def test_seconds_before_the_word_are_denied(self, consents):
-        start, _ = three_words(consents)
+        start, _ = four_words(consents)
         assert [consents.active(purposes=DS, at=start + s) for s in (0, 22, 29, 30, 99)] == [False] * 3 + [
             True
         ] * 2
@@ -140,7 +172,7 @@ class TestIsActive:
 
     def test_request_that_means_nothing_is_denied(self, consents):
         consents.grant(7, GRU, NO_EXPIRY, sender=consents.patient)
-        for purposes in (0, HMB | DS, HMB | 1 << 30, 1 << 13, 2**32 - 1):
+        for purposes in (0, HMB | DS, HMB | 1 << 31, 1 << 13, 2**32 - 1):
             assert not consents.active(purposes=purposes)
 
 
@@ -225,10 +257,10 @@ def shown(reference, dataset):
 def test_contract_and_reference_agree_over_random_histories(consents, history):
     """Step by step the same outcome, by call and by signature, and in the end the same words and answers."""
     assert steps.START == GENESIS_TIME
-    datasets = consents.evm.at("OpenNft", consents.DATASETS())
+    datasets = consents.evm.at("OpenDatasets", consents.DATASETS())
     token = consents.evm.snapshot()
     for dataset in steps.DATASETS:
-        datasets.mint(consents.owner, dataset)
+        datasets.give(dataset, consents.owner)
     consents.evm.travel(steps.START - consents.evm.now)
     chain, reference = Chain(consents), steps.Reference()
     try:

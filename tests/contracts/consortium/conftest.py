@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.rig import roles
+from tests.rig.pledges import pledge
 
 KEY, METADATA = b"\x11" * 32, b"\x22" * 32
 RESTRICTED = ("admit", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin")
@@ -21,7 +22,7 @@ def world(evm_module):
     consortium = evm.deploy("Consortium", manager)
     roles.open_to(manager, roles.CONSORTIUM, consortium, *RESTRICTED)
     roles.give(manager, roles.CONSORTIUM, admin)
-    consortium.admit(hospital, operator, KEY, METADATA, sender=admin)
+    consortium.admit(hospital, operator, KEY, METADATA, pledge(consortium, hospital, operator), sender=admin)
     return SimpleNamespace(
         admin=admin,
         hospital=hospital,

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.rig.evm import NO_ONE, Event, Revert
+from tests.rig.pledges import pledge
 
 KEY, METADATA = b"\x33" * 32, b"\x44" * 32
 VALUE = b"\x55" * 32
@@ -39,7 +40,14 @@ def replace(evm, world, admin, hospital=None):
 
 def admit_other(world):
     """`other` with the operator `fresh`."""
-    world.consortium.admit(world.other, world.fresh, KEY, METADATA, sender=world.admin)
+    world.consortium.admit(
+        world.other,
+        world.fresh,
+        KEY,
+        METADATA,
+        pledge(world.consortium, world.other, world.fresh),
+        sender=world.admin,
+    )
 
 
 class TestPropose:
@@ -161,7 +169,12 @@ class TestVeto:
         consortium.vetoAdmin(world.hospital, sender=world.hospital)
 
     def test_by_the_former_operator__reverts(self, evm, world, consortium, heir):
-        consortium.rotateOperator(world.hospital, world.fresh, sender=world.hospital)
+        consortium.rotateOperator(
+            world.hospital,
+            world.fresh,
+            pledge(consortium, world.hospital, world.fresh),
+            sender=world.hospital,
+        )
         propose(world, heir)
         with evm.reverts("VetoRefused", world.hospital, world.operator):
             consortium.vetoAdmin(world.hospital, sender=world.operator)
@@ -216,7 +229,9 @@ class TestAccept:
 
     def test_when_it_became_the_hospitals_operator_meanwhile__reverts(self, evm, world, consortium, heir):
         propose(world, heir)
-        consortium.rotateOperator(world.hospital, heir, sender=world.hospital)
+        consortium.rotateOperator(
+            world.hospital, heir, pledge(consortium, world.hospital, heir), sender=world.hospital
+        )
         evm.travel(NOTICE)
         with evm.reverts("OperatorIsAdmin", world.hospital, heir):
             consortium.acceptAdmin(world.hospital, sender=heir)
@@ -225,7 +240,9 @@ class TestAccept:
         """Nobody asks who is appointed, so that a hospital could keep another from its recovery again and again."""
         admit_other(world)
         propose(world, heir)
-        consortium.rotateOperator(world.other, heir, sender=world.other)
+        consortium.rotateOperator(
+            world.other, heir, pledge(consortium, world.other, heir), sender=world.other
+        )
         evm.travel(NOTICE)
         consortium.acceptAdmin(world.hospital, sender=heir)
         assert consortium.adminOf(world.hospital) == heir.address
@@ -257,7 +274,12 @@ class TestAccept:
 class TestAfterwards:
     def test_the_old_key_speaks_for_nothing(self, evm, world, recovered):
         for call in (
-            lambda: recovered.rotateOperator(world.hospital, world.fresh, sender=world.hospital),
+            lambda: recovered.rotateOperator(
+                world.hospital,
+                world.fresh,
+                pledge(recovered, world.hospital, world.fresh),
+                sender=world.hospital,
+            ),
             lambda: recovered.rotateEncryptionKey(world.hospital, VALUE, sender=world.hospital),
             lambda: recovered.updateMetadata(world.hospital, VALUE, sender=world.hospital),
         ):
@@ -267,17 +289,23 @@ class TestAfterwards:
     def test_the_new_one_speaks_for_the_hospital(self, world, recovered, heir):
         recovered.rotateEncryptionKey(world.hospital, VALUE, sender=heir)
         recovered.updateMetadata(world.hospital, VALUE, sender=heir)
-        recovered.rotateOperator(world.hospital, world.fresh, sender=heir)
+        recovered.rotateOperator(
+            world.hospital, world.fresh, pledge(recovered, world.hospital, world.fresh), sender=heir
+        )
         assert recovered.servedBy(world.fresh) == (world.hospital.address, True)
 
     def test_neither_account_becomes_the_operator(self, evm, world, recovered, heir):
         for account in (heir, world.hospital):
             with evm.reverts("OperatorIsAdmin", world.hospital, account):
-                recovered.rotateOperator(world.hospital, account, sender=heir)
+                recovered.rotateOperator(
+                    world.hospital, account, pledge(recovered, world.hospital, account), sender=heir
+                )
 
     def test_the_new_one_is_not_admitted_as_a_hospital(self, evm, world, recovered, heir):
         with evm.reverts("AdminTaken", heir, world.hospital):
-            recovered.admit(heir, world.fresh, KEY, METADATA, sender=world.admin)
+            recovered.admit(
+                heir, world.fresh, KEY, METADATA, pledge(recovered, heir, world.fresh), sender=world.admin
+            )
 
     def test_a_second_recovery_frees_the_first_account(self, evm, world, recovered, heir):
         (told,) = replace(evm, world, world.other).named("AdminReplaced")
@@ -285,7 +313,9 @@ class TestAfterwards:
         assert recovered.adminOf(world.hospital) == world.other.address
         with evm.reverts("NotTheAdmin", world.hospital, heir):
             recovered.updateMetadata(world.hospital, VALUE, sender=heir)
-        recovered.admit(heir, world.fresh, KEY, METADATA, sender=world.admin)
+        recovered.admit(
+            heir, world.fresh, KEY, METADATA, pledge(recovered, heir, world.fresh), sender=world.admin
+        )
         assert recovered.adminOf(heir) == heir.address
 
     def test_everybody_else_speaks_for_themselves(self, world, recovered, heir):
@@ -307,8 +337,10 @@ def take(world, accounts, step):
     one, two = accounts[first], accounts[second]
     consortium, admin = world.consortium, world.consortium.adminOf(one)
     calls = {
-        "admit": lambda: consortium.admit(one, two, KEY, METADATA, sender=world.admin),
-        "rotate": lambda: consortium.rotateOperator(one, two, sender=admin),
+        "admit": lambda: consortium.admit(
+            one, two, KEY, METADATA, pledge(consortium, one, two), sender=world.admin
+        ),
+        "rotate": lambda: consortium.rotateOperator(one, two, pledge(consortium, one, two), sender=admin),
         "propose": lambda: consortium.proposeAdmin(one, two, sender=world.admin),
         "accept": lambda: consortium.acceptAdmin(one, sender=consortium.getProposal(one).admin),
         "veto": lambda: consortium.vetoAdmin(one, sender=admin),

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.rig.evm import NO_ONE, Revert
+from tests.rig.pledges import pledge
 
 ACTIVE = 1
 STEPS = ("suspend", "reinstate", "rotate", "rotate_back", "admit_other")
@@ -21,12 +22,25 @@ def take(world, consortium, step):
     calls = {
         "suspend": lambda: consortium.suspend(world.hospital, sender=world.admin),
         "reinstate": lambda: consortium.reinstate(world.hospital, sender=world.admin),
-        "rotate": lambda: consortium.rotateOperator(world.hospital, world.fresh, sender=world.hospital),
+        "rotate": lambda: consortium.rotateOperator(
+            world.hospital,
+            world.fresh,
+            pledge(consortium, world.hospital, world.fresh),
+            sender=world.hospital,
+        ),
         "rotate_back": lambda: consortium.rotateOperator(
-            world.hospital, world.operator, sender=world.hospital
+            world.hospital,
+            world.operator,
+            pledge(consortium, world.hospital, world.operator),
+            sender=world.hospital,
         ),
         "admit_other": lambda: consortium.admit(
-            world.other, world.fresh, b"\x33" * 32, b"\x44" * 32, sender=world.admin
+            world.other,
+            world.fresh,
+            b"\x33" * 32,
+            b"\x44" * 32,
+            pledge(consortium, world.other, world.fresh),
+            sender=world.admin,
         ),
     }
     try:

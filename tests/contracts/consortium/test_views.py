@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.rig.evm import NO_ONE
+from tests.rig.pledges import pledge
 
 
 def test_views__of_an_unknown_account__are_empty(world, consortium):
@@ -25,7 +26,14 @@ def test_is_operator__the_admin_account__is_not_the_operator(world, consortium):
 def test_a_hospital__takes_two_words(evm, world, consortium):
     """Operator, time and status share one word; the way back from the operator is the other."""
     untouched = [evm.storage(consortium, slot) for slot in range(3)]
-    receipt = consortium.admit(world.other, world.fresh, b"\x01" * 32, b"\x02" * 32, sender=world.admin)
+    receipt = consortium.admit(
+        world.other,
+        world.fresh,
+        b"\x01" * 32,
+        b"\x02" * 32,
+        pledge(consortium, world.other, world.fresh),
+        sender=world.admin,
+    )
 
     assert [evm.storage(consortium, slot) for slot in range(3)] == untouched
     assert receipt.gas_used <= 92_000

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from eth_hash.auto import keccak
 
-from medfed.protocol.merkle import merkle_proof, merkle_root
 from tests.contracts.facts import change, told
 from tests.contracts.work import Work, filled, too_large
+from tests.rig.cohorts import Listed, leaf_of
 from tests.rig.world import DISPUTE, PHASE, STEP, aggregate, digest, update
 
 BPS, REWARD = 2000, 900_000
@@ -15,26 +14,18 @@ POOL = REWARD * BPS // 10_000
 WEIGHT = 80
 
 
-def leaf_of(study, number, dataset, patient, salt):
-    words = [value.to_bytes(32, "big") for value in (study, number, dataset, int(patient.address, 16))]
-    return bytes(keccak(b"".join(words) + salt))
-
-
-class Cohort:
-    """The leaves of seat 0 (dataset 1) in round 1: two patients, and fillers."""
+class Cohort(Listed):
+    """The leaves of seat 0 (dataset 1) in round 1: two patients, and fillers, as many as its weight and a step."""
 
     def __init__(self, world, study):
         self.patients = world.evm.actors[50:52]
         self.salts = [bytes([number]) * 32 for number in (7, 8)]
         pairs = zip(self.patients, self.salts, strict=True)
-        found = [leaf_of(study, 1, 1, patient, salt) for patient, salt in pairs]
-        self.leaves = sorted([*found, *(bytes([number]) * 32 for number in range(1, 7))])
-        self.own = found
-        self.root = merkle_root(self.leaves)
+        self.own = [leaf_of(study, 1, 1, patient, salt) for patient, salt in pairs]
+        super().__init__([*self.own, *(bytes([number]) * 32 for number in range(1, WEIGHT + STEP - 1))])
 
     def leaf(self, patient):
-        proof = merkle_proof(self.leaves, self.leaves.index(self.own[patient]))
-        return {"dataset": 1, "salt": self.salts[patient], "proof": proof}
+        return self.opened(self.own[patient], self.salts[patient])
 
 
 @pytest.fixture
@@ -97,13 +88,36 @@ def test_nobody_else_can_claim_a_leaf(evm, world, played):
         )
 
 
-def test_a_cohort_with_more_leaves_than_its_weight_allows_pays_no_more(evm, world):
-    """Weight 8 in steps of 8 stands for at most 15 patients; a tree of 17 invented ones is paid for 16 at most."""
+@pytest.mark.parametrize(
+    "change", [{"index": 1}, {"count": 88 + 1}, {"count": 64}, {"count": 0}, {"index": 2**32 - 1}]
+)
+def test_a_leaf_is_opened_at_its_place_among_all(evm, world, played, change):
+    """The root commits to the count, and the proof to the index: nobody makes a share larger by another number."""
+    study, _, _, cohort = played
+    evm.travel(DISPUTE)
+    assert cohort.leaf(0)["index"] != 1
+    with evm.reverts("NotInCohort", study, 1, 0, cohort.patients[0]):
+        claim(world, played, 0, **change)
+
+
+@pytest.mark.parametrize(
+    "cut", [lambda proof: proof[1:], lambda proof: [*proof, bytes(32)], lambda proof: []]
+)
+def test_a_proof_has_one_length(evm, world, played, cut):
+    study, _, _, cohort = played
+    evm.travel(DISPUTE)
+    with evm.reverts("NotInCohort", study, 1, 0, cohort.patients[0]):
+        claim(world, played, 0, proof=cut(cohort.leaf(0)["proof"]))
+
+
+@pytest.mark.parametrize("people", [1, STEP, STEP + 1, 2 * STEP + 1])
+def test_a_cohort_gets_its_part_and_no_more_however_many_leaves_it_has(evm, world, people):
+    """Weight 8: of fewer leaves each has an eighth, of more each an equal part. Everybody may claim."""
     study = world.running(3, patientBps=BPS, rewardPerRound=REWARD)
-    patients, salt = evm.actors[50:67], b"\7" * 32
+    patients, salt = evm.actors[50 : 50 + people], b"\7" * 32
     own = [leaf_of(study, 1, 1, patient, salt) for patient in patients]
-    leaves = sorted(own)
-    shown = update(0, STEP, cohortRoot=merkle_root(leaves))
+    cohort = Listed(own)
+    shown = update(0, STEP, cohortRoot=cohort.root)
     world.rounds.submitUpdate(study, 1, 0, shown, sender=world.operators[0])
     for seat in (1, 2):
         world.submit(study, seat)
@@ -111,15 +125,33 @@ def test_a_cohort_with_more_leaves_than_its_weight_allows_pays_no_more(evm, worl
     for seat in (0, 1):
         world.attest(study, seat, result)
     evm.travel(DISPUTE)
+    whole = 2 * WEIGHT + STEP
+    for patient, leaf in zip(patients, own, strict=True):
+        opened = cohort.opened(leaf, salt)
+        world.payouts.claimPatient(study, 1, 0, result, shown, opened, sender=patient)
+    each = POOL * STEP // (max(people, STEP) * whole)
+    assert {world.free(patient) for patient in patients} == {each}
+    assert people * each <= POOL * STEP // whole
 
-    def claimed(number):
-        leaf = {"dataset": 1, "salt": salt, "proof": merkle_proof(leaves, leaves.index(own[number]))}
-        return world.payouts.claimPatient(study, 1, 0, result, shown, leaf, sender=patients[number])
 
-    for number in range(16):
-        claimed(number)
-    with evm.reverts("CohortSpent", study, 1, 0):
-        claimed(16)
+def test_a_leaf_that_is_listed_twice_is_paid_once(evm, world):
+    """A hospital lists one account in each place; the other places are nobody's."""
+    study = world.running(3, patientBps=BPS, rewardPerRound=REWARD)
+    patient, salt = evm.actors[50], b"\7" * 32
+    own = leaf_of(study, 1, 1, patient, salt)
+    cohort = Listed([own] * STEP)
+    shown = update(0, STEP, cohortRoot=cohort.root)
+    world.rounds.submitUpdate(study, 1, 0, shown, sender=world.operators[0])
+    for seat in (1, 2):
+        world.submit(study, seat)
+    result = aggregate(range(3), 2 * WEIGHT + STEP)
+    for seat in (0, 1):
+        world.attest(study, seat, result)
+    evm.travel(DISPUTE)
+    opened = cohort.opened(own, salt)
+    world.payouts.claimPatient(study, 1, 0, result, shown, opened, sender=patient)
+    with evm.reverts("LeafClaimed", study, 1, own):
+        world.payouts.claimPatient(study, 1, 0, result, shown, opened, sender=patient)
 
 
 def test_a_study_without_a_patients_share_pays_patients_nothing(evm, world):
@@ -153,14 +185,14 @@ def test_a_left_out_updates_patients_are_not_paid(evm, world):
 
 
 def test_hospitals_and_patients_together_never_get_more_than_the_reward(evm, world, played):
-    study, result, shown, _ = played
+    study, result, shown, cohort = played
     evm.travel(DISPUTE)
     updates = [shown, update(1), update(2)]
     hospitals = sum(
         world.claim(study, seat, result, own=updates[seat]).named("Claimed")[0]["amount"] for seat in range(3)
     )
-    # Every patient of each cohort there can be: fewer than weight and one step.
-    most = 3 * (WEIGHT + STEP) * (POOL * WEIGHT // (3 * WEIGHT * (WEIGHT + STEP)))
+    # Every leaf of each cohort.
+    most = 3 * cohort.count * (POOL * WEIGHT // (3 * WEIGHT * cohort.count))
     assert hospitals + most <= REWARD
 
 

@@ -114,7 +114,7 @@ def test_the_slot_of_an_update_is_its_commitment(world, case):
     record = (b"\1" * 32, b"\2" * 32, b"\3" * 32, 400, 1, 0, 0)
     dataset = world.datasets.register(record, sender=world.operators[0]).value
     study = world.create(cohortStep=16)
-    world.rounds.enrol(study, dataset, SPEC, 2**96 - 1, sender=world.operators[0])
+    world.rounds.enrol(study, dataset, SPEC, 2**96 - 1, 0, sender=world.operators[0])
     world.enrol(study, 1)
     world.rounds.advance(study, sender=world.sponsor)
     fields = raw(case, "cid", "update_root", "cohort_cid", "cohort_root")

@@ -60,7 +60,7 @@ def test_stake_allowance_and_dataset_are_given_back_and_the_seat_stays(evm, worl
         ("StakeReleased", {"study": study, "seat": 2, "amount": STAKE}),
         ("Unlocked", {"token": world.token.address, "account": hospital, "amount": STAKE}),
     ]
-    assert tuple(world.rounds.getSeat(study, 2)) == (hospital, 3, 1, 100, 0)
+    assert tuple(world.rounds.getSeat(study, 2)) == (hospital, 3, 1, 100, 0, 0)
 
 
 def test_at_once_where_no_round_was_opened(world):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.rig import roles
+from tests.rig.pledges import pledge
 
 __all__ = ["CHALLENGER_BPS", "EVERYBODY", "TRUSTED", "Safe"]
 
@@ -78,7 +79,7 @@ def deployed(evm_module):
     roles.open_to(manager, roles.PAUSER, vault, "pause", "unpause")
     for role in (roles.CONSORTIUM, roles.PAUSER):
         roles.give(manager, role, admin)
-    consortium.admit(hospital, operator, b"\x11" * 32, b"\x22" * 32)
+    consortium.admit(hospital, operator, b"\x11" * 32, b"\x22" * 32, pledge(consortium, hospital, operator))
     tokens = {
         name: evm.deploy(name) for name in ("DevelopmentToken", "FalseToken", "SilentToken", "ReentrantToken")
     }

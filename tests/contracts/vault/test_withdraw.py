@@ -6,6 +6,7 @@ import pytest
 
 from tests.contracts.vault.conftest import TRUSTED
 from tests.rig.evm import NO_ONE
+from tests.rig.pledges import pledge
 
 
 def withdraw(safe, account, amount, to, sender):
@@ -59,7 +60,9 @@ def replaced(safe, hospital, successor):
 def test_whoever_never_acted_as_a_hospital_is_nobody_elses(evm, safe, vault):
     """The consortium can admit anybody unasked: a patient, a challenger, a sponsor. It has no way to what they own."""
     thief, patient = safe.bob, safe.alice
-    safe.consortium.admit(patient, evm.actors[40], b"\x11" * 32, b"\x22" * 32)
+    safe.consortium.admit(
+        patient, evm.actors[40], b"\x11" * 32, b"\x22" * 32, pledge(safe.consortium, patient, evm.actors[40])
+    )
     replaced(safe, patient, thief)
     assert not vault.delegates(patient)
     with evm.reverts("NotTheAccounts", patient, thief):

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from medfed.chain.calls import Call
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
+from medfed.chain.keys import Account
+from medfed.protocol.typed import ServiceMessage, compact, consortium_domain, digest
 from medfed.types import Address, HospitalId
 
-__all__ = ["Consortium", "Hospital", "HospitalStatus", "Proposal"]
+__all__ = ["Consortium", "Hospital", "HospitalStatus", "Pledge", "Proposal"]
 
 _GAS_TO_SUSPEND = 200_000
 """Told instead of estimated: in a later second than the change before it, a change takes two slots more."""
@@ -41,14 +43,36 @@ class Proposal:
     effective_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """An operator's word that it serves a hospital, good until `deadline` (seconds); `signature` has 65 bytes."""
+
+    deadline: int
+    signature: bytes
+
+
 class Consortium(Contract):
     """Calls and views of `Consortium.sol`."""
 
     NAME = "Consortium"
 
-    def admit(self, hospital: HospitalId, operator: Address, encryption_key: bytes, metadata: bytes) -> Call:
-        """Admit a hospital: its cold admin account, its daemon's account, its X25519 key, its metadata's digest."""
-        return self._change("admit", hospital, operator, encryption_key, metadata)
+    def pledge(self, operator: Account, hospital: HospitalId, deadline: int) -> Pledge:
+        """Signed by the account that is to be the hospital's operator."""
+        domain = consortium_domain(self.client.chain_id, self.address)
+        signature = operator.sign_digest(digest(domain, ServiceMessage(hospital, deadline)))
+        return Pledge(deadline, signature)
+
+    def admit(
+        self,
+        hospital: HospitalId,
+        operator: Address,
+        encryption_key: bytes,
+        metadata: bytes,
+        pledge: Pledge,
+    ) -> Call:
+        """Admit a hospital: its cold admin account, its daemon's account with that one's word, its X25519 key, its
+        metadata's digest."""
+        return self._change("admit", hospital, operator, encryption_key, metadata, _words(pledge))
 
     def suspend(self, hospital: HospitalId) -> Call:
         """Stop a hospital from registering and enrolling; its running rounds count it as abstaining."""
@@ -74,9 +98,9 @@ class Consortium(Contract):
         """Sent by the proposed account, when the notice is over: speak for the hospital from now on."""
         return self._change("acceptAdmin", hospital)
 
-    def rotate_operator(self, hospital: HospitalId, operator: Address) -> Call:
-        """Sent by the hospital's admin account: another daemon key."""
-        return self._change("rotateOperator", hospital, operator)
+    def rotate_operator(self, hospital: HospitalId, operator: Address, pledge: Pledge) -> Call:
+        """Sent by the hospital's admin account: another daemon key, with its word."""
+        return self._change("rotateOperator", hospital, operator, _words(pledge))
 
     def rotate_encryption_key(self, hospital: HospitalId, encryption_key: bytes) -> Call:
         """Sent by the hospital's admin account: another X25519 key."""
@@ -115,3 +139,8 @@ class Consortium(Contract):
         """(whether the account is this hospital's operator, whether the hospital is active)."""
         operator, active = self._view(block, "isOperator", hospital, account)
         return bool(operator), bool(active)
+
+
+def _words(pledge: Pledge) -> tuple[int, bytes, bytes]:
+    """As the contract takes it."""
+    return pledge.deadline, *compact(pledge.signature)

@@ -1,4 +1,4 @@
-"""The DatasetRegistry: datasets as owned tokens, never a record."""
+"""The DatasetRegistry: what hospitals commit to of their datasets, never a record."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
 from medfed.types import DatasetId, HospitalId
 
-__all__ = ["Dataset", "DatasetInfo", "Datasets"]
+__all__ = ["Dataset", "DatasetInfo", "Datasets", "VersionInfo"]
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What a hospital says about a dataset version.
+    """What a hospital says about a new dataset.
 
     `records_root` is the Merkle root of record commitments, `schema_hash` and `report` are digests, `records` counts
-    patients, `uses` are permitted purposes as bits, `disease` a disease code, `quality` in basis points.
+    patients, `uses` are permitted purposes as bits, `disease` a disease code, `quality` in basis points. Uses and disease
+    stay what they are at registration.
     """
 
     records_root: bytes
@@ -28,19 +29,37 @@ class DatasetInfo:
     disease: int
     quality: int
 
+    def version(self) -> VersionInfo:
+        """What of it a later version changes."""
+        return VersionInfo(self.records_root, self.schema_hash, self.report, self.records, self.quality)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """What a hospital says about a later version; as in `DatasetInfo`."""
+
+    records_root: bytes
+    schema_hash: bytes
+    report: bytes
+    records: int
+    quality: int
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What the chain stores of a dataset; `updated_at` in seconds, `enrolments` counts running studies."""
+    """What the chain stores of a dataset; `updated_at` in seconds, `enrolments` counts running studies. It comes after
+    `predecessor`, 0 for none."""
 
     records_root: bytes
+    owner: HospitalId
     records: int
+    enrolments: int
+    updated_at: int
     uses: int
     disease: int
     version: int
     quality: int
-    enrolments: int
-    updated_at: int
+    predecessor: DatasetId
     retired: bool
 
 
@@ -50,23 +69,39 @@ class Datasets(Contract):
     NAME = "DatasetRegistry"
 
     def register(self, info: DatasetInfo) -> Call:
-        """Sent by a hospital's operator: a new dataset, owned by the hospital's admin account."""
+        """Sent by a hospital's operator: a new dataset of the hospital's."""
         return self._change("register", info)
 
-    def publish(self, dataset: DatasetId, info: DatasetInfo) -> Call:
+    def renew(self, predecessor: DatasetId, info: DatasetInfo) -> Call:
+        """Sent by the operator of the predecessor's owner: its data as a new dataset."""
+        return self._change("renew", predecessor, info)
+
+    def publish(self, dataset: DatasetId, info: VersionInfo) -> Call:
         """Sent by the owner's operator: the next version."""
         return self._change("publish", dataset, info)
 
     def retire(self, dataset: DatasetId) -> Call:
-        """Sent by the owner's operator: no further enrolments."""
+        """Sent by the owner's admin account: no further enrolments."""
         return self._change("retire", dataset)
 
+    def offer(self, dataset: DatasetId, hospital: HospitalId) -> Call:
+        """Sent by the owner's admin account: let another hospital take the dataset over."""
+        return self._change("offer", dataset, hospital)
+
+    def withdraw(self, dataset: DatasetId) -> Call:
+        """Sent by the owner's admin account: take the offer back."""
+        return self._change("withdraw", dataset)
+
+    def accept(self, dataset: DatasetId, info: DatasetInfo) -> Call:
+        """Sent by the admin account of the hospital it is offered to: a successor of its own; the dataset is retired."""
+        return self._change("accept", dataset, info)
+
     def registered(self, receipt: Receipt) -> DatasetId:
-        """The id that a `register` receipt tells."""
+        """The id that the receipt of `register`, `renew` or `accept` tells."""
         return DatasetId(self._event(receipt, "DatasetRegistered")["dataset"])
 
     def dataset(self, dataset: DatasetId, block: BlockLike = None) -> Dataset:
-        """The stored dataset; raises `ContractRevert` when there is none."""
+        """The stored dataset; version 0 when there is none."""
         found = self._view(block, "getDataset", dataset)
         return Dataset(**{name: found[name] for name in Dataset.__slots__})
 
@@ -75,5 +110,10 @@ class Datasets(Contract):
         return int(self._view(block, "datasetCount"))
 
     def owner(self, dataset: DatasetId, block: BlockLike = None) -> HospitalId:
-        """The hospital that owns the dataset."""
+        """The hospital that owns the dataset; raises `ContractRevert` when there is none."""
         return HospitalId(self._view(block, "ownerOf", dataset))
+
+    def offered_to(self, dataset: DatasetId, block: BlockLike = None) -> HospitalId | None:
+        """The hospital that may take the dataset over, None for none."""
+        found = self._view(block, "offeredTo", dataset)
+        return None if int(found, 16) == 0 else HospitalId(found)

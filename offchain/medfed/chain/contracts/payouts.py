@@ -51,10 +51,13 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class PatientLeaf:
-    """What ties a patient to a cohort: the dataset and salt of the leaf, and the leaf's Merkle proof."""
+    """What ties a patient to a cohort: dataset and salt of the leaf, its index among `count` leaves, and the neighbours
+    on its way up."""
 
     dataset: DatasetId
     salt: bytes
+    index: int
+    count: int
     proof: Sequence[bytes]
 
 

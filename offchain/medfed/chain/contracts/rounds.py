@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from medfed.chain.calls import Call, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
+from medfed.protocol import purposes as duo
+from medfed.protocol import typed
 from medfed.protocol.commitments import Aggregate, Update, bitmap
 from medfed.protocol.phase import Outcome, Phase, settled_at
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber, Seat, StudyId
@@ -103,7 +105,7 @@ class EnrolmentTerms:
 
 @dataclass(frozen=True, slots=True)
 class SeatInfo:
-    """A hospital's place in a study, with what it pinned on enrolling.
+    """A hospital's place in a study, with what it pinned on enrolling. `confirmed` are the codes that it confirmed.
 
     From round `barred_from` on (0 for none) it is paid nothing, and it submits no more: in that round its update, its claim,
     or a result that it attested to was proved wrong.
@@ -113,6 +115,7 @@ class SeatInfo:
     dataset: DatasetId
     version: int
     records: int
+    confirmed: int
     barred_from: int
 
 
@@ -191,12 +194,15 @@ class Rounds(Contract):
 
     # -- a study -------------------------------------------------------------------------------------------------
 
-    def enrol(self, study: StudyId, dataset: DatasetId, spec: bytes, largest_stake: int) -> Call:
+    def enrol(
+        self, study: StudyId, dataset: DatasetId, spec: bytes, largest_stake: int, confirmed: int = 0
+    ) -> Call:
         """Sent by a hospital's operator: take a seat with a dataset, and a stake from the hospital's allowance.
 
-        `spec` is the digest of the spec that it looked at, `largest_stake` what it is ready to stake.
+        `spec` is the digest of the spec that it looked at, `largest_stake` what it is ready to stake, `confirmed` those of
+        the study's codes with a parameter that it says the study meets.
         """
-        return self._change("enrol", study, dataset, spec, largest_stake)
+        return self._change("enrol", study, dataset, spec, largest_stake, confirmed)
 
     def enrolled(self, receipt: Receipt) -> Seat:
         """The seat that an `enrol` receipt tells."""
@@ -246,9 +252,9 @@ class Rounds(Contract):
         left_out: Sequence[Update] = (),
     ) -> Call:
         """By anyone: hand in operators' 65-byte signatures, by seat; those that do not count are passed over."""
-        compact = [_compact(signature) for signature in signatures.values()]
+        signed = [typed.compact(signature) for signature in signatures.values()]
         work = (aggregate, list(left_out))
-        return self._change("attestBySig", study, number, *work, list(signatures), compact)
+        return self._change("attestBySig", study, number, *work, list(signatures), signed)
 
     # -- views ---------------------------------------------------------------------------------------------------
 
@@ -267,7 +273,8 @@ class Rounds(Contract):
 
     def seat(self, study: StudyId, seat: Seat, block: BlockLike = None) -> SeatInfo:
         """A seat's record; it stays when the stake is released."""
-        return SeatInfo(**self._view(block, "getSeat", study, seat))
+        found = self._view(block, "getSeat", study, seat)
+        return SeatInfo(**{**found, "confirmed": duo.from_byte(found["confirmed"])})
 
     def seat_of(self, study: StudyId, hospital: HospitalId, block: BlockLike = None) -> Seat | None:
         """The seat of a hospital, None when it has none."""
@@ -317,9 +324,3 @@ class Rounds(Contract):
         it is void."""
         found = self._view(block, "earningOf", study, number, seat, result)
         return Earning(**{**found, "outcome": Outcome(found["outcome"])})
-
-
-def _compact(signature: bytes) -> tuple[bytes, bytes]:
-    """65 bytes r, s, v as r and vs (ERC-2098)."""
-    head = signature[32] | (0x80 if signature[64] in (1, 28) else 0)
-    return signature[:32], bytes([head]) + signature[33:64]

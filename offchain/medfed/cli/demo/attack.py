@@ -19,7 +19,7 @@ from medfed.cli.demo.play import Together, Watch, Worker, hospital_of, judge, pe
 from medfed.cli.demo.scenario import BOND, Site, Stage, account_of, fund, prepare
 from medfed.config import HospitalConfig
 from medfed.errors import InputError, TransactionStuck
-from medfed.learning.attacks import attack_named
+from medfed.learning.attacks import ATTACKS, attack_named
 from medfed.nodes.watchtower import Watchtower
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import seats_in
@@ -51,6 +51,8 @@ _POISONS = {
     "outofrange": _OUT_OF_RANGE,
 }
 """Short names beside those of `learning.attacks`."""
+_KEYWORDS = ("signflip", "scaled", "noise", "labelflip", "alie", "ipm", "outofrange")
+"""What one types after `hospital:`, for each attack the shortest name."""
 _LIES = ("wrong length", "withheld bytes", "wrong model CID", "left-out update")
 """What the first liar tells in the last rounds, one in each. Who is proved wrong submits no more, so what can be proved comes
 last: this one's fourth lie, and the second liar's only one."""
@@ -87,9 +89,9 @@ def plan_of(attack: str, rule: str, hospitals: int, rounds: int) -> Plan:
         raise InputError(
             f"--attack is aggregator, quorum or hospital:ATTACK (hospital:signflip, say), not {attack}."
         )
-    name = _POISONS.get(name, name).replace("-", " ")
-    if name not in ("", _OUT_OF_RANGE):
-        attack_named(name)
+    keyword, name = name, _POISONS.get(name, name).replace("-", " ")
+    if name not in ("", _OUT_OF_RANGE, *ATTACKS):
+        raise InputError(f"There is no attack {keyword!r}; choose from {', '.join(_KEYWORDS)}.")
     chosen = rule or ("median" if kind == "hospital" else "sum")
     if chosen not in _RULES:
         raise InputError(f"--rule is one of {', '.join(_RULES)}, not {chosen}.")

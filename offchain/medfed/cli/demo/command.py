@@ -74,7 +74,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     Deploy, consent, train, attest, pay, verify.
 
-    The data are the 569 patients of the Wisconsin breast-cancer set, split unevenly over the hospitals.
+    The data are the 569 patients of the Wisconsin breast-cancer set: 456 are split unevenly over the hospitals, and 113 are
+    held out to judge the models.
     """
     from medfed.cli.demo.attack import plan_of
     from medfed.errors import InputError

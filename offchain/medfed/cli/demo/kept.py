@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,15 +12,16 @@ from medfed.data.private_file import write_private
 
 __all__ = ["write_keys"]
 
-_README = """This is what a demo of MedFed left. Start its chain again, then try any command from within this directory:
+_README = """This is what a demo of MedFed left. Start its chain again in a terminal of its own, then try any command from within this
+directory. Both need MedFed's programs on PATH (`medfed` is in .venv/bin of its checkout, `anvil` in node_modules/.bin).
 
-    anvil --state chain.json --port {port}
+    anvil --state {state} --port {port}
 
     medfed study show {study}
     medfed verify --study {study}
     medfed hospital disclose {study} --hospital hospital-1/hospital.toml --out disclosure.json
     medfed verify --study {study} --disclosure disclosure.json
-    medfed patient status keys/patient.json {dataset}
+    medfed patient status --password-file keys/password.txt keys/patient.json {dataset}
     medfed patient revoke --keystore keys/patient.json --password-file keys/password.txt {dataset}
     medfed doctor --hospital hospital-1/hospital.toml
 
@@ -44,5 +46,6 @@ def write_keys(stage: Stage, folder: Path, rpc: str) -> None:
         save_keystore(keys / f"{name}.json", account, PASSWORD, trial=True)
     write_private(keys / "password.txt", PASSWORD.encode())
     port = urlsplit(rpc).port
-    text = _README.format(port=port, study=stage.study, dataset=site.dataset)
+    state = shlex.quote(str((folder / "chain.json").resolve()))
+    text = _README.format(state=state, port=port, study=stage.study, dataset=site.dataset)
     (folder / "README.txt").write_text(text, encoding="utf-8")

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,9 +47,14 @@ def running_anvil(state: Path) -> Iterator[str]:
     """Start Anvil, its state kept in a file, and yield its RPC address. Every block is a second later than the one before,
     as on a real chain."""
     port = _free_port()
-    command = [find_anvil(), "--host", "127.0.0.1", "--port", str(port), "--state", str(state), "--silent"]
-    with _running(command, port, lambda client: client.request("anvil_setBlockTimestampInterval", 1)) as rpc:
-        yield rpc
+    listens = ["--host", "127.0.0.1", "--port", str(port), "--silent"]
+    # Past states go to a place that ends with it; left to itself it writes them into the user's home, where they stay.
+    with tempfile.TemporaryDirectory(prefix="medfed-anvil-", ignore_cleanup_errors=True) as past:
+        command = [find_anvil(), *listens, "--state", str(state), "--cache-path", past]
+        with _running(
+            command, port, lambda client: client.request("anvil_setBlockTimestampInterval", 1)
+        ) as rpc:
+            yield rpc
 
 
 @contextmanager

@@ -321,6 +321,8 @@ def result_of(stage: Stage, watch: Watch, kinds: tuple[str, str]) -> dict[str, A
             "count": [part.count for part in metrics.calibration],
         },
         "rounds": rounds,
+        "rule": spec.rule.kind,
+        "held_out": len(stage.held_out),
         "consents": _consents(stage),
         "payouts": _payouts(stage),
         "reward": study.terms.reward_per_round * study.terms.rounds,

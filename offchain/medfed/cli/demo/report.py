@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medfed.cli.demo.tables import attack_parts
+from medfed.cli.demo.tables import attack_parts, phases
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -329,7 +329,7 @@ def _rounds_table(result: Mapping[str, Any]) -> str:
     return _table(
         head,
         rows,
-        "Training lasts until all have submitted, aggregating until two thirds have attested to the sum.",
+        phases(result).replace("\n", " "),
     )
 
 

@@ -206,7 +206,8 @@ def _admit(stage: Stage, site: Site, number: int) -> None:
     key = save_encryption_key(site.folder / "encryption.json", drawn, PASSWORD, trial=True).public
     described = {"name": site.name}
     sender = stage.sender(stage.cast.consortium)
-    actions.admit(stage.federation, sender, site.id, site.operator.address, key=key, metadata=described)
+    word = site.operator.address, actions.pledge(stage.federation, site.operator, site.id)
+    actions.admit(stage.federation, sender, site.id, word, key=key, metadata=described)
     operator = stage.sender(site.operator)
     files = (site.folder / "records.csv", site.folder / "patients.csv", site.folder / "secret.hex")
     site.dataset = actions.register_dataset(

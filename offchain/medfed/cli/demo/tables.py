@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ from typing import Any
 
 from medfed.cli.output import console, table
 
-__all__ = ["attack_parts", "print_result", "progress"]
+__all__ = ["attack_parts", "phases", "print_result", "progress"]
+
+_CAPTION = 78
+"""Columns of a caption, about as many as of the table that it stands under."""
 
 
 @contextmanager
@@ -78,7 +82,8 @@ def _verdict(result: Mapping[str, Any]) -> str:
     if attack["ended"] == "aborted":
         return (
             f"The study is {attack['ended']}: the result of round {attack['undone_from']} is undone. From that round\n"
-            "on, who attested to it is paid nothing; all others are paid as if it were right."
+            "on, who attested to it is paid nothing; all others are paid for their updates\n"
+            "as if it were right. Attesting to it pays nobody anything."
         )
     others = ", ".join(attack["completed_by"])
     if attack["kind"] == "hospital":
@@ -117,7 +122,7 @@ def _whither(result: Mapping[str, Any]) -> str:
     left = (
         ""
         if in_pot == _amount(result, 0)
-        else "\nWhat is left in the pot is the sponsor's, unless it is claimed in time."
+        else "\nWhat is left in the pot has not been claimed yet, or was earned by nobody and\nis nobody's."
     )
     return (
         f"Slashed: {_amount(result, slashed)} {symbol}. Who proved it has {_amount(result, won)} of it; the rest is burnt, so\n"
@@ -155,11 +160,20 @@ def _rounds(result: Mapping[str, Any]) -> Any:
         )
         for entry in result["rounds"]
     ]
-    caption = (
-        "Judged on held-out patients. Train: until all have submitted; aggr.: until two\n"
-        "thirds have attested to the sum. kgas: thousand gas of all together."
-    )
+    caption = f"Judged on held-out patients. kgas: thousand gas of all together.\n{phases(result)}"
     return table("Rounds", columns, rows, caption=caption)
+
+
+def phases(result: Mapping[str, Any]) -> str:
+    """What the two phases of a round lasted until."""
+    claimed = result.get("attack", {}).get("kind") == "aggregator"
+    end = (
+        "a claim of it was final, or two thirds attested to it"
+        if claimed
+        else "two thirds had attested to it"
+    )
+    text = f"Train: until all had submitted; aggr.: the {result['rule']}, until {end}."
+    return textwrap.fill(text, _CAPTION)
 
 
 def _comparison(result: Mapping[str, Any]) -> Any:
@@ -187,9 +201,11 @@ def _payee(result: Mapping[str, Any], account: str) -> str:
 
 def _lines(result: Mapping[str, Any]) -> list[str]:
     consents, verified = result["consents"], result["verified"]
+    asked = sum(consents[name] for name in ("granted", "other_purpose", "none"))
     revoked = f", {consents['revoked']} revoked during round 2" if consents["revoked"] else ""
     return [
         f"Consents: {consents['granted']} for this research, {consents['other_purpose']} for another, {consents['none']} none{revoked}.",
+        f"They are the hospitals' {asked} patients; {result['held_out']} others are held out, for judging models.",
         "Verified: every round recomputed from public bytes."
         if verified is True
         else f"NOT VERIFIED: {verified}",

@@ -1,0 +1,1 @@
+"""What a party could try in order to use a record against what its patient was shown."""
