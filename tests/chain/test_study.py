@@ -25,7 +25,7 @@ from medfed.protocol.phase import Outcome, Phase
 from medfed.protocol.typed import AttestationMessage, GrantMessage, consent_domain, digest, rounds_domain
 from medfed.rounds.history import read_round, read_study, study_ids
 from tests.chain.conftest import funded
-from tests.chain.world import GRU, REWARD, SPEC, STAKE, World, aggregate_of, info, update_of
+from tests.chain.world import GRU, REWARD, SPEC, STAKE, World, aggregate_of, info, update_of, version
 
 
 @pytest.fixture
@@ -335,7 +335,7 @@ def test_suspensions_of_the_past(world):
 def test_dataset_versions(world):
     """A new version is published and indexed; a retired dataset says so."""
     at, hospital = world.at, world.hospitals[0]
-    hospital.as_operator.send(at.datasets.publish(hospital.dataset, info(7).version()))
+    hospital.as_operator.send(at.datasets.publish(hospital.dataset, version(7)))
     hospital.as_admin.send(at.datasets.retire(hospital.dataset))
     world.index.sync()
     versions = history.datasets(world.index, hospital.dataset)

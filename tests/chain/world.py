@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medfed.chain.contracts.datasets import DatasetInfo
+from medfed.chain.contracts.datasets import DatasetInfo, VersionInfo
 from medfed.chain.contracts.studies import ScoreMode, StudyTerms
 from medfed.chain.deployer import Deployer, Order
 from medfed.chain.deployment import load, open_index
@@ -108,6 +108,12 @@ class World:
 
 def info(number):
     return DatasetInfo(bytes([number]) * 32, b"\x02" * 32, b"\x03" * 32, 100 + number, GRU, 0, 9000)
+
+
+def version(number):
+    """The later version that `info(number)` would be."""
+    said = info(number)
+    return VersionInfo(said.records_root, said.schema_hash, said.report, said.records, said.quality)
 
 
 def update_of(hospital, number):

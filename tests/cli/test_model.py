@@ -261,8 +261,9 @@ def in_cohorts(world, study, number):
 
     wallet = world.members[0].wallet
     who = wallet.account(number).address, wallet.link_secret(number)
-    entry = read_study(world.index, study).enrolment(world.members[0].id)
-    return all(own_leaf(world.federation(), who, entry, world.round(study, each)) for each in (1, 2))
+    history = read_study(world.index, study)
+    place = history, history.enrolment(world.members[0].id)
+    return all(own_leaf(world.federation(), who, *place, world.round(study, each)) for each in (1, 2))
 
 
 class TestLineage:

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {ChunkTree} from "../../contracts/libraries/ChunkTree.sol";
 import {ChunkTreeHarness} from "../../contracts/mocks/ChunkTreeHarness.sol";
-import {Rig, bound, vm} from "./Rig.sol";
+import {Rig, bound, climb, vm} from "./Rig.sol";
 
 /// @dev Chunk proofs against the vectors of the Python twin, and against trees built here level by level.
 contract ChunksTest is Rig {
@@ -72,17 +72,7 @@ contract ChunksTest is Rig {
         for (uint256 i; i < level.length; ++i) {
             level[i] = sha256(i < chunks.length ? chunks[i] : new bytes(512));
         }
-        proof = new bytes32[](depth);
-        for (uint256 height; height < depth; ++height) {
-            proof[height] = level[index ^ 1];
-            index /= 2;
-            bytes32[] memory above = new bytes32[](level.length / 2);
-            for (uint256 i; i < above.length; ++i) {
-                above[i] = sha256(abi.encodePacked(level[2 * i], level[2 * i + 1]));
-            }
-            level = above;
-        }
-        root = level[0];
+        return climb(level, index);
     }
 
     function _filled(bytes32 word) private pure returns (bytes memory chunk) {

@@ -5,7 +5,7 @@ import {Leaves} from "../../contracts/libraries/Leaves.sol";
 import {DatasetId} from "../../contracts/types/DatasetId.sol";
 import {RoundId} from "../../contracts/types/RoundId.sol";
 import {StudyId} from "../../contracts/types/StudyId.sol";
-import {Rig, bound, vm} from "./Rig.sol";
+import {Rig, bound, climb, vm} from "./Rig.sol";
 
 /// @dev Cohort leaves, use salts and the tree as a contract computes them, against the vectors that Python reads too.
 contract LeavesTest is Rig {
@@ -133,19 +133,9 @@ contract LeavesTest is Rig {
         pure
         returns (bytes32 root, bytes32[] memory proof)
     {
-        uint256 depth;
-        while (2 ** depth < level.length) ++depth;
-        proof = new bytes32[](depth);
-        for (uint256 height; height < depth; ++height) {
-            proof[height] = level[index ^ 1];
-            index /= 2;
-            bytes32[] memory above = new bytes32[](level.length / 2);
-            for (uint256 i; i < above.length; ++i) {
-                above[i] = sha256(abi.encode(level[2 * i], level[2 * i + 1]));
-            }
-            level = above;
-        }
-        root = sha256(abi.encode(bytes32("medfed cohort root"), count, level[0]));
+        bytes32 top;
+        (top, proof) = climb(level, index);
+        root = sha256(abi.encode(bytes32("medfed cohort root"), count, top));
     }
 
     function _holds(uint256 place, bytes32[] memory proof) private view returns (bool) {

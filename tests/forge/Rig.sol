@@ -108,6 +108,23 @@ abstract contract Rig {
     }
 }
 
+/// @dev A tree by its definition: pairs up `level`, a power of two of nodes. What stands above all, and the neighbours of `index`.
+function climb(bytes32[] memory level, uint256 index) pure returns (bytes32 top, bytes32[] memory proof) {
+    uint256 depth;
+    while (2 ** depth < level.length) ++depth;
+    proof = new bytes32[](depth);
+    for (uint256 height; height < depth; ++height) {
+        proof[height] = level[index ^ 1];
+        index /= 2;
+        bytes32[] memory above = new bytes32[](level.length / 2);
+        for (uint256 i; i < above.length; ++i) {
+            above[i] = sha256(abi.encodePacked(level[2 * i], level[2 * i + 1]));
+        }
+        level = above;
+    }
+    top = level[0];
+}
+
 /// @dev Maps any fuzzed number into [low, high], keeping it where it already lies inside.
 function bound(uint256 value, uint256 low, uint256 high) pure returns (uint256) {
     if (value >= low && value <= high) return value;

@@ -12,6 +12,7 @@ import os
 import random
 import time
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -250,7 +251,7 @@ class HttpChain(ChainClient):
             return super().mine(blocks)
         if self._is_geth():
             for _ in range(blocks):
-                self._spend(self._bank(), 0)
+                self._spend(self._bank, 0)
             return self.head()
         self._once("evm_mine" if blocks == 1 else "anvil_mine", *([] if blocks == 1 else [hex(blocks)]))
         return self.head()
@@ -291,12 +292,13 @@ class HttpChain(ChainClient):
             head = self.mine()
         return head
 
+    @cached_property
     def _bank(self) -> Address:
         return Address(self.request("eth_accounts")[0])
 
     def _spend(self, target: Address, wei: int) -> None:
         """By the unlocked account of geth --dev, in a block of its own."""
-        sent = self._once("eth_sendTransaction", {"from": self._bank(), "to": target, "value": hex(wei)})
+        sent = self._once("eth_sendTransaction", {"from": self._bank, "to": target, "value": hex(wei)})
         while self.receipt(bytes.fromhex(sent[2:])) is None:
             time.sleep(0.002)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medfed.chain.coin import Coin
 from medfed.errors import InputError
 
 if TYPE_CHECKING:
+    from medfed.chain.coin import Coin
     from medfed.rounds.federation import OnChain
 
 __all__ = ["coin_of"]
@@ -22,6 +22,6 @@ def coin_of(place: OnChain, token: str) -> Coin:
         raise InputError("This chain has no development token: name the ERC-20 with --token.")
     if token and not place.client.code(parse_address(token)):
         raise InputError(f"There is no contract at {token} on this chain; correct --token.")
-    coin = place.contracts.token(parse_address(token)) if token else development
-    assert coin is not None  # one of the two exists
-    return Coin(coin.address, coin.symbol(), coin.decimals())
+    found = place.contracts.token(parse_address(token)) if token else development
+    assert found is not None  # one of the two exists
+    return found.coin()

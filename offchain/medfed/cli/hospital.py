@@ -63,10 +63,8 @@ def preview(study: Study, hospital: File, home: Home = None, as_json: JsonFlag =
 
     And what the study offers and asks for, and whether the policy allows it.
     """
-    from medfed.cli.amounts import coin_of
     from medfed.cli.offer import offer_facts, offer_lines
     from medfed.nodes.previewing import Previewing
-    from medfed.rounds.federation import OnChain
     from medfed.rounds.history import read_study
     from medfed.types import StudyId
 
@@ -76,7 +74,7 @@ def preview(study: Study, hospital: File, home: Home = None, as_json: JsonFlag =
         read_study(site.index, StudyId(study)),
     )
     offer = offer_facts(history.terms, site.spec(history).rule)
-    coin = coin_of(OnChain(site.client, site.contracts), history.terms.token)
+    coin = site.coin(history.terms.token)
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in found.items() if name != "refused"]
     verdict = f"Refused: {found['refused']}" if found["refused"] else "The policy allows it."
     told = [*lines, *offer_lines(offer, coin), f"No record leaves the site. {verdict}"]
@@ -150,10 +148,8 @@ def enrol(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = F
     and that no larger stake than the policy's may be locked. The hospital's admin account has to allow its daemon to lock the
     stake (`medfed vault allow`).
     """
-    from medfed.cli.amounts import coin_of
     from medfed.nodes.enrolling import Enrolling
     from medfed.protocol.cid import cid_from_digest
-    from medfed.rounds.federation import OnChain
     from medfed.rounds.history import read_study
     from medfed.types import StudyId
 
@@ -161,7 +157,7 @@ def enrol(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = F
     found = read_study(site.index, StudyId(study))
     Enrolling(site).by_hand(found, head)
     spec, stake = cid_from_digest(found.terms.spec), found.terms.stake
-    coin = coin_of(OnChain(site.client, site.contracts), found.terms.token)
+    coin = site.coin(found.terms.token)
     lines = [
         f"The hospital has a seat in study {study}; {coin.text(stake)} are locked until the study is over.",
         f"Spec {spec}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from medfed.errors import DataError, InputError, PolicyRefusal
 from medfed.nodes.policy import confirmed
 from medfed.nodes.site import Site
-from medfed.protocol.purposes import PARAMETERISED
 from medfed.rounds.history import Enrolment, StudyHistory
 from medfed.types import BlockStamp, DatasetId, Seat
 
@@ -51,9 +50,8 @@ class Enrolling:
         """The seat that the hospital would get now. Raises `DataError` without a registered dataset."""
         dataset = self._dataset()
         info = self._site.contracts.datasets.dataset(dataset)
-        seat = Seat(len(study.enrolments))
-        met = self._confirmed(study)
-        return Enrolment(seat, self._site.id, dataset, info.version, info.records, met)
+        place = Seat(len(study.enrolments)), self._site.id, dataset
+        return Enrolment(*place, info.version, info.records, self._confirmed(study))
 
     def advance(self, study: StudyHistory, head: BlockStamp) -> None:
         """Open the first round, or end the study, once its seats are taken or its time is up."""
@@ -113,7 +111,7 @@ class Enrolling:
 
     def _confirmed(self, study: StudyHistory) -> int:
         """The study's codes with a parameter that the policy confirms."""
-        return study.terms.purposes & PARAMETERISED & confirmed(self._site.config.policy, study.study)
+        return study.terms.purposes & confirmed(self._site.config.policy, study.study)
 
     def _check_records(self, dataset: DatasetId) -> None:
         """A seat pins the newest version: with other records the hospital could train in no round of the study."""

@@ -120,8 +120,7 @@ class Site:
 
     def coin(self, token: Address) -> Coin:
         """How amounts of a token are written."""
-        found = self.contracts.token(token)
-        return Coin(token, found.symbol(), found.decimals())
+        return self.contracts.token(token).coin()
 
     def short_of(self, token: Address, amount: int) -> str:
         """Why the operator cannot lock so many of the hospital's tokens, and what to do about it; empty when it can."""

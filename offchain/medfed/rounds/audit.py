@@ -27,7 +27,7 @@ from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.payouts import Scores
 from medfed.chain.deployment import compiler_version
-from medfed.chain.history import datasets, was_suspended
+from medfed.chain.history import was_suspended
 from medfed.data.quality import QualityReport
 from medfed.errors import (
     ContentMissing,
@@ -54,6 +54,7 @@ from medfed.rounds.history import (
     RoundHistory,
     StudyHistory,
     asked,
+    pinned,
     read_round,
     read_study,
 )
@@ -321,8 +322,7 @@ def _check_start(audit: _Audit) -> StudySpec:
 
 def _check_dataset(audit: _Audit, entry: Enrolment) -> None:
     """What was pinned is what the hospital published, and its quality report says the same."""
-    versions = {record.version: record.info for record in datasets(audit.federation.index, entry.dataset)}
-    info = versions.get(entry.version)
+    info = pinned(audit.federation.index, entry)
     audit.expect(
         info is not None and info.records == entry.records,
         f"dataset {entry.dataset} was enrolled with {entry.records} records, its version {entry.version} has others",

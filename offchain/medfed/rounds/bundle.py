@@ -21,14 +21,13 @@ from medfed.chain.administration import contract_facts
 from medfed.chain.calls import parse_address
 from medfed.chain.client import ChainClient
 from medfed.chain.deployment import deployment_of, open_index, sources_of
-from medfed.chain.history import datasets
 from medfed.chain.recorded import RecordedChain, Recorder, Recording, Standing
 from medfed.errors import ContentMissing, InputError, IntegrityError, ProtocolError
 from medfed.protocol.cid import check_cid, cid_from_digest, cid_of
 from medfed.protocol.documents import Document
 from medfed.rounds.audit import audit_study
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import read_study
+from medfed.rounds.history import pinned, read_study
 from medfed.rounds.study import artefacts, fetch_spec
 from medfed.storage import ContentStore
 from medfed.storage.car import CarStore, export_car
@@ -167,10 +166,9 @@ def _artefacts(federation: Federation, number: StudyId, wait: float) -> list[Cid
     study = read_study(federation.index, number)
     spec = fetch_spec(federation.store, study, wait=wait)
     reports = [
-        cid_from_digest(record.info.report)
+        cid_from_digest(info.report)
         for entry in study.enrolments
-        for record in datasets(federation.index, entry.dataset)
-        if record.version == entry.version
+        if (info := pinned(federation.index, entry)) is not None
     ]
     return list(dict.fromkeys([*artefacts(federation.index, study, spec), *reports]))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from medfed.chain.history import datasets
 from medfed.chain.index import EventIndex
 from medfed.data.cohort import Cohort, CohortTerms, build_cohort
 from medfed.data.commitments import records_root
@@ -13,7 +12,7 @@ from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
 from medfed.errors import DataError
 from medfed.protocol.leaves import Use
-from medfed.rounds.history import Enrolment, RoundHistory, asked, consented
+from medfed.rounds.history import Enrolment, RoundHistory, asked, consented, pinned
 from medfed.rounds.recompute import RoundPlace
 
 __all__ = ["Holdings", "check_pinned", "round_cohort"]
@@ -35,10 +34,8 @@ class Holdings:
 
 def check_pinned(index: EventIndex, entry: Enrolment, holdings: Holdings) -> None:
     """Raise `DataError` unless the records are those of the version that the seat pinned."""
-    pinned = next(
-        (each.info for each in datasets(index, entry.dataset) if each.version == entry.version), None
-    )
-    if pinned is None or pinned.records_root != holdings.records_root:
+    info = pinned(index, entry)
+    if info is None or info.records_root != holdings.records_root:
         raise DataError(
             f"The records are not those of dataset {entry.dataset}, version {entry.version}, which this seat pinned: that has "
             f"{entry.records} records, the file {len(holdings.dataset)}. Restore the file, and the secret it was committed with."

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from medfed.chain.calls import Event
+from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.studies import StudyTerms
 from medfed.chain.history import consents, datasets, is_active, was_suspended
 from medfed.chain.index import EventIndex
@@ -38,6 +39,7 @@ __all__ = [
     "asked",
     "consented",
     "declined",
+    "pinned",
     "read_round",
     "read_study",
     "refuted_claims",
@@ -310,11 +312,16 @@ def asked(index: EventIndex, entry: Enrolment, study: StudyTerms | StudySpec) ->
     met = duo.met(study.purposes, entry.confirmed)
     if not met & duo.Purpose.DS:
         return met
-    versions = datasets(index, entry.dataset)
-    disease = next((each.info.disease for each in versions if each.version == entry.version), None)
-    if disease is None:
+    info = pinned(index, entry)
+    if info is None:
         raise ProtocolError(f"nobody registered version {entry.version} of dataset {entry.dataset}")
-    return duo.asked(met, disease, study.disease)
+    return duo.asked(met, info.disease, study.disease)
+
+
+def pinned(index: EventIndex, entry: Enrolment) -> DatasetInfo | None:
+    """What the hospital said of the version that a seat pinned; None for one that nobody registered."""
+    versions = datasets(index, entry.dataset)
+    return next((each.info for each in versions if each.version == entry.version), None)
 
 
 def consented(index: EventIndex, dataset: DatasetId, purposes: int, at: int) -> frozenset[Address]:

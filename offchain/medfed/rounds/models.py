@@ -226,4 +226,5 @@ def _earning_leaf(
     result = history.result
     if result is None or seat in history.struck or not result.included >> seat & 1:
         return None
-    return own_leaf(federation, who, read_study(federation.index, history.study).entry(seat), history)
+    study = read_study(federation.index, history.study)
+    return own_leaf(federation, who, study, study.entry(seat), history)

@@ -16,6 +16,7 @@ from medfed.rounds.federation import Federation
 from medfed.rounds.history import (
     Enrolment,
     RoundHistory,
+    StudyHistory,
     asked,
     consented,
     read_round,
@@ -67,10 +68,7 @@ def find_uses(
 ) -> list[Finding]:
     """Every round in which the dataset's hospital submitted, oldest first: whether it used the patient's record."""
     federation.sync()
-    return [
-        _look(federation, (patient, link_secret), entry, history)
-        for entry, history in _rounds(federation, dataset)
-    ]
+    return [_look(federation, (patient, link_secret), *place) for place in _rounds(federation, dataset)]
 
 
 def find_shares(
@@ -82,21 +80,22 @@ def find_shares(
     What was claimed before is not among it, and neither is a round whose manifest cannot be had.
     """
     federation.sync()
-    found = (
-        _share(federation, (patient, link_secret), entry, history)
-        for entry, history in _rounds(federation, dataset)
-    )
+    found = (_share(federation, (patient, link_secret), *place) for place in _rounds(federation, dataset))
     return [share for share in found if share is not None]
 
 
 def _share(
-    federation: Federation, who: tuple[Address, bytes], entry: Enrolment, history: RoundHistory
+    federation: Federation,
+    who: tuple[Address, bytes],
+    study: StudyHistory,
+    entry: Enrolment,
+    history: RoundHistory,
 ) -> Share | None:
     patient, _ = who
-    study, result = read_study(federation.index, history.study), history.result
+    result = history.result
     if result is None or not study.terms.patient_bps or _paid(federation, patient, history):
         return None
-    leaf = own_leaf(federation, who, entry, history)
+    leaf = own_leaf(federation, who, study, entry, history)
     if leaf is None:
         return None
     place, work = (history.study, history.number, entry.seat), (result, history.updates[entry.seat])
@@ -111,7 +110,11 @@ def _share(
 
 
 def own_leaf(
-    federation: Federation, who: tuple[Address, bytes], entry: Enrolment, history: RoundHistory
+    federation: Federation,
+    who: tuple[Address, bytes],
+    study: StudyHistory,
+    entry: Enrolment,
+    history: RoundHistory,
 ) -> PatientLeaf | None:
     """The patient's leaf in a seat's cohort of a round, with its proof; None where it is in none, or the manifest
     cannot be had. `who` is the account and its link secret."""
@@ -119,9 +122,7 @@ def own_leaf(
     use, update = _use(federation, entry, history), history.updates[entry.seat]
     salt = use_salt(link_secret, use)
     try:
-        data = federation.store.get(
-            cid_from_digest(update.cohort_cid), _most_bytes(federation, history, update)
-        )
+        data = federation.store.get(cid_from_digest(update.cohort_cid), _most_bytes(study, update))
         manifest = CohortManifest.from_bytes(data)
     except (ContentMissing, IntegrityError, ProtocolError):
         return None
@@ -141,7 +142,9 @@ def _use(federation: Federation, entry: Enrolment, history: RoundHistory) -> Use
     return Use(federation.client.chain_id, rounds, history.study, history.number, entry.dataset)
 
 
-def _rounds(federation: Federation, dataset: DatasetId) -> Iterator[tuple[Enrolment, RoundHistory]]:
+def _rounds(
+    federation: Federation, dataset: DatasetId
+) -> Iterator[tuple[StudyHistory, Enrolment, RoundHistory]]:
     for number in study_ids(federation.index):
         study = read_study(federation.index, number)
         for entry in study.enrolments:
@@ -150,33 +153,37 @@ def _rounds(federation: Federation, dataset: DatasetId) -> Iterator[tuple[Enrolm
             for value in range(1, study.rounds + 1):
                 history = read_round(federation.index, number, RoundNumber(value))
                 if entry.seat in history.updates:
-                    yield entry, history
+                    yield study, entry, history
 
 
 def _look(
-    federation: Federation, who: tuple[Address, bytes], entry: Enrolment, history: RoundHistory
+    federation: Federation,
+    who: tuple[Address, bytes],
+    study: StudyHistory,
+    entry: Enrolment,
+    history: RoundHistory,
 ) -> Finding:
     patient, link_secret = who
-    purposes = asked(federation.index, entry, read_study(federation.index, history.study).terms)
+    purposes = asked(federation.index, entry, study.terms)
     at = history.opened_at - 1
     agreed = patient in consented(federation.index, entry.dataset, purposes, at)
     place = (int(history.study), int(history.number), at)
     use = _use(federation, entry, history)
     leaf = cohort_leaf(use, patient, use_salt(link_secret, use))
     try:
-        used = _is_used(federation, history, history.updates[entry.seat], leaf)
+        used = _is_used(federation, study, history.updates[entry.seat], leaf)
     except (ContentMissing, IntegrityError, ProtocolError) as exc:
         return Finding(*place, None, agreed, str(exc))
     return Finding(*place, used, agreed)
 
 
-def _is_used(federation: Federation, history: RoundHistory, update: Update, leaf: bytes) -> bool:
+def _is_used(federation: Federation, study: StudyHistory, update: Update, leaf: bytes) -> bool:
     """Whether the manifest lists the leaf, by the chunk in which it would stand."""
-    cid, most = cid_from_digest(update.cohort_cid), _most_bytes(federation, history, update)
+    cid, most = cid_from_digest(update.cohort_cid), _most_bytes(study, update)
     return is_listed(leaf, update.weight, lambda chunk: federation.store.piece(cid, chunk, most))
 
 
-def _most_bytes(federation: Federation, history: RoundHistory, update: Update) -> int:
+def _most_bytes(study: StudyHistory, update: Update) -> int:
     """The most that the manifest of an update of this weight can have."""
-    step = read_study(federation.index, history.study).terms.cohort_step
-    return min(manifest_size(leaf_counts(update.weight, step)[-1]), CohortManifest.maximum)
+    most = leaf_counts(update.weight, study.terms.cohort_step)[-1]
+    return min(manifest_size(most), CohortManifest.maximum)

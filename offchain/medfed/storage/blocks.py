@@ -46,7 +46,7 @@ def read_piece(cid: Cid, block_of: Callable[[bytes], bytes], index: int, max_byt
     if start >= size:
         return Piece(size, b"")
     length = min(CHUNK_SIZE, size - start)
-    for _ in range(_levels(size)):
+    for _ in _levels(size)[1:]:
         for link in node.links:
             if start < link.size:
                 break
@@ -67,19 +67,14 @@ def _node(cid: Cid, digest: bytes, block_of: Callable[[bytes], bytes]) -> Node:
 
 def _most_nodes(size: int) -> int:
     """One more than the nodes of a file of `size` bytes: its chunks, and for each level above a 174th, rounded up."""
-    level = max(1, -(-size // CHUNK_SIZE))
-    nodes = level
-    while level > 1:
-        level = -(-level // MAX_LINKS)
-        nodes += level
-    return nodes + 1
+    return sum(_levels(size)) + 1
 
 
-def _levels(size: int) -> int:
-    """How many levels of nodes a file of `size` bytes has above its chunks."""
-    level, levels = -(-size // CHUNK_SIZE), 0
-    while level > 1:
-        level, levels = -(-level // MAX_LINKS), levels + 1
+def _levels(size: int) -> list[int]:
+    """How many nodes a file of `size` bytes has on each level: its chunks, and above them up to the root."""
+    levels = [max(1, -(-size // CHUNK_SIZE))]
+    while levels[-1] > 1:
+        levels.append(-(-levels[-1] // MAX_LINKS))
     return levels
 
 

@@ -10,6 +10,8 @@ from tests.rig import roles
 from tests.rig.pledges import pledge
 
 KEY, METADATA = b"\x11" * 32, b"\x22" * 32
+NEW_KEY, NEW_METADATA = b"\x33" * 32, b"\x44" * 32
+"""Of a hospital that a test admits."""
 RESTRICTED = ("admit", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin")
 
 
@@ -33,6 +35,18 @@ def world(evm_module):
         consortium=consortium,
         admitted_at=evm.now,
     )
+
+
+def admit(world, hospital, operator):
+    """With the operator's word, by the one who may."""
+    word = pledge(world.consortium, hospital, operator)
+    return world.consortium.admit(hospital, operator, NEW_KEY, NEW_METADATA, word, sender=world.admin)
+
+
+def rotate(world, operator):
+    """By the hospital, with the new operator's word."""
+    word = pledge(world.consortium, world.hospital, operator)
+    return world.consortium.rotateOperator(world.hospital, operator, word, sender=world.hospital)
 
 
 @pytest.fixture

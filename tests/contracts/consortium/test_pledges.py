@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.contracts.consortium.conftest import NEW_KEY, NEW_METADATA
 from tests.rig.pledges import FOR_EVER, pledge
-
-KEY, METADATA = b"\x33" * 32, b"\x44" * 32
 
 
 def admit(world, operator, word):
-    return world.consortium.admit(world.other, operator, KEY, METADATA, word, sender=world.admin)
+    return world.consortium.admit(world.other, operator, NEW_KEY, NEW_METADATA, word, sender=world.admin)
 
 
 def rotate(world, operator, word):

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.contracts.consortium.conftest import NEW_KEY, NEW_METADATA, admit, rotate
 from tests.rig.evm import NO_ONE, Event, Revert
 from tests.rig.pledges import pledge
 
-KEY, METADATA = b"\x33" * 32, b"\x44" * 32
 VALUE = b"\x55" * 32
 NOTICE = 30 * 86_400
 NO_PROPOSAL = (NO_ONE, 0)
@@ -43,8 +43,8 @@ def admit_other(world):
     world.consortium.admit(
         world.other,
         world.fresh,
-        KEY,
-        METADATA,
+        NEW_KEY,
+        NEW_METADATA,
         pledge(world.consortium, world.other, world.fresh),
         sender=world.admin,
     )
@@ -169,12 +169,7 @@ class TestVeto:
         consortium.vetoAdmin(world.hospital, sender=world.hospital)
 
     def test_by_the_former_operator__reverts(self, evm, world, consortium, heir):
-        consortium.rotateOperator(
-            world.hospital,
-            world.fresh,
-            pledge(consortium, world.hospital, world.fresh),
-            sender=world.hospital,
-        )
+        rotate(world, world.fresh)
         propose(world, heir)
         with evm.reverts("VetoRefused", world.hospital, world.operator):
             consortium.vetoAdmin(world.hospital, sender=world.operator)
@@ -229,9 +224,7 @@ class TestAccept:
 
     def test_when_it_became_the_hospitals_operator_meanwhile__reverts(self, evm, world, consortium, heir):
         propose(world, heir)
-        consortium.rotateOperator(
-            world.hospital, heir, pledge(consortium, world.hospital, heir), sender=world.hospital
-        )
+        rotate(world, heir)
         evm.travel(NOTICE)
         with evm.reverts("OperatorIsAdmin", world.hospital, heir):
             consortium.acceptAdmin(world.hospital, sender=heir)
@@ -304,7 +297,12 @@ class TestAfterwards:
     def test_the_new_one_is_not_admitted_as_a_hospital(self, evm, world, recovered, heir):
         with evm.reverts("AdminTaken", heir, world.hospital):
             recovered.admit(
-                heir, world.fresh, KEY, METADATA, pledge(recovered, heir, world.fresh), sender=world.admin
+                heir,
+                world.fresh,
+                NEW_KEY,
+                NEW_METADATA,
+                pledge(recovered, heir, world.fresh),
+                sender=world.admin,
             )
 
     def test_a_second_recovery_frees_the_first_account(self, evm, world, recovered, heir):
@@ -314,7 +312,7 @@ class TestAfterwards:
         with evm.reverts("NotTheAdmin", world.hospital, heir):
             recovered.updateMetadata(world.hospital, VALUE, sender=heir)
         recovered.admit(
-            heir, world.fresh, KEY, METADATA, pledge(recovered, heir, world.fresh), sender=world.admin
+            heir, world.fresh, NEW_KEY, NEW_METADATA, pledge(recovered, heir, world.fresh), sender=world.admin
         )
         assert recovered.adminOf(heir) == heir.address
 
@@ -337,9 +335,7 @@ def take(world, accounts, step):
     one, two = accounts[first], accounts[second]
     consortium, admin = world.consortium, world.consortium.adminOf(one)
     calls = {
-        "admit": lambda: consortium.admit(
-            one, two, KEY, METADATA, pledge(consortium, one, two), sender=world.admin
-        ),
+        "admit": lambda: admit(world, one, two),
         "rotate": lambda: consortium.rotateOperator(one, two, pledge(consortium, one, two), sender=admin),
         "propose": lambda: consortium.proposeAdmin(one, two, sender=world.admin),
         "accept": lambda: consortium.acceptAdmin(one, sender=consortium.getProposal(one).admin),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from tests.contracts.consortium.conftest import admit, rotate
 from tests.rig.evm import NO_ONE, Event
 from tests.rig.pledges import pledge
 
-KEY, METADATA = b"\x33" * 32, b"\x44" * 32
 SUSPENDED = 2
 
 
@@ -20,9 +20,7 @@ def test_rotate_operator__by_anyone_but_the_admin__reverts(evm, world, consortiu
 
 def test_rotate_operator__to_the_zero_account__reverts(evm, world, consortium):
     with evm.reverts("AccountZero"):
-        consortium.rotateOperator(
-            world.hospital, NO_ONE, pledge(consortium, world.hospital, NO_ONE), sender=world.hospital
-        )
+        rotate(world, NO_ONE)
 
 
 def test_rotate_operator__of_an_unknown_hospital__reverts(evm, world, consortium):
@@ -34,46 +32,22 @@ def test_rotate_operator__of_an_unknown_hospital__reverts(evm, world, consortium
 
 def test_rotate_operator__to_the_admin_account__reverts(evm, world, consortium):
     with evm.reverts("OperatorIsAdmin", world.hospital, world.hospital):
-        consortium.rotateOperator(
-            world.hospital,
-            world.hospital,
-            pledge(consortium, world.hospital, world.hospital),
-            sender=world.hospital,
-        )
+        rotate(world, world.hospital)
 
 
 def test_rotate_operator__to_itself__reverts(evm, world, consortium):
     with evm.reverts("OperatorTaken", world.operator, world.hospital):
-        consortium.rotateOperator(
-            world.hospital,
-            world.operator,
-            pledge(consortium, world.hospital, world.operator),
-            sender=world.hospital,
-        )
+        rotate(world, world.operator)
 
 
 def test_rotate_operator__to_that_of_another__reverts(evm, world, consortium):
-    consortium.admit(
-        world.other,
-        world.fresh,
-        KEY,
-        METADATA,
-        pledge(consortium, world.other, world.fresh),
-        sender=world.admin,
-    )
+    admit(world, world.other, world.fresh)
     with evm.reverts("OperatorTaken", world.fresh, world.other):
-        consortium.rotateOperator(
-            world.hospital,
-            world.fresh,
-            pledge(consortium, world.hospital, world.fresh),
-            sender=world.hospital,
-        )
+        rotate(world, world.fresh)
 
 
 def test_rotate_operator__to_a_new_account__ends_the_old_one_at_once(world, consortium):
-    receipt = consortium.rotateOperator(
-        world.hospital, world.fresh, pledge(consortium, world.hospital, world.fresh), sender=world.hospital
-    )
+    receipt = rotate(world, world.fresh)
 
     found = consortium.getHospital(world.hospital)
     assert found == (world.fresh.address, world.admitted_at, 1)
@@ -93,27 +67,16 @@ def test_rotate_operator__while_suspended__works_and_stays_suspended(world, cons
     """A stolen key is a reason for suspension, so it must be possible to replace it then."""
     consortium.suspend(world.hospital, sender=world.admin)
 
-    consortium.rotateOperator(
-        world.hospital, world.fresh, pledge(consortium, world.hospital, world.fresh), sender=world.hospital
-    )
+    rotate(world, world.fresh)
 
     assert consortium.getHospital(world.hospital).status == SUSPENDED
     assert consortium.isOperator(world.hospital, world.fresh) == (True, False)
 
 
 def test_rotate_operator__frees_the_old_account_for_others(world, consortium):
-    consortium.rotateOperator(
-        world.hospital, world.fresh, pledge(consortium, world.hospital, world.fresh), sender=world.hospital
-    )
+    rotate(world, world.fresh)
 
-    consortium.admit(
-        world.other,
-        world.operator,
-        KEY,
-        METADATA,
-        pledge(consortium, world.other, world.operator),
-        sender=world.admin,
-    )
+    admit(world, world.other, world.operator)
 
     assert consortium.hospitalOf(world.operator) == world.other.address
 
@@ -121,15 +84,8 @@ def test_rotate_operator__frees_the_old_account_for_others(world, consortium):
 def test_rotate_operator__there_and_back__is_as_before(world, consortium):
     before = consortium.getHospital(world.hospital)
 
-    consortium.rotateOperator(
-        world.hospital, world.fresh, pledge(consortium, world.hospital, world.fresh), sender=world.hospital
-    )
-    consortium.rotateOperator(
-        world.hospital,
-        world.operator,
-        pledge(consortium, world.hospital, world.operator),
-        sender=world.hospital,
-    )
+    rotate(world, world.fresh)
+    rotate(world, world.operator)
 
     assert consortium.getHospital(world.hospital) == before
     assert consortium.hospitalOf(world.operator) == world.hospital.address

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.contracts.consortium.conftest import rotate
 from tests.rig.evm import NO_ONE, Revert
 from tests.rig.pledges import pledge
 
@@ -22,18 +23,8 @@ def take(world, consortium, step):
     calls = {
         "suspend": lambda: consortium.suspend(world.hospital, sender=world.admin),
         "reinstate": lambda: consortium.reinstate(world.hospital, sender=world.admin),
-        "rotate": lambda: consortium.rotateOperator(
-            world.hospital,
-            world.fresh,
-            pledge(consortium, world.hospital, world.fresh),
-            sender=world.hospital,
-        ),
-        "rotate_back": lambda: consortium.rotateOperator(
-            world.hospital,
-            world.operator,
-            pledge(consortium, world.hospital, world.operator),
-            sender=world.hospital,
-        ),
+        "rotate": lambda: rotate(world, world.fresh),
+        "rotate_back": lambda: rotate(world, world.operator),
         "admit_other": lambda: consortium.admit(
             world.other,
             world.fresh,

@@ -29,10 +29,6 @@ class DatasetInfo:
     disease: int
     quality: int
 
-    def version(self) -> VersionInfo:
-        """What of it a later version changes."""
-        return VersionInfo(self.records_root, self.schema_hash, self.report, self.records, self.quality)
-
 
 @dataclass(frozen=True, slots=True)
 class VersionInfo:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medfed.chain.calls import Call
 from medfed.chain.client import BlockLike
+from medfed.chain.coin import Coin
 from medfed.chain.contracts.base import Contract
 from medfed.protocol.typed import Domain
 from medfed.types import Address
@@ -43,6 +44,10 @@ class Token(Contract):
     def symbol(self, block: BlockLike = None) -> str:
         """The token's short name."""
         return str(self._view(block, "symbol"))
+
+    def coin(self) -> Coin:
+        """How its amounts are written."""
+        return Coin(self.address, self.symbol(), self.decimals())
 
     def nonce(self, owner: Address, block: BlockLike = None) -> int:
         """The number that the owner's next permission (ERC-2612) has to carry."""

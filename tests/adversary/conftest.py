@@ -7,7 +7,7 @@ import pytest
 from tests.rig.evm import Evm
 from tests.rig.world import deploy_world
 
-HOSPITALS = 3
+HOSPITALS = 6
 
 
 @pytest.fixture(scope="session")
