@@ -8,6 +8,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 
 import {IConsortium} from "./interfaces/IConsortium.sol";
+import {Labels} from "./libraries/Labels.sol";
 
 /// @dev How long a hospital has, at least, to object to another admin account.
 uint256 constant ADMIN_NOTICE = 30 days;
@@ -44,6 +45,10 @@ contract Consortium is IConsortium, AccessManaged, EIP712 {
     /// @dev How often the hospital was suspended and reinstated until then: suspended while it is odd.
     // slither-disable-next-line uninitialized-state (written by the library, through a reference)
     mapping(address hospital => Checkpoints.Trace208) private _changes;
+
+    /// @inheritdoc IConsortium
+    mapping(address hospital => string name) public nameOf;
+    mapping(bytes32 nameHash => address hospital) private _named;
 
     /// @inheritdoc IConsortium
     uint40 public lastSuspendedAt;
@@ -97,6 +102,21 @@ contract Consortium is IConsortium, AccessManaged, EIP712 {
         _countChange(hospital);
 
         emit HospitalReinstated(hospital);
+    }
+
+    /// @inheritdoc IConsortium
+    function giveName(address hospital, string calldata name) external restricted {
+        _requireHospital(hospital);
+        Labels.requireLabel(name);
+        bytes32 nameHash = keccak256(bytes(name));
+        require(_named[nameHash] == address(0), NameTaken(name, _named[nameHash]));
+        // Patients signed under it.
+        require(bytes(nameOf[hospital]).length == 0, NameGiven(hospital));
+
+        nameOf[hospital] = name;
+        _named[nameHash] = hospital;
+
+        emit HospitalNamed(hospital, name);
     }
 
     /// @inheritdoc IConsortium

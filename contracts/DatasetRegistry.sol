@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {Guarded} from "./libraries/Guarded.sol";
+import {Labels} from "./libraries/Labels.sol";
 import {Purposes} from "./libraries/Purposes.sol";
 import {DatasetId} from "./types/DatasetId.sol";
 
@@ -30,6 +31,8 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
     mapping(DatasetId dataset => Dataset) private _datasets;
     /// @inheritdoc IDatasetRegistry
     mapping(DatasetId dataset => address hospital) public offeredTo;
+    /// @inheritdoc IDatasetRegistry
+    mapping(DatasetId dataset => string title) public titleOf;
 
     // Constructor
 
@@ -56,8 +59,7 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
 
     /// @inheritdoc IDatasetRegistry
     function publish(DatasetId dataset, VersionInfo calldata info) external {
-        (bool operator, bool active) = CONSORTIUM.isOperator(ownerOf(dataset), msg.sender);
-        require(operator && active, NotTheOwnersOperator(dataset, msg.sender));
+        _requireOwnersOperator(dataset);
         Dataset storage stored = _requireInUse(dataset);
         _requireVersion(info.records, info.quality);
 
@@ -67,6 +69,18 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
         (stored.version, stored.quality) = (version, info.quality);
 
         emit DatasetPublished(dataset, version, info);
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function giveTitle(DatasetId dataset, string calldata title) external {
+        _requireOwnersOperator(dataset);
+        Labels.requireLabel(title);
+        // Patients signed under it.
+        require(bytes(titleOf[dataset]).length == 0, TitleGiven(dataset));
+
+        titleOf[dataset] = title;
+
+        emit DatasetTitled(dataset, title);
     }
 
     // Functions of a hospital's admin account
@@ -166,6 +180,11 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
         bool active;
         (hospital, active) = CONSORTIUM.servedBy(msg.sender);
         require(active, NotAnActiveOperator(msg.sender));
+    }
+
+    function _requireOwnersOperator(DatasetId dataset) private view {
+        (bool operator, bool active) = CONSORTIUM.isOperator(ownerOf(dataset), msg.sender);
+        require(operator && active, NotTheOwnersOperator(dataset, msg.sender));
     }
 
     function _requireOwnersAdmin(DatasetId dataset) private view returns (address owner) {

@@ -65,6 +65,9 @@ interface IConsortium {
     /// @notice `metadata` is the digest of the CID of the hospital's new public description.
     event MetadataUpdated(address indexed hospital, bytes32 metadata);
 
+    /// @notice The hospital is called `name`, for good.
+    event HospitalNamed(address indexed hospital, string name);
+
     /// @notice `hospital` was never admitted.
     error HospitalUnknown(address hospital);
 
@@ -107,6 +110,12 @@ interface IConsortium {
     /// @notice The hospital has until `effectiveAt`, at least, to object.
     error NoticeRuns(address hospital, uint256 effectiveAt);
 
+    /// @notice `hospital` has a name, which patients may have signed under.
+    error NameGiven(address hospital);
+
+    /// @notice `hospital` is called so.
+    error NameTaken(string name, address hospital);
+
     /// @notice No hospital, admin account or operator is the zero account.
     error AccountZero();
 
@@ -129,6 +138,10 @@ interface IConsortium {
 
     /// @notice Lets a suspended hospital act again. Only for the consortium role.
     function reinstate(address hospital) external;
+
+    /// @notice Names a hospital, once and for good: what patients read when they sign. Only for the consortium role, which vouches for it.
+    /// @dev Reverts with the error of `Labels.requireLabel`.
+    function giveName(address hospital, string calldata name) external;
 
     /// @notice Proposes another admin account for a hospital that lost its key. Only for the consortium role. It may accept when the
     /// notice of 30 days is over. A new proposal takes the place of an old one, and its notice begins anew.
@@ -163,6 +176,9 @@ interface IConsortium {
 
     /// @notice Who speaks for an account: the account itself, unless it is a hospital whose admin account was replaced. One storage read.
     function adminOf(address account) external view returns (address admin);
+
+    /// @notice What a hospital is called; empty before it is named.
+    function nameOf(address hospital) external view returns (string memory);
 
     /// @notice The admin account that is proposed for a hospital; all zero when there is none.
     function getProposal(address hospital) external view returns (Proposal memory);

@@ -52,6 +52,9 @@ interface IDatasetRegistry {
     /// @notice `info` is the dataset from `version` on; its uses and its disease stay.
     event DatasetPublished(DatasetId indexed dataset, uint16 version, VersionInfo info);
 
+    /// @notice The dataset is called `title`, for good.
+    event DatasetTitled(DatasetId indexed dataset, string title);
+
     /// @notice The dataset takes no further enrolment and no further version.
     event DatasetRetired(DatasetId indexed dataset);
 
@@ -85,6 +88,9 @@ interface IDatasetRegistry {
     /// @notice The quality score is above `limit`.
     error QualityOutOfRange(uint16 quality, uint16 limit);
 
+    /// @notice The dataset has a title, which patients may have signed under.
+    error TitleGiven(DatasetId dataset);
+
     /// @notice The dataset was retired, for good.
     error DatasetIsRetired(DatasetId dataset);
 
@@ -113,6 +119,10 @@ interface IDatasetRegistry {
 
     /// @notice Publishes the next version, by the operator of the owner. Studies keep the version they enrolled.
     function publish(DatasetId dataset, VersionInfo calldata info) external;
+
+    /// @notice Gives a dataset its title, once and for good, by the operator of the owner: what patients read when they sign.
+    /// @dev Reverts with the error of `Labels.requireLabel`.
+    function giveTitle(DatasetId dataset, string calldata title) external;
 
     /// @notice No further enrolments, for good; by the owner's admin account, suspended or not. Studies that enrolled it go on.
     function retire(DatasetId dataset) external;
@@ -144,6 +154,9 @@ interface IDatasetRegistry {
 
     /// @notice The hospital that owns a dataset, for good. Reverts when there is none of that number.
     function ownerOf(DatasetId dataset) external view returns (address hospital);
+
+    /// @notice What a dataset is called; empty before it has a title.
+    function titleOf(DatasetId dataset) external view returns (string memory);
 
     /// @notice The dataset that this one comes after; 0 when it comes after none.
     function predecessorOf(DatasetId dataset) external view returns (DatasetId);

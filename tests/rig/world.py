@@ -271,7 +271,7 @@ def admin_roles(at, admin):
         manager,
         roles.CONSORTIUM,
         at["consortium"],
-        *("admit", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin"),
+        *("admit", "giveName", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin"),
     )
     roles.open_to(manager, roles.CONSORTIUM, at["vault"], "allowToken")
     roles.open_to(manager, roles.PAUSER, at["vault"], "pause", "unpause")

@@ -25,7 +25,7 @@ _ACTS = {
         *("RoleGrantDelayChanged", "TargetFunctionRoleUpdated", "TargetAdminDelayUpdated", "TargetClosed"),
     ),
     "Consortium": (
-        *("HospitalAdmitted", "HospitalSuspended", "HospitalReinstated", "OperatorRotated"),
+        *("HospitalAdmitted", "HospitalNamed", "HospitalSuspended", "HospitalReinstated", "OperatorRotated"),
         *("AdminProposed", "AdminWithdrawn", "AdminVetoed", "AdminReplaced"),
         *("EncryptionKeyRotated", "MetadataUpdated", "AuthorityUpdated"),
     ),

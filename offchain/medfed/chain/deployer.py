@@ -60,7 +60,7 @@ _NAMES = (
 RESTRICTED: tuple[tuple[type[Contract], tuple[str, ...], Role], ...] = (
     (
         Consortium,
-        ("admit", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin"),
+        ("admit", "giveName", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin"),
         Role.CONSORTIUM,
     ),
     (Vault, ("allowToken",), Role.CONSORTIUM),

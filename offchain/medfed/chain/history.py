@@ -30,8 +30,8 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class HospitalRecord:
-    """A hospital with its present keys: who speaks for it, its daemon, X25519 `encryption_key`; and the digest of its
-    metadata."""
+    """A hospital with its present keys: who speaks for it, its daemon, X25519 `encryption_key`; the digest of its metadata;
+    and what it is called, empty before it is named."""
 
     hospital: HospitalId
     admin: Address
@@ -39,6 +39,7 @@ class HospitalRecord:
     encryption_key: bytes
     metadata: bytes
     active: bool
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def hospitals(index: EventIndex, *, until: int | None = None) -> list[HospitalRe
     """All hospitals ever admitted, in that order, as they stand."""
     names = (
         "HospitalAdmitted",
+        "HospitalNamed",
         "HospitalSuspended",
         "HospitalReinstated",
         "AdminReplaced",

@@ -13,7 +13,7 @@ from medfed.chain.clock import ChainClock
 from medfed.chain.contracts import rule_creation
 from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.consents import SignedMessage, Skipped
-from medfed.chain.contracts.consortium import Pledge
+from medfed.chain.contracts.consortium import HospitalStatus, Pledge
 from medfed.chain.contracts.datasets import DatasetInfo, VersionInfo
 from medfed.chain.contracts.studies import ScoreMode, StudyTerms
 from medfed.chain.contracts.vault import Permit
@@ -120,11 +120,13 @@ def admit(
     key: bytes,
     metadata: Mapping[str, str],
 ) -> Cid:
-    """Admit a hospital with an operator that gave its word; its public description goes to the store. Returns that file's
-    CID."""
-    cid = describe_hospital(federation, metadata)
+    """Admit a hospital with an operator that gave its word, and name it; its public description goes to the store. Returns
+    that file's CID. Where a run before this one was cut off between the two, the name alone is given."""
+    cid, consortium = describe_hospital(federation, metadata), federation.contracts.consortium
     account, pledge = operator
-    sender.send(federation.contracts.consortium.admit(hospital, account, key, digest_of(cid), pledge))
+    if consortium.hospital(hospital).status == HospitalStatus.NONE or consortium.name_of(hospital):
+        sender.send(consortium.admit(hospital, account, key, digest_of(cid), pledge))
+    sender.send(consortium.give_name(hospital, metadata["name"]))
     return cid
 
 
@@ -148,13 +150,17 @@ def register_dataset(  # noqa: PLR0913 - one parameter for each thing said
     disease: int = 0,
     label: str = "label",
     after: DatasetId | None = None,
+    title: str = "",
 ) -> DatasetId:
     """Commit to the records in `files` (records, register, secret) and register them, as what comes after a dataset of the
-    same hospital where one is named. Publishes the quality report, no record."""
+    same hospital where one is named, under a title where one is given. Publishes the quality report, no record."""
     info = _described(federation, files, uses=uses, disease=disease, label=label)
     datasets = federation.contracts.datasets
     call = datasets.register(info) if after is None else datasets.renew(after, info)
-    return datasets.registered(sender.send(call))
+    number = datasets.registered(sender.send(call))
+    if title:
+        sender.send(datasets.give_title(number, title))
+    return number
 
 
 def accept_dataset(  # noqa: PLR0913 - one parameter for each thing said

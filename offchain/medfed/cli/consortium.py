@@ -52,7 +52,9 @@ def admit(  # noqa: PLR0913, PLR0917 - one parameter for each option
         ),
     ],
     operator: Operator,
-    name: Annotated[str, typer.Option(help="Its name, published with its description.")],
+    name: Annotated[
+        str, typer.Option(help="What patients read when they sign: its name, for good. At most 64 bytes.")
+    ],
     encryption_key: Annotated[
         str,
         typer.Option(help="Its public encryption key: hex digits, or the file of `medfed key encryption`."),
@@ -362,7 +364,7 @@ def list_hospitals(as_json: JsonFlag = False) -> None:
     from medfed.cli.run import open_federation
 
     federation = open_federation()
-    found, names = hospitals(federation.index), hospital_names(federation)
+    found, names = hospitals(federation.index), hospital_names(federation.index)
     data = [_hospital_facts(federation, each, names[each.hospital]) for each in found]
     rows = [(facts["name"] + ("" if facts["active"] else ", suspended"), _accounts(facts)) for facts in data]
     empty = "No hospital is admitted; `medfed consortium admit` admits one."

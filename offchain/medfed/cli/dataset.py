@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, show, table, when
+from medfed.cli.output import JsonFlag, printable, show, table, when
 
 if TYPE_CHECKING:
     from medfed.config import HospitalConfig
@@ -39,7 +39,7 @@ _LINE = re.compile(r"^dataset\s*=.*\n?", re.MULTILINE)
 
 
 @app.command("register")
-def register(
+def register(  # noqa: PLR0913, PLR0917 - one parameter for each option
     hospital: File,
     uses: Uses,
     disease: Disease = 0,
@@ -47,6 +47,12 @@ def register(
         int,
         typer.Option(help="An earlier dataset of the same hospital that this one comes after.", min=0),
     ] = 0,
+    title: Annotated[
+        str,
+        typer.Option(
+            help="What patients read when they sign, for good, e.g. Breast cytology (default: none yet)."
+        ),
+    ] = "",
     save: Save = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -71,8 +77,27 @@ def register(
         disease=disease,
         label=config.label,
         after=DatasetId(after) if after else None,
+        title=title,
     )
     _tell_number(hospital, number, save, as_json)
+
+
+@app.command("title")
+def give_title(
+    hospital: File,
+    words: Annotated[str, typer.Argument(metavar="TITLE", help="At most 64 bytes, e.g. Breast cytology.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Give the hospital's dataset its title, once and for good. Patients read it when they sign."""
+    from medfed.cli.run import open_account, open_chain, open_sender
+    from medfed.config import load_hospital
+
+    config = load_hospital(hospital)
+    number, place = _number(config, hospital), open_chain()
+    sender = open_sender(place, open_account(config.keystore, config.password_file))
+    sender.send(place.contracts.datasets.give_title(number, words))
+    data = {"dataset": int(number), "title": words}
+    show(data, as_json=as_json, render=lambda: f"Dataset {number} is called {words}.")
 
 
 @app.command("publish")
@@ -299,9 +324,11 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
 
     datasets, number = open_chain().contracts.datasets, DatasetId(dataset)
     owner, found, offered = datasets.owner(number), datasets.dataset(number), datasets.offered_to(number)
+    title = datasets.title(number)
     data = {
         "dataset": dataset,
         "owner": owner,
+        "title": title,
         "version": found.version,
         "records": found.records,
         "records_root": found.records_root,
@@ -314,8 +341,9 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
         "predecessor": found.predecessor or None,
         "offered_to": offered,
     }
+    called = f", {printable(title)}," if title else ""
     text = (
-        f"Dataset {dataset} of {owner}{', retired' if found.retired else ''}\n"
+        f"Dataset {dataset}{called} of {owner}{', retired' if found.retired else ''}\n"
         f"version {found.version} of {when(found.updated_at)} UTC: {found.records} records, "
         f"quality {found.quality / 100:.0f} %\n"
         f"may be used for: {duo.describe(found.uses)}\n"

@@ -42,7 +42,7 @@ _TITLE = 200
 def study_facts(federation: Federation, number: StudyId, now: int) -> dict[str, Any]:
     """All that people ask about a study at second `now`, as plain data. Raises `InputError` for an unknown one."""
     study = read_study(federation.index, number)
-    known = hospital_names(federation)
+    known = hospital_names(federation.index)
     names = {entry.seat: known.get(entry.hospital, entry.hospital) for entry in study.enrolments}
     histories = [
         read_round(federation.index, number, RoundNumber(value)) for value in range(1, study.rounds + 1)

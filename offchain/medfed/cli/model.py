@@ -66,7 +66,7 @@ def _facts(federation: Federation, number: int) -> dict[str, Any]:
     from medfed.types import StudyId
 
     found = read_model(federation.index, StudyId(number))
-    study, names = read_study(federation.index, found.study), hospital_names(federation)
+    study, names = read_study(federation.index, found.study), hospital_names(federation.index)
     total = sum(found.shares)
     return {
         "model": int(number),
@@ -351,7 +351,7 @@ def lineage(
 
     federation = open_federation()
     found = read_lineage(federation, StudyId(model))
-    known = hospital_names(federation)
+    known = hospital_names(federation.index)
     names = {source.seat: known.get(source.hospital, str(source.hospital)) for source in found.sources}
     if png is not None:
         from medfed.cli.lineage_graph import draw

@@ -62,7 +62,7 @@ def _revenue(federation: Federation, found: ModelHistory, token: Address) -> dic
     from medfed.rounds.models import licences as sold
     from medfed.types import Seat
 
-    study, names = read_study(federation.index, found.study), hospital_names(federation)
+    study, names = read_study(federation.index, found.study), hospital_names(federation.index)
     fees = federation.contracts.market.fees(found.study, token)
     shared = {Seat(seat): share for seat, share in enumerate(found.shares)}
     book = FeeBook(study.terms, shared, found.finals, fees)

@@ -12,7 +12,7 @@ from tests.rig.pledges import pledge
 KEY, METADATA = b"\x11" * 32, b"\x22" * 32
 NEW_KEY, NEW_METADATA = b"\x33" * 32, b"\x44" * 32
 """Of a hospital that a test admits."""
-RESTRICTED = ("admit", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin")
+RESTRICTED = ("admit", "giveName", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin")
 
 
 @pytest.fixture(scope="module")

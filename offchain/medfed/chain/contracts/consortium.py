@@ -82,6 +82,10 @@ class Consortium(Contract):
         """Lift a suspension."""
         return self._change("reinstate", hospital, gas=_GAS_TO_SUSPEND)
 
+    def give_name(self, hospital: HospitalId, name: str) -> Call:
+        """By the consortium: what the hospital is called, once and for good; patients read it when they sign."""
+        return self._change("giveName", hospital, name)
+
     def propose_admin(self, hospital: HospitalId, admin: Address) -> Call:
         """By the consortium: another admin account for a hospital that lost its key; it may accept after a notice."""
         return self._change("proposeAdmin", hospital, admin)
@@ -114,6 +118,10 @@ class Consortium(Contract):
         """The stored hospital; status NONE when it was never admitted."""
         found = self._view(block, "getHospital", hospital)
         return Hospital(found["operator"], found["admitted_at"], HospitalStatus(found["status"]))
+
+    def name_of(self, hospital: HospitalId, block: BlockLike = None) -> str:
+        """What the hospital is called, empty before it is named."""
+        return str(self._view(block, "nameOf", hospital))
 
     def admin_of(self, account: Address, block: BlockLike = None) -> Address:
         """Who speaks for an account: itself, unless it is a hospital whose admin account was replaced."""

@@ -76,6 +76,10 @@ class Datasets(Contract):
         """Sent by the owner's operator: the next version."""
         return self._change("publish", dataset, info)
 
+    def give_title(self, dataset: DatasetId, title: str) -> Call:
+        """Sent by the owner's operator: what the dataset is called, once and for good; patients read it when they sign."""
+        return self._change("giveTitle", dataset, title)
+
     def retire(self, dataset: DatasetId) -> Call:
         """Sent by the owner's admin account: no further enrolments."""
         return self._change("retire", dataset)
@@ -108,6 +112,10 @@ class Datasets(Contract):
     def owner(self, dataset: DatasetId, block: BlockLike = None) -> HospitalId:
         """The hospital that owns the dataset; raises `ContractRevert` when there is none."""
         return HospitalId(self._view(block, "ownerOf", dataset))
+
+    def title(self, dataset: DatasetId, block: BlockLike = None) -> str:
+        """What the dataset is called, empty before it has a title."""
+        return str(self._view(block, "titleOf", dataset))
 
     def offered_to(self, dataset: DatasetId, block: BlockLike = None) -> HospitalId | None:
         """The hospital that may take the dataset over, None for none."""

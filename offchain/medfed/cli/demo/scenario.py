@@ -211,7 +211,7 @@ def _admit(stage: Stage, site: Site, number: int) -> None:
     operator = stage.sender(site.operator)
     files = (site.folder / "records.csv", site.folder / "patients.csv", site.folder / "secret.hex")
     site.dataset = actions.register_dataset(
-        stage.federation, operator, files, uses="GRU", label=site.data.columns.label
+        stage.federation, operator, files, uses="GRU", label=site.data.columns.label, title="Breast cytology"
     )
     fund(stage, site, _STAKE + BOND)
     site.config = _write_config(stage, site)
