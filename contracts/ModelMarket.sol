@@ -24,6 +24,8 @@ import {Update} from "./types/Update.sol";
 
 /// @dev What one final round adds to the book's total. The scores of its seats are together at most that.
 uint256 constant ROUND_SHARE = 1e18;
+/// @dev How long terms are known before licences are sold under them.
+uint256 constant TERMS_NOTICE = 3 days;
 
 /// @title ModelMarket
 contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
@@ -57,7 +59,7 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     mapping(StudyId study => mapping(RoundId round => Credit)) private _credits;
     mapping(StudyId study => Book) private _books;
     mapping(StudyId model => Model) private _models;
-    mapping(StudyId model => mapping(uint32 version => Terms)) private _terms;
+    mapping(StudyId model => mapping(uint32 version => Sale)) private _sales;
     mapping(uint256 licence => Licence) private _licences;
     mapping(StudyId model => mapping(address token => mapping(SeatId seat => uint256))) private _paidSeat;
     mapping(StudyId model => mapping(address token => uint256)) private _paidSponsor;
@@ -138,10 +140,13 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
         Model storage m = _requireSeller(model);
         require(!m.withdrawn, ModelIsWithdrawn(model));
 
-        version = ++m.versions;
-        _terms[model][version] = terms;
+        version = m.versions;
+        if (version == 0 || _sales[model][version].begin <= block.timestamp) m.versions = ++version;
+        uint40 begin = uint40(block.timestamp + (terms.token == address(0) ? 0 : TERMS_NOTICE));
+        _sales[model][version] =
+            Sale(terms.token, terms.price, terms.duration, terms.transferable, begin, terms.licence);
 
-        emit TermsSet(model, version, terms);
+        emit TermsSet(model, version, terms, begin);
     }
 
     /// @inheritdoc IModelMarket
@@ -151,20 +156,19 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     {
         Model storage m = _requireRegistered(model);
         require(!m.withdrawn, ModelIsWithdrawn(model));
-        Terms memory terms = _terms[model][version];
-        // Only the newest terms sell, so that a seller who sets new ones ends the old.
-        require(version == m.versions && terms.token != address(0), NotForSale(model, version));
-        require(terms.price <= maxPrice, PriceAboveMaximum(terms.price, maxPrice));
+        Sale memory sale = _sales[model][version];
+        require(sale.token != address(0) && _isNewest(model, version, sale, m), NotForSale(model, version));
+        require(sale.price <= maxPrice, PriceAboveMaximum(sale.price, maxPrice));
 
         licence = ++licenceCount;
-        uint40 expiresAt = terms.duration == 0 ? 0 : uint40(block.timestamp + terms.duration);
-        _licences[licence] = Licence(model, version, expiresAt, terms.transferable);
+        uint40 expiresAt = sale.duration == 0 ? 0 : uint40(block.timestamp + sale.duration);
+        _licences[licence] = Licence(model, version, expiresAt, sale.transferable);
         uint256 fee;
         // The credit follows the collection because only then is it known what arrived; the vault's guard closes the way back in.
-        if (terms.price != 0) {
+        if (sale.price != 0) {
             // slither-disable-next-line reentrancy-no-eth (the vault is of this deployment and guards its own entry)
-            fee = VAULT.collect(terms.token, terms.price, msg.sender);
-            feesOf[model][terms.token] += fee;
+            fee = VAULT.collect(sale.token, sale.price, msg.sender);
+            feesOf[model][sale.token] += fee;
         }
 
         emit LicenceSold(model, licence, to, version, msg.sender, fee, expiresAt);
@@ -263,8 +267,8 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     }
 
     /// @inheritdoc IModelMarket
-    function getTerms(StudyId model, uint32 version) external view returns (Terms memory) {
-        return _terms[model][version];
+    function getTerms(StudyId model, uint32 version) external view returns (Sale memory) {
+        return _sales[model][version];
     }
 
     /// @inheritdoc IModelMarket
@@ -280,7 +284,7 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
     /// @notice Where the licence's text lies: a CIDv1 in base 16.
     function uri(uint256 licence) public view override returns (string memory) {
         Licence memory l = _licences[licence];
-        bytes memory digits = bytes(Strings.toHexString(uint256(_terms[l.model][l.version].licence), 32));
+        bytes memory digits = bytes(Strings.toHexString(uint256(_sales[l.model][l.version].licence), 32));
         return string.concat("ipfs://f01701220", string(Bytes.slice(digits, 2)));
     }
 
@@ -307,6 +311,18 @@ contract ModelMarket is IModelMarket, ERC1155, AccessManaged {
         AggregateId result = aggregate.hash(study, round);
         ballot = ROUNDS.getBallot(study, round, result);
         require(ballot.finalAt != 0, IFederatedRounds.NotFinal(study, round, result));
+    }
+
+    /// @dev Whether licences are sold under this version now: it has begun, and no later one has.
+    function _isNewest(StudyId model, uint32 version, Sale memory sale, Model storage m)
+        private
+        view
+        returns (bool)
+    {
+        uint256 versions = m.versions;
+        if (sale.begin > block.timestamp || version == versions) return sale.begin <= block.timestamp;
+        // Of those after it the newest alone may not have begun.
+        return version + 1 == versions && _sales[model][version + 1].begin > block.timestamp;
     }
 
     /// @dev The seats whose updates are in the result of a final round whose claims are unlocked.

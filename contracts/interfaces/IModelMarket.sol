@@ -28,12 +28,22 @@ interface IModelMarket {
         StudyId supersededBy; // 0 for none
     }
 
-    /// @notice The terms of one version.
+    /// @notice What a seller offers.
     struct Terms {
         address token; // zero while not for sale
         uint96 price; // smallest units
         uint32 duration; // seconds; 0 without expiry
         bool transferable;
+        bytes32 licence; // digest of the CID of the licence's text
+    }
+
+    /// @notice The terms of one version, and since when licences are sold under them.
+    struct Sale {
+        address token; // zero while not for sale
+        uint96 price; // smallest units
+        uint32 duration; // second word: seconds; 0 without expiry
+        bool transferable;
+        uint40 begin; // Unix seconds
         bytes32 licence; // digest of the CID of the licence's text
     }
 
@@ -48,7 +58,7 @@ interface IModelMarket {
     event ModelRegistered(
         StudyId indexed study, bytes32 model, bytes32 spec, uint16 finals, SeatSet attesters, uint256[] shares
     );
-    event TermsSet(StudyId indexed model, uint32 indexed version, Terms terms);
+    event TermsSet(StudyId indexed model, uint32 indexed version, Terms terms, uint40 begin);
     event LicenceSold(
         StudyId indexed model,
         uint256 indexed licence,
@@ -93,10 +103,12 @@ interface IModelMarket {
     /// @param last The aggregate of the round that completed the study.
     function register(StudyId study, Aggregate calldata last) external;
 
-    /// @notice Sets terms under a new version; licences sold before keep theirs. By the sponsor or the consortium.
+    /// @notice Announces terms; licences sold before keep theirs. By the sponsor or the consortium. They begin after a notice of three days,
+    /// those that end the sale at once. Terms that have not begun are replaced, and their version is the new ones'. So nobody sells to friends
+    /// between two prices: whatever price is asked is asked of everybody, for three days at least, and known three days before.
     function setTerms(StudyId model, Terms calldata terms) external returns (uint32 version);
 
-    /// @notice Buys a licence for `to`; the buyer has approved the vault for the price.
+    /// @notice Buys a licence under the newest terms that have begun, for `to`; the buyer has approved the vault for the price.
     function buy(StudyId model, uint32 version, uint256 maxPrice, address to)
         external
         returns (uint256 licence);
@@ -131,7 +143,7 @@ interface IModelMarket {
 
     function getModel(StudyId model) external view returns (Model memory);
 
-    function getTerms(StudyId model, uint32 version) external view returns (Terms memory);
+    function getTerms(StudyId model, uint32 version) external view returns (Sale memory);
 
     function getLicence(uint256 licence) external view returns (Licence memory);
 

@@ -14,6 +14,7 @@ from medfed.chain.wallet import create_wallet
 from medfed.cli import run
 from medfed.log import configure
 from medfed.protocol.cid import cid_from_digest
+from medfed.rounds.licences import TERMS_NOTICE
 from tests.cli.conftest import PASSWORD, Terminal
 from tests.nodes.federation import DISPUTE, ETHER, PATIENTS, deploy
 
@@ -75,15 +76,18 @@ def sold(place):
     model, typed = place.studies[0], place.typed
     if not place.world.index.events("ModelRegistered", study=model):
         typed.ok("model", "register", model, "--keystore", "anyone.json")
-        offer(typed, model)
+        offer(place, model)
     return model
 
 
-def offer(typed, model, *options):
-    return typed.data(
+def offer(place, model, *options):
+    """Terms of the sponsor's that have begun."""
+    told = place.typed.data(
         *("model", "terms", model, "--price", "30", "--licence", "terms.txt", "--keystore", "sponsor.json"),
         *options,
     )
+    place.world.client.travel(TERMS_NOTICE)
+    return told
 
 
 def held(place, who):
@@ -135,7 +139,7 @@ class TestSelling:
         options = ("--price", "30", "--licence", "terms.txt", "--keystore")
         refused = place.typed("model", "terms", sold, *options, "anyone.json")
         assert (refused.code, "may not sell model" in refused.sentence) == (7, True)
-        first = offer(place.typed, sold)
+        first = offer(place, sold)
         second = place.typed.data("model", "terms", sold, *options, "consortium.json", "--days", "365")
         assert second["version"] == first["version"] + 1
         assert (second["price"], second["seconds"]) == (PRICE, 365 * 86_400)
@@ -158,7 +162,7 @@ class TestSelling:
 
     def test_a_licence_is_bought_for_the_present_price_at_most(self, place, sold):
         typed = place.typed
-        version = offer(typed, sold, "--days", "1")["version"]
+        version = offer(place, sold, "--days", "1")["version"]
         buy = ("model", "buy", sold, "--keystore", "buyer.json")
         dear = typed(*buy, "--max-price", "29.5")
         assert (dear.code, "costs 30 MFT" in dear.sentence) == (2, True)
@@ -181,7 +185,7 @@ class TestSelling:
     def test_a_licence_that_was_passed_on_is_the_next_holders(self, place, sold):
         """By the transfers on chain, not by who bought it; one that came for another account is that account's."""
         typed, market = place.typed, place.world.contracts.market
-        offer(typed, sold, "--transferable")
+        offer(place, sold, "--transferable")
         buy = ("model", "buy", sold, "--keystore", "buyer.json")
         passed = typed.data(*buy)["licence"]
         given = typed.data(*buy, "--to", "anyone.json")["licence"]
@@ -202,13 +206,19 @@ class TestSelling:
         answer = place.typed("model", "buy", sold, "--keystore", "buyer.json")
         assert (answer.code, "not for sale now" in answer.sentence) == (2, True)
         assert "not for sale" in place.typed.ok("model", "list").out
-        offer(place.typed, sold)
+        options = "--price", "30", "--licence", "terms.txt", "--keystore", "sponsor.json"
+        told = place.typed.data("model", "terms", sold, *options)
+        coming = place.typed("model", "buy", sold, "--keystore", "buyer.json")
+        assert (coming.code, "is for sale from" in coming.sentence) == (2, True)
+        assert "30 MFT" in place.typed.ok("model", "show", sold).out
+        place.world.client.travel(TERMS_NOTICE)
+        assert place.typed.data("model", "show", sold)["for_sale"] == told["version"]
 
 
 class TestFees:
     def test_each_claims_its_part_and_revenue_tells(self, place, sold):
         typed, world = place.typed, place.world
-        offer(typed, sold)
+        offer(place, sold)
         typed.ok("model", "buy", sold, "--keystore", "buyer.json")
         (told,) = typed.data("model", "revenue", sold)["tokens"]
         fees = told["fees"]

@@ -316,6 +316,8 @@ abstract contract PayMoves is ProofMoves {
         _sales[study].total = 1e18 * s.finals;
     }
 
+    function _pass(uint256 time) internal virtual;
+
     function _buy(uint256 study, uint256 which, uint96 price, uint256 seed) internal {
         if (!_sales[study].registered) return;
         FeeToken token = tokens[which];
@@ -324,6 +326,8 @@ abstract contract PayMoves is ProofMoves {
         address seller = seed % 4 == 0 ? BUYER : _studies[study].sponsor;
         Says says = _says(seller != BUYER);
         if (!_try(seller, address(market), data, says, "set terms")) return;
+        // Terms begin after their notice.
+        _pass(3 days);
         uint32 version = market.getModel(_s(study)).versions;
         data = abi.encodeCall(market.buy, (_s(study), version, price, BUYER));
         uint256 before = token.balanceOf(address(vault));

@@ -630,7 +630,7 @@ contract ValueHandler is Checks {
     }
 
     /// @dev Lets time pass, with a stop wherever the honest hospital has something to do.
-    function _pass(uint256 time) internal {
+    function _pass(uint256 time) internal override {
         uint256 until = _now + time;
         while (true) {
             _dutiesOfAll();

@@ -158,6 +158,7 @@ def of_market(world):
         "licence": b"\x77" * 32,
     }
     version = world.market.setTerms(study, terms, sender=world.sponsor).value
+    world.evm.travel(3 * 86_400)
     buyer = world.evm.actors[91]
     world.token.mint(buyer, 20_000)
     world.token.approve(world.vault, 20_000, sender=buyer)

@@ -42,7 +42,8 @@ WITHOUT_CONSEQUENCE = {
     ("BytesLacking", "missing"),
 }
 # Said once more, they say nothing new.
-HARMLESS_TWICE = {"Credited", "ModelWithdrawn"}
+# Terms set twice within a second are what they were.
+HARMLESS_TWICE = {"Credited", "ModelWithdrawn", "TermsSet"}
 # Kinds of events that `contested` has none of.
 PROOFS = ("RoundTainted", "RoundRefuted", "RoundVoid", "StudyAborted", "Abstained", "UpdateStruck")
 

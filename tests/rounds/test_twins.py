@@ -141,6 +141,7 @@ def check_market(world, study, case: Case, found: Tally | None) -> None:
     world.market.register(study, case.result())
     terms = {"token": world.token, "price": FEES, "duration": 0, "transferable": False, "licence": SALT}
     world.market.setTerms(study, terms, sender=world.sponsor)
+    world.evm.travel(3 * 86_400)
     world.market.buy(study, 1, FEES, world.sponsor, sender=world.sponsor)
     book = FeeBook(case.terms(), shares, 1, FEES)
     for seat in range(SEATS):

@@ -357,6 +357,7 @@ def _sell(trial: Trial, first: Aggregate, last: Aggregate) -> None:
     for duration in (0, PHASE):
         terms = Terms(token, PRICE, duration, transferable=bool(duration), licence=b"\x44" * 32)
         receipt = world.send(sponsor, market.set_terms(study, terms))
+        world.client.travel(3 * 86_400)
         world.send(sponsor, market.buy(study, market.version_set(receipt), PRICE, sponsor.address))
         world.send(sponsor, market.claim_fees(study, 0, token))
     world.send(sponsor, market.claim_fees(study, 1, token))

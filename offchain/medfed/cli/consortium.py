@@ -229,12 +229,14 @@ def rotate_encryption_key(
 @app.command("describe")
 def describe(
     hospital: Hospital,
-    name: Annotated[str, typer.Option(help="The hospital's name.")],
+    about: Annotated[
+        str, typer.Option(help="What everybody may read of it, e.g. whom to write to. No personal data.")
+    ],
     keystore: Admin,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Publish another description of a hospital."""
+    """Publish another description of a hospital. Its name stays: patients signed under it."""
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender, party
     from medfed.protocol.cid import digest_of
@@ -245,12 +247,13 @@ def describe(
         open_sender(federation, open_account(keystore, password_file)),
         HospitalId(party(hospital)),
     )
-    cid = actions.describe_hospital(federation, {"name": name})
-    sender.send(federation.contracts.consortium.update_metadata(whose, digest_of(cid)))
+    consortium = federation.contracts.consortium
+    cid = actions.describe_hospital(federation, {"name": consortium.name_of(whose), "about": about})
+    sender.send(consortium.update_metadata(whose, digest_of(cid)))
     show(
-        {"hospital": whose, "name": name, "description": cid},
+        {"hospital": whose, "description": cid},
         as_json=as_json,
-        render=lambda: f"{whose} is called {name} now.",
+        render=lambda: f"The description of {whose} is {cid} now.",
     )
 
 
@@ -376,6 +379,8 @@ def list_hospitals(as_json: JsonFlag = False) -> None:
 
 
 def _hospital_facts(place: OnChain, record: HospitalRecord, name: str) -> dict[str, Any]:
+    from medfed.protocol.cid import cid_from_digest
+
     proposal = place.contracts.consortium.proposal(record.hospital)
     return {
         "hospital": record.hospital,
@@ -383,6 +388,7 @@ def _hospital_facts(place: OnChain, record: HospitalRecord, name: str) -> dict[s
         "admin": record.admin,
         "operator": record.operator,
         "encryption_key": record.encryption_key.hex(),
+        "description": cid_from_digest(record.metadata),
         "active": record.active,
         "proposed_admin": proposal.admin if proposal else None,
         "effective_at": proposal.effective_at if proposal else 0,

@@ -12,7 +12,7 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, in_words, printable, show, table, when
 
 if TYPE_CHECKING:
-    from medfed.chain.contracts.market import Terms
+    from medfed.chain.contracts.market import Sale, Terms
     from medfed.rounds.federation import Federation, OnChain
     from medfed.rounds.models import ModelHistory
 
@@ -67,7 +67,7 @@ def _facts(federation: Federation, number: int) -> dict[str, Any]:
 
     found = read_model(federation.index, StudyId(number))
     study, names = read_study(federation.index, found.study), hospital_names(federation.index)
-    total = sum(found.shares)
+    total, offer = sum(found.shares), found.offer(federation.client.head().timestamp)
     return {
         "model": int(number),
         "title": _title(federation, number),
@@ -78,8 +78,8 @@ def _facts(federation: Federation, number: int) -> dict[str, Any]:
         "registered_at": found.registered_at,
         "withdrawn": found.withdrawn,
         "superseded_by": found.superseded_by,
-        "terms": [_terms(federation, version, terms) for version, terms in enumerate(found.terms, 1)],
-        "for_sale": found.offer[0] if found.offer else None,
+        "terms": [_terms(federation, version, sale) for version, sale in enumerate(found.sales, 1)],
+        "for_sale": offer[0] if offer else None,
         "sold": len(licences(federation.index, found.study)),
         "sponsor_bps": study.terms.sponsor_fee_bps,
         "patient_bps": study.terms.patient_bps,
@@ -108,13 +108,15 @@ def _title(federation: Federation, number: int) -> str:
         return ""
 
 
-def _terms(place: OnChain, version: int, terms: Terms) -> dict[str, Any]:
+def _terms(place: OnChain, version: int, sale: Sale) -> dict[str, Any]:
     from medfed.cli.amounts import coin_of
     from medfed.protocol.cid import cid_from_digest
 
+    terms = sale.terms
     for_sale = bool(int(terms.token, 16))
     return {
         "version": version,
+        "begin": sale.begin,
         "token": terms.token,
         "price": terms.price,
         "price_text": coin_of(place, terms.token).text(terms.price) if for_sale else "",
@@ -131,7 +133,26 @@ def _standing(facts: dict[str, Any]) -> str:
         return f"withdrawn{later}"
     if facts["for_sale"] is None:
         return f"not for sale{later}"
-    return f"{facts['terms'][-1]['price_text']}{later}"
+    return f"{_present(facts)['price_text']}{later}"
+
+
+def _present(facts: dict[str, Any]) -> dict[str, Any]:
+    """The terms that licences are sold under."""
+    terms: dict[str, Any] = facts["terms"][facts["for_sale"] - 1]
+    return terms
+
+
+def _coming(facts: dict[str, Any]) -> list[str]:
+    """Terms that have been announced and have not begun."""
+    newest = facts["terms"][-1] if facts["terms"] else None
+    if (
+        newest is None
+        or newest["version"] == facts["for_sale"]
+        or not newest["price_text"]
+        or facts["withdrawn"]
+    ):
+        return []
+    return [f"From {when(newest['begin'])} UTC on: {newest['price_text']}.", *_told_terms(newest)]
 
 
 def _rendered(facts: dict[str, Any]) -> list[Any]:
@@ -144,7 +165,8 @@ def _rendered(facts: dict[str, Any]) -> list[Any]:
         f"Licences: {_standing(facts)}.",
     ]
     if facts["for_sale"] is not None:
-        lines += _told_terms(facts["terms"][-1])
+        lines += _told_terms(_present(facts))
+    lines += _coming(facts)
     rows = [(entry["seat"], entry["name"], f"{entry['share']:.1%}") for entry in facts["shares"]]
     parts = f"Of each fee: {facts['sponsor_bps'] / 100:g}% sponsor, {facts['patient_bps'] / 100:g}% patients, the rest"
     return [
@@ -200,7 +222,10 @@ def terms(  # noqa: PLR0913, PLR0917 - one parameter for each option
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Set the terms that licences are sold under. A new version; licences sold before keep theirs."""
+    """Announce the terms that licences are sold under. They begin in three days; licences sold before keep theirs.
+
+    Until then the present terms go on. Terms that have not begun are replaced by later ones. `--stop` ends the sale at once.
+    """
     from medfed.chain.contracts.market import Terms
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_federation, open_sender
@@ -219,13 +244,14 @@ def terms(  # noqa: PLR0913, PLR0917 - one parameter for each option
         wanted = Terms(coin.address, units, days * _DAY, transferable, _text_digest(federation, licence))
     sender = open_sender(federation, open_account(keystore, password_file))
     version = market.version_set(sender.send(market.set_terms(number, wanted)))
+    sale = market.sale(number, version)
     told = (
         "sells no licences now"
         if stop
-        else f"sells licences for {coin_of(federation, token).text(wanted.price)}"
+        else f"sells licences for {coin_of(federation, token).text(wanted.price)} from {when(sale.begin)} UTC on"
     )
     show(
-        {"model": model, **_terms(federation, version, wanted)},
+        {"model": model, **_terms(federation, version, sale)},
         as_json=as_json,
         render=lambda: f"Model {model} {told} (terms {version}).",
     )
@@ -269,7 +295,7 @@ def buy(
 
     federation = open_federation()
     found = read_model(federation.index, StudyId(model))
-    version, wanted = _offer(found)
+    version, wanted = _offer(found, federation.client.head().timestamp)
     coin = coin_of(federation, wanted.token)
     limit = coin.units(most, zero=True) if most else wanted.price
     sender = open_sender(federation, open_account(keystore, password_file))
@@ -282,13 +308,21 @@ def buy(
     show(data | {"expires_at": licence.expires_at}, as_json=as_json, render=lambda: text)
 
 
-def _offer(found: ModelHistory) -> tuple[int, Terms]:
+def _offer(found: ModelHistory, now: int) -> tuple[int, Terms]:
     from medfed.errors import InputError
 
-    if found.offer is None:
-        why = "is withdrawn" if found.withdrawn else "is not for sale now"
-        raise InputError(f"Model {found.study} {why}; nobody can buy a licence.")
-    return found.offer
+    offer = found.offer(now)
+    if offer is None:
+        raise InputError(f"Model {found.study} {_why_unsold(found, now)}; nobody can buy a licence.")
+    return offer
+
+
+def _why_unsold(found: ModelHistory, now: int) -> str:
+    if found.withdrawn:
+        return "is withdrawn"
+    if found.sales and found.sales[-1].begin > now:
+        return f"is for sale from {when(found.sales[-1].begin)} UTC on"
+    return "is not for sale now"
 
 
 @app.command("withdraw")

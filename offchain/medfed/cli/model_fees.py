@@ -52,7 +52,7 @@ def revenue(model: Number, as_json: JsonFlag = False) -> None:
 
 def _tokens(found: ModelHistory) -> list[Address]:
     """Every token that a licence was for sale for, in order."""
-    return list(dict.fromkeys(terms.token for terms in found.terms if int(terms.token, 16)))
+    return list(dict.fromkeys(sale.terms.token for sale in found.sales if int(sale.terms.token, 16)))
 
 
 def _revenue(federation: Federation, found: ModelHistory, token: Address) -> dict[str, Any]:
@@ -83,7 +83,9 @@ def _revenue(federation: Federation, found: ModelHistory, token: Address) -> dic
     claimed = min(paid.pop(study.sponsor, 0), sponsor)
     parts.append(_part("sponsor", sponsor, claimed))
     parts.append(_part("patients", book.due_patients(), sum(paid.values())))
-    count = sum(found.terms[each.version - 1].token == token for each in sold(federation.index, found.study))
+    count = sum(
+        found.sales[each.version - 1].terms.token == token for each in sold(federation.index, found.study)
+    )
     return {"token": token, "fees": fees, "licences": count, "parts": parts}
 
 
@@ -224,7 +226,7 @@ def _licence(federation: Federation, entry: SoldLicence) -> dict[str, Any]:
     from medfed.rounds.models import read_model
 
     model = read_model(federation.index, entry.model)
-    terms = model.terms[entry.version - 1]
+    terms = model.sales[entry.version - 1].terms
     return {
         "licence": entry.number,
         "model": int(entry.model),

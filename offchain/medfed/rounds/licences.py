@@ -11,11 +11,13 @@ from medfed.rounds.history import RoundHistory
 from medfed.rounds.scores import Tally
 from medfed.types import Seat
 
-__all__ = ["ROUND_SHARE", "FeeBook", "round_shares"]
+__all__ = ["ROUND_SHARE", "TERMS_NOTICE", "FeeBook", "round_shares"]
 
 BPS = 10_000
 ROUND_SHARE = 10**18
 """What one final round adds to the book's total. The shares of its seats are together at most that."""
+TERMS_NOTICE = 3 * 86_400
+"""Seconds from terms to their begin; those that end the sale begin at once."""
 
 
 def round_shares(terms: StudyTerms, history: RoundHistory, reviews: Tally | None) -> dict[Seat, int]:

@@ -223,7 +223,7 @@ def _model(index: EventIndex, study: StudyId, last: RoundHistory) -> ModelLine:
     total = ROUND_SHARE * found.finals
     sold = [
         LicenceLine(
-            each.number, each.version, cid_from_digest(found.terms[each.version - 1].licence), each.tx
+            each.number, each.version, cid_from_digest(found.sales[each.version - 1].terms.licence), each.tx
         )
         for each in licences(index, study)
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from medfed.chain.calls import Call, Event
 from medfed.chain.contracts import Market
-from medfed.chain.contracts.market import Terms
+from medfed.chain.contracts.market import Sale, Terms
 from medfed.chain.contracts.payouts import PatientLeaf
 from medfed.chain.index import EventIndex
 from medfed.errors import InputError
@@ -49,17 +49,17 @@ class ModelHistory:
     shares: tuple[int, ...]
     registered_at: int
     tx: bytes
-    terms: tuple[Terms, ...]
+    sales: tuple[Sale, ...]
     """By version, from 1."""
     withdrawn: bool
     superseded_by: StudyId | None
 
-    @property
-    def offer(self) -> tuple[int, Terms] | None:
-        """(version, terms) that a licence is sold under now."""
-        if self.withdrawn or not self.terms or int(self.terms[-1].token, 16) == 0:
+    def offer(self, now: int) -> tuple[int, Terms] | None:
+        """(version, terms) that a licence is sold under in second `now`."""
+        begun = [(version, sale.terms) for version, sale in enumerate(self.sales, 1) if sale.begin <= now]
+        if self.withdrawn or not begun or int(begun[-1][1].token, 16) == 0:
             return None
-        return len(self.terms), self.terms[-1]
+        return begun[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,18 @@ def find_model(index: EventIndex, study: StudyId) -> ModelHistory | None:
         shares=tuple(event["shares"]),
         registered_at=event.time or 0,
         tx=event.tx_hash,
-        terms=tuple(Terms(**entry["terms"]) for entry in index.events("TermsSet", model=study)),
+        sales=tuple(_sales(index, study).values()),
         withdrawn=bool(index.events("ModelWithdrawn", model=study)),
         superseded_by=StudyId(later[-1]["by"]) if later else None,
     )
+
+
+def _sales(index: EventIndex, model: StudyId) -> dict[int, Sale]:
+    """By version: terms that had not begun were replaced."""
+    return {
+        event["version"]: Sale(Terms(**event["terms"]), event["begin"])
+        for event in index.events("TermsSet", model=model)
+    }
 
 
 def read_model(index: EventIndex, study: StudyId) -> ModelHistory:

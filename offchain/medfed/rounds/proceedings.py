@@ -19,7 +19,7 @@ from medfed.rounds.contests import read_contest
 from medfed.rounds.disputes import NOBODY, ContestBook, place_of
 from medfed.rounds.evidence import Evidence
 from medfed.rounds.history import RoundHistory
-from medfed.rounds.licences import ROUND_SHARE, FeeBook, round_shares
+from medfed.rounds.licences import ROUND_SHARE, TERMS_NOTICE, FeeBook, round_shares
 from medfed.rounds.scores import Tally, tally
 from medfed.types import Address, Seat
 
@@ -211,25 +211,38 @@ class Proceedings:
             "spec": registered[0]["spec"] if registered else bytes(32),
             "registered_at": registered[0].time if registered else 0,
             "finals": registered[0]["finals"] if registered else 0,
-            "versions": len(self._of_model("TermsSet")),
+            "versions": max((event["version"] for event in self._of_model("TermsSet")), default=0),
             "withdrawn": bool(self._of_model("ModelWithdrawn")),
             "superseded_by": later[-1]["by"] if later else 0,
         }
         evidence.expect(stored == told, "the model's record on chain is not what the events say")
 
     def _check_licences(self) -> None:
-        """Each was sold under the newest terms of its time, for no more than their price."""
+        """Each was sold under the newest terms that had begun, for no more than their price."""
         evidence, market = self.evidence, self.evidence.federation.contracts.market
         versions = self._of_model("TermsSet")
-        for number, event in enumerate(versions, 1):
-            stored = asdict(market.terms(evidence.study.study, number, evidence.block))
+        for number, event in {event["version"]: event for event in versions}.items():
+            sale = market.sale(evidence.study.study, number, evidence.block)
+            stored = asdict(sale.terms)
             evidence.expect(
-                event["version"] == number and stored == _plain(event["terms"], stored),
+                sale.begin == event["begin"] and stored == _plain(event["terms"], stored),
                 f"version {number} of the licence's terms on chain is not what the events say",
+            )
+        version = begin = 0
+        for event in versions:
+            notice, time = TERMS_NOTICE if int(event["terms"]["token"], 16) else 0, event.time or 0
+            # Terms that have begun are followed, others replaced.
+            due = version + (begin <= time), time + notice
+            version, begin = event["version"], event["begin"]
+            evidence.expect(
+                (version, begin) == due,
+                f"version {version} of the licence's terms has another number or begin than the rules give it",
             )
         withdrawn = min(map(place_of, self._of_model("ModelWithdrawn")), default=None)
         for event in self._of_model("LicenceSold"):
-            newest = [terms for terms in versions if place_of(terms) < place_of(event)]
+            # Terms that had not begun when others of their version came were replaced.
+            known = {terms["version"]: terms for terms in versions if place_of(terms) < place_of(event)}
+            newest = [terms for terms in known.values() if terms["begin"] <= (event.time or 0)]
             on_sale = bool(newest) and (withdrawn is None or place_of(event) < withdrawn)
             evidence.expect(
                 on_sale and newest[-1]["version"] == event["version"],

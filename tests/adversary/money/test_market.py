@@ -25,7 +25,9 @@ def bought(world, model, times=1):
 
 def offered(world, model, **changes):
     terms = {"token": world.token, "price": PRICE, "duration": 0, "transferable": False, "licence": bytes(32)}
-    return world.market.setTerms(model, terms | changes, sender=world.sponsor)
+    receipt = world.market.setTerms(model, terms | changes, sender=world.sponsor)
+    world.evm.travel(3 * 86_400)
+    return receipt
 
 
 def test_a_struck_hospital_has_no_part_of_the_fees_whoever_writes_the_book(world, evm):

@@ -105,6 +105,7 @@ def test_a_callback_within_a_purchase_takes_no_fee_twice(world, evm, hooked):
     market.register(work.study, result)
     terms = {"token": token, "price": 600, "duration": 0, "transferable": False, "licence": bytes(32)}
     market.setTerms(work.study, terms, sender=world.sponsor)
+    evm.travel(3 * 86_400)
     market.buy(work.study, 1, 600, world.stranger, sender=world.stranger)
     claims = (
         market.encode("claimFees", work.study, 0, token.address),

@@ -12,6 +12,7 @@ from tests.rig.world import DISPUTE, SEATS, aggregate, deploy_world, update
 
 PRICE = 10_007
 SHARE = 10**18
+NOTICE = 3 * 86_400
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,12 @@ class Made:
         return self.market.register(self.study, self.results[-1], sender=self.world.stranger)
 
     def offer(self, **changes):
+        """New terms by the sponsor, which have begun; returns their version."""
+        version = self.announce(**changes)
+        self.world.evm.travel(NOTICE)
+        return version
+
+    def announce(self, **changes):
         """New terms by the sponsor; returns their version."""
         return self.market.setTerms(self.study, self.terms(**changes), sender=self.world.sponsor).value
 

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from medfed.protocol.cid import cid_from_digest
-from tests.contracts.market.conftest import PRICE, play
+from tests.contracts.market.conftest import NOTICE, PRICE, play
 from tests.rig import roles
 from tests.rig.world import DISPUTE
 
@@ -52,16 +52,52 @@ class TestSellers:
 
 
 class TestTerms:
-    def test_they_are_numbered_and_stay(self, world, made):
+    def test_they_are_numbered_and_stay(self, evm, world, made):
         made.register()
         first, second = made.terms(), made.terms(price=5, duration=60, transferable=True)
         for version, (terms, who) in enumerate(((first, world.sponsor), (second, world.admin)), 1):
             receipt = made.market.setTerms(made.study, terms, sender=who)
             (event,) = receipt.named("TermsSet")
             assert (receipt.value, event["model"], event["version"]) == (version, made.study, version)
+            assert event["begin"] == evm.now + NOTICE
+            evm.travel(NOTICE)
         found = [made.market.getTerms(made.study, version) for version in (1, 2)]
         assert [(t.price, t.duration, t.transferable) for t in found] == [(PRICE, 0, False), (5, 60, True)]
         assert made.market.getModel(made.study).versions == 2
+
+    def test_they_begin_after_their_notice_and_the_former_sell_until_then(self, evm, world, model, buyer):
+        model.announce(price=0, transferable=True)
+        evm.travel(NOTICE - 1)
+        with evm.reverts("NotForSale", model.study, 2):
+            buy(model, buyer, 2)
+        assert buy(model, buyer, 1).named("LicenceSold")[0]["fee"] == PRICE
+        evm.travel(1)
+        with evm.reverts("NotForSale", model.study, 1):
+            buy(model, buyer, 1)
+        assert buy(model, buyer, 2).named("LicenceSold")[0]["fee"] == 0
+
+    def test_nobody_sells_to_friends_between_two_prices(self, evm, world, model, buyer):
+        """A price that began is asked of everybody until another begins, three days later at least."""
+        model.announce(price=0)
+        model.announce(price=2 * PRICE)
+        evm.travel(NOTICE)
+        assert model.market.getModel(model.study).versions == 2, "what had not begun was replaced"
+        with evm.reverts("PriceAboveMaximum", 2 * PRICE, PRICE):
+            buy(model, buyer, 2)
+        model.offer(price=0)
+        model.announce(price=PRICE)
+        evm.travel(NOTICE - 1)
+        assert buy(model, world.stranger, 3, 0).named("LicenceSold")[0]["fee"] == 0
+
+    def test_a_sale_ends_at_once_also_one_that_was_announced(self, evm, world, model, buyer):
+        model.announce(price=5)
+        assert model.announce(token=NOBODY) == 2
+        for version in (1, 2):
+            with evm.reverts("NotForSale", model.study, version):
+                buy(model, buyer, version)
+        evm.travel(NOTICE)
+        with evm.reverts("NotForSale", model.study, 2):
+            buy(model, buyer, 2)
 
     def test_a_withdrawn_model_gets_none(self, evm, world, model):
         model.market.withdrawModel(model.study, sender=world.sponsor)
@@ -77,7 +113,10 @@ class TestBuying:
         for version in (0, 1):
             with evm.reverts("NotForSale", made.study, version):
                 buy(made, buyer, version)
-        made.offer()
+        made.announce()
+        with evm.reverts("NotForSale", made.study, 1):
+            buy(made, buyer, 1)
+        evm.travel(NOTICE)
         made.offer(price=PRICE + 1)
         with evm.reverts("NotForSale", made.study, 1):
             buy(made, buyer, 1)

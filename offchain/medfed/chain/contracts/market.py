@@ -12,7 +12,7 @@ from medfed.chain.contracts.payouts import PatientLeaf
 from medfed.protocol.commitments import Aggregate, Update
 from medfed.types import Address, RoundNumber, Seat, StudyId
 
-__all__ = ["Licence", "Market", "ModelInfo", "Terms"]
+__all__ = ["Licence", "Market", "ModelInfo", "Sale", "Terms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,14 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Sale:
+    """Terms with the second in which they begin."""
+
+    terms: Terms
+    begin: int
+
+
+@dataclass(frozen=True, slots=True)
 class Licence:
     """One sold licence. `expires_at` in seconds, 0 without an end."""
 
@@ -66,7 +74,7 @@ class Market(Contract):
         return self._change("register", study, last)
 
     def set_terms(self, model: StudyId, terms: Terms) -> Call:
-        """Sent by the sponsor or the consortium: sell under these terms from now on."""
+        """Sent by the sponsor or the consortium: sell under these terms when the notice is over, or none from now on."""
         return self._change("setTerms", model, terms)
 
     def version_set(self, receipt: Receipt) -> int:
@@ -111,9 +119,10 @@ class Market(Contract):
         """A model's record; all zero when it is not registered."""
         return ModelInfo(**self._view(block, "getModel", model))
 
-    def terms(self, model: StudyId, version: int, block: BlockLike = None) -> Terms:
+    def sale(self, model: StudyId, version: int, block: BlockLike = None) -> Sale:
         """The terms of one version."""
-        return Terms(**self._view(block, "getTerms", model, version))
+        found = self._view(block, "getTerms", model, version)
+        return Sale(Terms(**{name: found[name] for name in Terms.__slots__}), found["begin"])
 
     def licence(self, number: int, block: BlockLike = None) -> Licence:
         """A sold licence; all zero when there is none of this number."""
