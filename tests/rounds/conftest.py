@@ -50,13 +50,15 @@ def three(world):
 
 @pytest.fixture(scope="module")
 def ended(ground, tmp_path_factory) -> Ended:
-    """Played to the last token; two patients of the first hospital revoke in round 1, one of them everything."""
+    """Played to the last token; two patients of the first hospital revoke in round 1, after it trained, one of them everything."""
     world = ground.world(tmp_path_factory.mktemp("ended"), 3)
     hospitals = [world.hospital(member) for member in world.members]
     study = world.opened(*hospitals)
     first = world.members[0]
     consents = world.contracts.consents
     revoked = in_first_cohort(world, study)
+    world.run(*hospitals)
+    assert len(world.round(study, 1).updates) == len(hospitals)
     for index, call in zip(revoked, (consents.revoke(first.dataset), consents.revoke_all()), strict=True):
         patient = first.wallet.account(index)
         world.client.set_balance(patient.address, 10**18)

@@ -7,13 +7,13 @@ import pytest
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.leaves import cohort_leaf, use_salt
 from medfed.protocol.manifest import CohortManifest
-from medfed.rounds.cohort import round_cohort
+from medfed.rounds.cohort import committed_cohort, round_cohort
 from medfed.rounds.disclose import disclosure
 from medfed.rounds.recompute import RoundPlace
 from medfed.rounds.study import fetch_spec
 
 
-def cohort_of(ended, number, member=0):
+def cohort_of(ended, number, member=0, rule=committed_cohort):
     world = ended.world
     study, history = world.study(ended.study), world.round(ended.study, number)
     spec = fetch_spec(world.store, study)
@@ -21,7 +21,7 @@ def cohort_of(ended, number, member=0):
     place = RoundPlace(world.client.chain_id, rounds, ended.study, history.number, spec)
     hospital = world.hospital(world.members[member])
     entry = study.enrolment(hospital.id)
-    return round_cohort(world.index, place, history, entry, hospital.holdings)
+    return rule(world.index, place, history, entry, hospital.holdings)
 
 
 def manifest_of(ended, number, seat=0) -> CohortManifest:
@@ -34,7 +34,8 @@ def manifest_of(ended, number, seat=0) -> CohortManifest:
 @pytest.mark.parametrize("number", [1, 2])
 def test_the_cohort_is_the_published_one_whenever_it_is_asked_for(ended, number):
     """Long after the round, from the same register: leaf by leaf the manifest that was committed to."""
-    assert cohort_of(ended, number).manifest() == manifest_of(ended, number)
+    for rule in (round_cohort, committed_cohort):
+        assert cohort_of(ended, number, rule=rule).manifest() == manifest_of(ended, number)
 
 
 def test_a_patient_finds_their_leaf_and_nobody_elses(ended):

@@ -19,11 +19,11 @@ from medfed.protocol.phase import Outcome, Phase, phase_of, training_ends
 from medfed.rounds.contests import read_contest
 from medfed.rounds.disputes import Claim, ContestBook
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import RoundHistory, StudyHistory, read_round
+from medfed.rounds.history import RoundHistory, StudyHistory, consenting, read_round
 from medfed.rounds.proofs import Proof, Unprovable, refute_aggregate, refute_update
 from medfed.rounds.recompute import RoundPlace
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of
-from medfed.types import RoundNumber, StudyId
+from medfed.types import RoundNumber, Seat, StudyId
 
 __all__ = ["Finding", "Lookout"]
 
@@ -166,9 +166,16 @@ class Lookout:
             digest, what = update.commitment(), f"the update of seat {seat}"
             found = self._judged(
                 (*_where(history), digest),
-                functools.partial(refute_update, self._fed.store, place, study.entry(seat), update),
+                functools.partial(self._refuted, study, history, place, seat),
             )
             yield from _told(Finding(place, digest, what, "", None, result=result), found, late=late)
+
+    def _refuted(
+        self, study: StudyHistory, history: RoundHistory, place: RoundPlace, seat: Seat
+    ) -> Unprovable | Proof | None:
+        entry = study.entry(seat)
+        patients = consenting(self._fed.index, entry, study.terms, history)
+        return refute_update(self._fed.store, place, entry, history.updates[seat], patients)
 
     def _aggregate(
         self, study: StudyHistory, history: RoundHistory, place: RoundPlace, aggregate: Aggregate

@@ -13,7 +13,7 @@ from medfed.learning.models import Model
 from medfed.nodes.holds import HOLDS, Held, check_hold
 from medfed.nodes.site import Site
 from medfed.nodes.state import Work, WorkFolder
-from medfed.rounds.cohort import check_pinned, round_cohort
+from medfed.rounds.cohort import check_pinned, committed_cohort, held_cohort
 from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory
 from medfed.rounds.recompute import RoundPlace
 
@@ -51,16 +51,18 @@ class Training:
 
     def again(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> Work | None:
         """Work that was committed to and is lost, made from the same records; None when they give other bytes."""
-        cohort = self.cohort(study, entry, history)
+        place = self._site.place(study, history.number)
+        cohort = committed_cohort(self._site.index, place, history, entry, self._site.holdings)
         if cohort is None:
             return None
         work = self._train(study, entry, history, cohort)
         return work if work.update == history.updates[entry.seat] else None
 
     def cohort(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> Cohort | None:
-        """Whose records train in a round; None when too few consent. Raises `DataError`, and as `Site.spec`."""
-        place = self._site.place(study, history.number)
-        return round_cohort(self._site.index, place, history, entry, self._site.holdings)
+        """Whose records may be used for a round now; None when too few consent. Raises `DataError`, `IntegrityError` where index
+        and chain differ, and as `Site.spec`."""
+        place, consents = self._site.place(study, history.number), self._site.contracts.consents
+        return held_cohort(self._site.index, consents, place, history, entry, self._site.holdings)
 
     def _check_standing(self) -> None:
         operator, active = self._site.contracts.consortium.is_operator(

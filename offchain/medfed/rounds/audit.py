@@ -39,7 +39,7 @@ from medfed.errors import (
 )
 from medfed.learning.models import Model, initial_model, model_bytes, parse_model
 from medfed.protocol.cid import cid_from_digest, cid_of
-from medfed.protocol.commitments import Aggregate, Update
+from medfed.protocol.commitments import Aggregate, Update, seats_in
 from medfed.protocol.documents import Disclosure, StudySpec
 from medfed.protocol.layout import is_chunk_right
 from medfed.protocol.phase import Outcome, quorum_of
@@ -391,7 +391,7 @@ def _check_round(audit: _Audit, place: RoundPlace, history: RoundHistory, start:
         if result.included >> seat & 1:
             _check_included(audit, history, total, (entries[seat], update))
         else:
-            _check_left_out(audit, place, entries[seat], update)
+            _check_left_out(audit, place, history, (entries[seat], update))
     if not audit.missing:
         if history.undone:
             _check_undone(audit, place, history, result)
@@ -468,10 +468,13 @@ def _check_included(
     audit.look(f"the manifest of seat {entry.seat}", lambda: _check_manifest(audit, history, place, work))
 
 
-def _check_left_out(audit: _Audit, place: RoundPlace, entry: Enrolment, update: Update) -> None:
+def _check_left_out(
+    audit: _Audit, place: RoundPlace, history: RoundHistory, work: tuple[Enrolment, Update]
+) -> None:
     """Why the quorum left an update out: by the bytes, where they can be had."""
+    entry, update = work
     try:
-        check_update(audit.federation.store, place, entry, update)
+        check_update(audit.federation.store, place, *work, len(audit.consented(entry, history)))
     except ProtocolError:
         audit.checks += 1  # rightly so: it breaks the protocol
     except (ContentMissing, IntegrityError) as exc:
@@ -515,13 +518,14 @@ def _check_manifest(
     audit: _Audit, history: RoundHistory, place: RoundPlace, work: tuple[Enrolment, Update]
 ) -> None:
     entry, update = work
-    manifest = check_manifest(audit.federation.store, place, entry, update)
     active = audit.consented(entry, history)
-    audit.expect(
-        update.weight <= len(active) and manifest.count < len(active) + place.spec.cohort_step,
-        f"it lists more patients than the {len(active)} who consented",
-    )
-    audit.expect(update.weight <= entry.records, "its weight is above the pinned record count")
+    try:
+        manifest = check_manifest(audit.federation.store, place, entry, update, len(active))
+    except ProtocolError as exc:
+        others = seats_in(history.attested & ~(1 << entry.seat))
+        by = f" Attested to by seats {', '.join(map(str, others))}." if others else ""
+        raise ProtocolError(f"{exc}{by}") from exc
+    audit.checks += 2
     disclosure = audit.disclosures.get(entry.hospital.lower())
     if disclosure is None:
         audit.unchecked.append(

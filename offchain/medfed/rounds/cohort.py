@@ -1,21 +1,27 @@
-"""A hospital's cohort of one round: whose consent was active in the second before the round opened."""
+"""A hospital's cohort of one round: whose consent was active in the second before the round opened, less who took it back
+before the hospital trained. A manifest may be shorter than the consents of that second; no rule makes it longer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from medfed.chain.contracts.consents import Consents
 from medfed.chain.index import EventIndex
 from medfed.data.cohort import Cohort, CohortTerms, build_cohort
 from medfed.data.commitments import records_root
 from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
-from medfed.errors import DataError
+from medfed.errors import DataError, IntegrityError
+from medfed.protocol.consent import State, is_active
 from medfed.protocol.leaves import Use
-from medfed.rounds.history import Enrolment, RoundHistory, asked, consented, pinned
+from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, asked, consented, pinned
 from medfed.rounds.recompute import RoundPlace
+from medfed.types import Address
 
-__all__ = ["Holdings", "check_pinned", "round_cohort"]
+__all__ = ["Holdings", "check_pinned", "committed_cohort", "held_cohort", "round_cohort"]
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,97 @@ def check_pinned(index: EventIndex, entry: Enrolment, holdings: Holdings) -> Non
 def round_cohort(
     index: EventIndex, place: RoundPlace, history: RoundHistory, entry: Enrolment, holdings: Holdings
 ) -> Cohort | None:
-    """The cohort, or None when the hospital has to abstain. The same whenever it is asked for again."""
-    purposes = asked(index, entry, place.spec)
-    active = consented(index, entry.dataset, purposes, history.opened_at - 1)
-    use = Use(place.chain_id, place.contract, place.study, place.number, entry.dataset)
-    cap = min(place.spec.codec_spec.max_weight, entry.records)
-    terms = CohortTerms(use, place.spec.cohort_step, cap, holdings.filler_secret)
-    return build_cohort(holdings.dataset, holdings.register, active, terms)
+    """The cohort by the consents of the second before the round opened, or None when the hospital has to abstain. The same
+    whenever it is asked for again."""
+    return _Round(index, place, history, entry, holdings).cohort(frozenset())
+
+
+def held_cohort(
+    index: EventIndex,
+    consents: Consents,
+    place: RoundPlace,
+    history: RoundHistory,
+    entry: Enrolment,
+    holdings: Holdings,
+) -> Cohort | None:
+    """The cohort without the patients who have taken their consent back since, by what the contract keeps now, not by events.
+
+    Raises `IntegrityError` where the contract keeps no consent that the events tell of.
+    """
+    this = _Round(index, place, history, entry, holdings)
+    patients = sorted(this.active)
+    states = dict(zip(patients, consents.states(patients, entry.dataset), strict=True))
+    invented = [patient for patient, state in states.items() if this.is_invented(state)]
+    if invented:
+        raise IntegrityError(
+            f"Of {len(patients)} consents that the event index tells of, the contract keeps {len(invented)} otherwise. "
+            "Delete the index, so that it is read anew, and ask another node."
+        )
+    return this.cohort(this.ended(states))
+
+
+def committed_cohort(
+    index: EventIndex, place: RoundPlace, history: RoundHistory, entry: Enrolment, holdings: Holdings
+) -> Cohort | None:
+    """The cohort that the seat's update in `history` commits to; None when records and register make none of its root."""
+    this, root = _Round(index, place, history, entry, holdings), history.updates[entry.seat].cohort_root
+    found = (this.cohort(ended) for ended in this.later())
+    return next((cohort for cohort in found if cohort and cohort.manifest().root() == root), None)
+
+
+class _Round:
+    """Who consents to one round, of a hospital's own patients."""
+
+    def __init__(
+        self,
+        index: EventIndex,
+        place: RoundPlace,
+        history: RoundHistory,
+        entry: Enrolment,
+        holdings: Holdings,
+    ) -> None:
+        self._index, self._dataset, self._holdings = index, entry.dataset, holdings
+        self._purposes, self._at = asked(index, entry, place.spec), history.opened_at - 1
+        use = Use(place.chain_id, place.contract, place.study, place.number, entry.dataset)
+        cap = min(place.spec.codec_spec.max_weight, entry.records)
+        self._terms = CohortTerms(use, place.spec.cohort_step, cap, holdings.filler_secret)
+
+    @cached_property
+    def active(self) -> frozenset[Address]:
+        """The hospital's patients whose consent was active when the second before the round had ended."""
+        found = consented(self._index, self._dataset, self._purposes, self._at)
+        return found.intersection(self._holdings.register.patients)
+
+    def cohort(self, ended: AbstractSet[Address]) -> Cohort | None:
+        """Of those who are active, without some."""
+        return build_cohort(self._holdings.dataset, self._holdings.register, self.active - ended, self._terms)
+
+    def is_invented(self, state: State) -> bool:
+        """Whether the chain kept this before the round, and it is no consent."""
+        return _changed(state) <= self._at and not is_active(state, self._purposes, self._at)
+
+    def ended(self, states: Mapping[Address, State]) -> frozenset[Address]:
+        """Those of these patients who have taken their consent to this study back since."""
+        return frozenset(
+            patient
+            for patient, state in states.items()
+            if _changed(state) > self._at and not is_active(state, self._purposes, _changed(state))
+        )
+
+    def later(self) -> Iterator[frozenset[Address]]:
+        """Whose consents had ended, by the events: when the round opened, and after each later change of that."""
+        book, known = ConsentBook(self._index, self._dataset), frozenset[Address]()
+        yield known
+        later = book.later(self._at)
+        touched = self.active.intersection(event.patient for event in later)
+        for at in sorted({event.at for event in later}):
+            book.replay(at)
+            ended = self.ended({patient: book.states[patient] for patient in touched})
+            if ended != known:
+                known = ended
+                yield ended
+
+
+def _changed(state: State) -> int:
+    """When the chain heard of the patient's last decision."""
+    return max(state.word.posted_at, state.revoke_all.posted_at)

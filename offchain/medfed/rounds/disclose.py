@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medfed.protocol.documents import Disclosure
-from medfed.rounds.cohort import Holdings, round_cohort
+from medfed.rounds.cohort import Holdings, committed_cohort
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import Enrolment, StudyHistory, read_round
 from medfed.rounds.recompute import RoundPlace
@@ -16,7 +16,8 @@ __all__ = ["disclosure"]
 def disclosure(
     federation: Federation, study: StudyHistory, entry: Enrolment, holdings: Holdings
 ) -> Disclosure:
-    """All rounds in which the hospital submitted, rebuilt from its register and the consents on chain."""
+    """All rounds in which the hospital submitted, rebuilt from its register and the consents on chain; without those whose
+    cohort cannot be made again from what the hospital has now."""
     spec = fetch_spec(federation.store, study)
     rounds = federation.contracts.rounds.address
     shown = []
@@ -24,7 +25,7 @@ def disclosure(
         history = read_round(federation.index, study.study, RoundNumber(value))
         place = RoundPlace(federation.client.chain_id, rounds, study.study, history.number, spec)
         cohort = (
-            round_cohort(federation.index, place, history, entry, holdings)
+            committed_cohort(federation.index, place, history, entry, holdings)
             if entry.seat in history.updates
             else None
         )

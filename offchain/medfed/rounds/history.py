@@ -38,6 +38,7 @@ __all__ = [
     "StudyHistory",
     "asked",
     "consented",
+    "consenting",
     "declined",
     "pinned",
     "read_round",
@@ -329,6 +330,14 @@ def consented(index: EventIndex, dataset: DatasetId, purposes: int, at: int) -> 
     return ConsentBook(index, dataset).active(purposes, at)
 
 
+def consenting(
+    index: EventIndex, entry: Enrolment, study: StudyTerms | StudySpec, history: RoundHistory
+) -> int:
+    """How many patients consented to what the study asks of a seat's dataset, in the second before the round opened: no
+    manifest lists more, whoever looks. Raises as `asked`."""
+    return len(consented(index, entry.dataset, asked(index, entry, study), history.opened_at - 1))
+
+
 class ConsentBook:
     """The consents of one dataset, read once and replayed once: for many seconds, asked for in ascending order."""
 
@@ -347,6 +356,10 @@ class ConsentBook:
         return frozenset(
             patient for patient, state in self.states.items() if consent.is_active(state, purposes, at)
         )
+
+    def later(self, at: int) -> list[consent.Event]:
+        """What came after second `at`."""
+        return [event for event in self._events if event.at > at]
 
     def replay(self, at: int | None = None) -> None:
         """Replay all events up to second `at`, or all there are."""

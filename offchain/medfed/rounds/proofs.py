@@ -108,9 +108,9 @@ def challenge(proofs: Proofs, place: RoundPlace, proof: Proof, result: bytes = b
 
 
 def refute_update(
-    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update
+    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update, consenting: int | None = None
 ) -> UpdateProof | Unprovable | None:
-    """What is wrong with an update; None when it is right.
+    """What is wrong with an update; None when it is right. `consenting` as in `check_manifest`.
 
     Raises `ContentMissing` or `IntegrityError` while its bytes, or its manifest, cannot be had.
     """
@@ -120,7 +120,8 @@ def refute_update(
         if found is not None:
             index, reason = found
             return UpdateProof(entry.seat, update, index, opened.opening(index), reason)
-        _check_rest(store, place, entry, update, opened)
+        _check_rest(place, update, opened)
+        check_manifest(store, place, entry, update, consenting)
     except ProtocolError as exc:
         return Unprovable(str(exc))
     return None
@@ -187,16 +188,13 @@ def open_vector(store: ContentStore, place: RoundPlace, cid: bytes, root: bytes)
     return OpenVector(np.concatenate([words, *beyond]) if beyond else words, tree, length)
 
 
-def _check_rest(
-    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update, opened: OpenVector
-) -> None:
-    """What every participant checks of an update and no contract can: length, norm, manifest."""
+def _check_rest(place: RoundPlace, update: Update, opened: OpenVector) -> None:
+    """What every participant checks of an update's bytes and no contract can: length and norm."""
     if opened.length != vector_size(place.spec.size):
         raise ProtocolError(
             f"its file has {opened.length} bytes, it must have {vector_size(place.spec.size)}"
         )
     place.spec.codec.check(_body(opened.words, place), place.spec.rule.coded_weight(update.weight))
-    check_manifest(store, place, entry, update)
 
 
 def _first_wrong(place: RoundPlace, entry: Enrolment, update: Update, words: Words) -> tuple[int, str] | None:

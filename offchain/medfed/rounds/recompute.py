@@ -64,7 +64,7 @@ class Outcome:
 
 
 def check_update(
-    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update
+    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update, consenting: int | None = None
 ) -> NDArray[np.uint32]:
     """The words (P,) of one update, once its bytes, root, header, range and manifest are what was committed to.
 
@@ -72,7 +72,7 @@ def check_update(
     are wrong.
     """
     words = check_words(store, place, entry, update)
-    check_manifest(store, place, entry, update)
+    check_manifest(store, place, entry, update, consenting)
     return words
 
 
@@ -90,16 +90,30 @@ def check_words(
 
 
 def check_manifest(
-    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update
+    store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update, consenting: int | None = None
 ) -> CohortManifest:
-    """The cohort manifest of one update, once its form, place, root and weight are right. Raises as `check_update`."""
+    """The cohort manifest of one update, once its form, place, root and weight are right, and it lists no more patients than
+    were `consenting` (`history.consenting`; None asks for no bound). Raises as `check_update`."""
     cid = cid_from_digest(update.cohort_cid)
     manifest = CohortManifest.from_bytes(store.get(cid, CohortManifest.maximum))
     manifest.check_place(place.study, place.number, entry.dataset)
     if manifest.root() != update.cohort_root:
         raise ProtocolError(f"The cohort manifest {cid} has another root than its hospital committed to.")
     manifest.check_weight(update.weight, place.spec.cohort_step)
+    if update.weight > entry.records:
+        raise ProtocolError(
+            f"Its weight is {update.weight}, more than the {entry.records} records that the seat pinned."
+        )
+    if consenting is not None and not _is_within(manifest.count, update.weight, consenting, place):
+        raise ProtocolError(
+            f"Its cohort manifest lists {manifest.count} leaves for a weight of {update.weight}, and {consenting} patients consented."
+        )
     return manifest
+
+
+def _is_within(leaves: int, weight: int, consenting: int, place: RoundPlace) -> bool:
+    """Whether so many patients make so many leaves, filled up to a step, and that weight."""
+    return weight <= consenting and leaves < consenting + place.spec.cohort_step
 
 
 @dataclass
@@ -111,6 +125,8 @@ class RoundSum:
 
     place: RoundPlace
     entries: Mapping[Seat, Enrolment]
+    consenting: Mapping[Seat, int] = field(default_factory=dict)
+    """By seat, how many patients consented (`history.consenting`); a seat that is not named is asked for no bound."""
     weights: dict[Seat, int] = field(default_factory=dict)
     """Weight by seat of what is in it."""
     faults: dict[Seat, str] = field(default_factory=dict)
@@ -133,7 +149,8 @@ class RoundSum:
             if seat in self.weights or seat in self.faults:
                 continue
             try:
-                words = check_update(store, self.place, self.entries[seat], update)
+                most = self.consenting.get(seat)
+                words = check_update(store, self.place, self.entries[seat], update, most)
             except (ContentMissing, IntegrityError) as exc:
                 self._miss(seat, str(exc), tell)
             except ProtocolError as exc:
