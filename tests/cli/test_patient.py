@@ -96,8 +96,9 @@ class TestByCall:
         assert "health, medical or biomedical research" in narrowed
         assert medfed.data("patient", "status", "stranger.json", "2")["active"] is True
         revoked = medfed.ok("patient", "revoke", "2", *key).out.split()
-        assert "Rounds that open from now on will not use your record; the one now running will." in " ".join(
-            revoked
+        assert (
+            "Rounds that open from now on will not use your record; the one now running does unless its training is still to come."
+            in " ".join(revoked)
         )
         assert medfed.data("patient", "status", "stranger.json", "2")["active"] is False
         assert "revoked on" in medfed.ok("patient", "status", "stranger.json", "2").out

@@ -35,7 +35,7 @@ AccountNumber = Annotated[
 ]
 
 _REVOKED = (
-    "Revoked. Rounds that open from now on will not use your record; the one now running will. "
+    "Revoked. Rounds that open from now on will not use your record; the one now running does unless its training is still to come. "
     "A model that has learned from it cannot forget it."
 )
 
