@@ -234,22 +234,42 @@ def enlist(
     hospital: File,
     record: Annotated[str, typer.Argument(help="The record's id in the hospital's CSV file.")],
     card: Annotated[Path, typer.Argument(help="The patient's card (`medfed patient card`).")],
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="The record's patient has another account now, as after a lost wallet."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Enter a patient's card in the register, for one record. Nothing leaves the site.
 
     A patient with several records is enlisted once for each. A daemon that runs reads the register when it next starts.
+    With --replace all records of that patient go to the account of the card, and the register as it was is kept beside it: what
+    rounds before used is shown with it.
     """
     from medfed.cli.cards import read_card
     from medfed.config import load_hospital
     from medfed.data.csv_source import load_csv
-    from medfed.data.patients import Entry, add_entry
+    from medfed.data.patients import Entry, add_entry, replace_patient
     from medfed.errors import InputError
 
     config, shown = load_hospital(hospital), read_card(card)
     if record not in load_csv(config.records, label=config.label).record_ids:
         raise InputError(f"The records of {hospital} have no such record_id; look it up in {config.records}.")
-    count = add_entry(config.patients, Entry(record, shown.patient, shown.link_secret))
+    entry = Entry(record, shown.patient, shown.link_secret)
+    if replace:
+        former = config.patients.with_name(f"{config.patients.stem}-before-{shown.patient[2:10]}.csv")
+        count = replace_patient(config.patients, entry, former)
+        show(
+            {"replaced": count, "former": str(former)},
+            as_json=as_json,
+            render=lambda: (
+                f"{count} records have another patient's account now; the register as it was is {former}."
+            ),
+        )
+        return
+    count = add_entry(config.patients, entry)
     show(
         {"register": count},
         as_json=as_json,

@@ -24,7 +24,7 @@ from medfed.errors import DataError
 from medfed.protocol.leaves import SECRET_BYTES
 from medfed.types import Address
 
-__all__ = ["Entry", "Register", "add_entry", "load_register", "write_register"]
+__all__ = ["Entry", "Register", "add_entry", "load_register", "replace_patient", "write_register"]
 
 _HEADER = ["record_id", "patient", "link_secret"]
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -121,13 +121,40 @@ def add_entry(path: Path, entry: Entry) -> int:
     """
     register = load_register(path) if path.exists() else Register([])
     if entry.record_id in register.by_record:
-        raise DataError("This record has a patient in the register already; correct the register by hand.")
-    kept = [
+        raise DataError(
+            "This record has a patient in the register already; `medfed dataset enlist --replace` gives that patient another account."
+        )
+    kept = _entries(register)
+    write_register(path, [*kept, entry])
+    return len(kept) + 1
+
+
+def replace_patient(path: Path, entry: Entry, former: Path) -> int:
+    """Give the patient of a record another account and secret, for all of their records, as after a lost wallet. The register
+    as it was is kept in the file `former`: cohorts of rounds before can be shown with it alone. Returns how many records.
+
+    Raises `DataError` for a record without a patient, or where `former` exists.
+    """
+    register = load_register(path)
+    patient = register.by_record.get(entry.record_id)
+    if patient is None:
+        raise DataError("This record has no patient in the register; enlist it without --replace.")
+    if former.exists():
+        raise DataError(f"The register of before would be kept in {former}, which exists; move that away.")
+    write_register(former, _entries(register))
+    changed = [
+        Entry(each.record_id, entry.patient, entry.link_secret) if each.patient == patient else each
+        for each in _entries(register)
+    ]
+    write_register(path, changed)
+    return sum(each.patient == entry.patient for each in changed)
+
+
+def _entries(register: Register) -> list[Entry]:
+    return [
         Entry(record, patient, register.link_secret(patient))
         for record, patient in register.by_record.items()
     ]
-    write_register(path, [*kept, entry])
-    return len(kept) + 1
 
 
 def _entry(row: list[str], place: str) -> Entry:

@@ -472,7 +472,7 @@ def _check_left_out(
     audit: _Audit, place: RoundPlace, history: RoundHistory, work: tuple[Enrolment, Update]
 ) -> None:
     """Why the quorum left an update out: by the bytes, where they can be had."""
-    entry, update = work
+    entry, _ = work
     try:
         check_update(audit.federation.store, place, *work, len(audit.consented(entry, history)))
     except ProtocolError:
