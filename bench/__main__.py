@@ -7,6 +7,7 @@
 | memory | peak memory of both, each in a process of its own |
 | daemon | memory of a hospital's daemon before it trains (needs Anvil) |
 | help | `medfed --help` |
+| cohort | leaves, cohort, manifest, root and one proof for a million patients |
 | rounds | a warm round of four hospitals' processes (needs Anvil) |
 | index | events read, decoded and stored per second (needs Anvil) |
 
@@ -27,7 +28,7 @@ from rich.table import Table
 
 from bench.figure import Figure
 
-BENCHES = ("seal", "check", "memory", "daemon", "help", "rounds", "index")
+BENCHES = ("seal", "check", "cohort", "memory", "daemon", "help", "rounds", "index")
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from medfed.data.patients import Entry, Register, load_register, write_register
@@ -32,9 +31,10 @@ def test_rows_of_each_patient():
     """All records of a patient, in the dataset's order; records without a patient belong to nobody."""
     data = dataset(6)
     ids = data.record_ids
-    found = Register([entry(ids[4], 1), entry(ids[1], 1), entry(ids[3], 2), entry("elsewhere", 3)]).rows(data)
-    assert {person: rows.tolist() for person, rows in found.items()} == {patient(1): [1, 4], patient(2): [3]}
-    assert all(rows.dtype == np.int64 for rows in found.values())
+    found = Register([entry(ids[4], 1), entry(ids[1], 1), entry(ids[3], 2), entry("elsewhere", 3)])
+    assert found.patients[:2] == (patient(1), patient(2))
+    assert found.owners(data).tolist() == [-1, 0, -1, 1, 0, -1]
+    assert found.present(data) == {patient(1), patient(2)}
 
 
 def test_others_must_not_read_it(tmp_path):

@@ -132,7 +132,7 @@ def _data(config: HospitalConfig) -> str:
     from medfed.data.patients import load_register
 
     records, register = load_csv(config.records, label=config.label), load_register(config.patients)
-    known = len(register.rows(records))
+    known = len(register.present(records))
     return f"{len(records)} records; {known} patients with a record are in the register"
 
 

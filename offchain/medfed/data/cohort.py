@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,15 @@ from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
 from medfed.errors import DataError
 from medfed.protocol.documents import DisclosedRound, DisclosedUse
-from medfed.protocol.leaf_tree import MAX_LEAVES
-from medfed.protocol.leaves import Use, cohort_leaf, filler_leaf, filler_seed, use_salt
+from medfed.protocol.leaf_tree import LEAF_BYTES, MAX_LEAVES
+from medfed.protocol.leaves import Use, cohort_leaves, filler_leaf, filler_seed
 from medfed.protocol.manifest import CohortManifest
 from medfed.types import Address
 
 __all__ = ["Cohort", "CohortTerms", "Member", "build_cohort"]
+
+_LEAF = f"S{LEAF_BYTES}"
+"""Compares as bytes do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,15 @@ class CohortTerms:
     """The hospital's own 32 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One patient of a cohort, with the salt that hides them in this use."""
 
     leaf: bytes
-    patient: Address = field(repr=False)
-    salt: bytes = field(repr=False)
+    patient: Address
+    salt: bytes
+
+    def __repr__(self) -> str:
+        return f"Member({self.leaf.hex()})"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -80,35 +86,35 @@ def build_cohort(
 ) -> Cohort | None:
     """The cohort of the patients in `active` (checksum addresses), or None when the hospital has to abstain."""
     _check_terms(terms)
-    rows = register.rows(dataset)
-    members = sorted(
-        (_member(register, patient, terms.use) for patient in rows if patient in active),
-        key=lambda member: member.leaf,
-    )
+    owners, patients = register.owners(dataset), register.patients
+    present = np.unique(owners[owners >= 0]).tolist()
+    numbers = [number for number in present if patients[number] in active]
+    found = _members(register, [patients[number] for number in numbers], terms.use)
+    leaves = np.frombuffer(b"".join([member.leaf for member in found]), _LEAF)
     # The weight is rounded down to a step, so up to a step less one more patients than the cap allows may train.
     most = terms.cap // terms.step * terms.step + terms.step - 1
-    members = members[: min(most, MAX_LEAVES // terms.step * terms.step)]
-    weight = len(members) // terms.step * terms.step
+    order = np.argsort(leaves)[: min(most, MAX_LEAVES // terms.step * terms.step)]
+    weight = len(order) // terms.step * terms.step
     if not weight:
         return None
     return Cohort(
         use=terms.use,
-        members=tuple(members),
-        rows=np.sort(np.concatenate([rows[member.patient] for member in members])),
+        members=tuple([found[place] for place in order.tolist()]),
+        rows=np.flatnonzero(np.isin(owners, np.array(numbers)[order])),
         weight=weight,
-        leaves=_filled(members, terms),
+        leaves=_filled(leaves[order], terms),
     )
 
 
-def _member(register: Register, patient: Address, use: Use) -> Member:
-    salt = use_salt(register.link_secret(patient), use)
-    return Member(cohort_leaf(use, patient, salt), patient, salt)
+def _members(register: Register, patients: list[Address], use: Use) -> list[Member]:
+    found = cohort_leaves(use, zip(patients, map(register.link_secret, patients), strict=True))
+    return [Member(leaf, patient, salt) for patient, (leaf, salt) in zip(patients, found, strict=True)]
 
 
-def _filled(members: list[Member], terms: CohortTerms) -> bytes:
-    lacking = -len(members) % terms.step
-    seeds = (filler_seed(terms.filler_secret, terms.use, index) for index in range(lacking))
-    return b"".join(sorted([*(member.leaf for member in members), *map(filler_leaf, seeds)]))
+def _filled(leaves: NDArray[np.bytes_], terms: CohortTerms) -> bytes:
+    seeds = (filler_seed(terms.filler_secret, terms.use, index) for index in range(-len(leaves) % terms.step))
+    fillers = np.frombuffer(b"".join(map(filler_leaf, seeds)), _LEAF)
+    return np.sort(np.concatenate([leaves, fillers])).tobytes()
 
 
 def _check_terms(terms: CohortTerms) -> None:

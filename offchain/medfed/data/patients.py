@@ -82,13 +82,16 @@ class Register:
         except KeyError:
             raise DataError("The register does not know this patient.") from None
 
-    def rows(self, dataset: Dataset) -> dict[Address, NDArray[np.int64]]:
-        """Row numbers of each patient's records, in the dataset's order; patients without a record are left out."""
-        found: dict[Address, list[int]] = {}
-        for row, record in enumerate(dataset.record_ids):
-            if record in self._patients:
-                found.setdefault(self._patients[record], []).append(row)
-        return {patient: np.array(rows, dtype=np.int64) for patient, rows in found.items()}
+    def present(self, dataset: Dataset) -> set[Address]:
+        """The patients who have a record in the dataset."""
+        return {self._patients[record] for record in dataset.record_ids if record in self._patients}
+
+    def owners(self, dataset: Dataset) -> NDArray[np.int64]:
+        """(n,): for each record of the dataset the number of its patient in `patients`, -1 for a record without one."""
+        numbers = {patient: number for number, patient in enumerate(self._secrets)}
+        numbers_by_record = {record: numbers[patient] for record, patient in self._patients.items()}
+        found = (numbers_by_record.get(record, -1) for record in dataset.record_ids)
+        return np.fromiter(found, np.int64, len(dataset.record_ids))
 
 
 def load_register(path: Path) -> Register:

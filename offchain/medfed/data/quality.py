@@ -69,7 +69,7 @@ def quality_report(dataset: Dataset, register: Register) -> QualityReport:
         schema_hash=f"0x{dataset.columns.schema_hash().hex()}",
         label=dataset.columns.label,
         records=len(dataset),
-        patients=_shown(len(register.rows(dataset))),
+        patients=_shown(len(register.present(dataset))),
         # One count follows from the other.
         positives=positives if rarer >= SMALLEST_COUNT else None,
         negatives=negatives if rarer >= SMALLEST_COUNT else None,

@@ -9,7 +9,7 @@ filler is sha256(tag ‖ seed): the seed of one opens that one as a filler, and 
 from __future__ import annotations
 
 import hmac
-import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -22,6 +22,7 @@ __all__ = [
     "SECRET_BYTES",
     "Use",
     "cohort_leaf",
+    "cohort_leaves",
     "cohort_root",
     "filler_leaf",
     "filler_seed",
@@ -34,10 +35,13 @@ ROOT_TAG = b"medfed cohort root"
 SECRET_BYTES = 32
 """Length of a link secret and of a hospital's filler secret: 256 bits."""
 
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _LEAF_TAG = b"medfed cohort leaf".ljust(32, b"\0")
 # Fillers are drawn under their own name, so that no other use of the same secret can show which leaves they are.
 _FILLER_TAG = b"medfed cohort filler".ljust(32, b"\0")
+
+# HMAC's pads for SHA-256, one block of 64 bytes each, and the tables that add them to a key.
+_INNER, _OUTER = b"\x36" * 64, b"\x5c" * 64
+_XOR_INNER, _XOR_OUTER = bytes(byte ^ 0x36 for byte in range(256)), bytes(byte ^ 0x5C for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,20 @@ def cohort_leaf(use: Use, patient: Address, salt: bytes) -> bytes:
     tag being "medfed cohort leaf". The twin of `Leaves.leafOf`."""
     if len(salt) != 32:
         raise InputError(f"A use salt has 32 bytes, not {len(salt)}.")
-    numbers = _word(use.study) + _word(use.round) + _word(use.dataset)
-    return sha256(_LEAF_TAG + numbers + _address_word(patient) + salt).digest()
+    return sha256(_leaf_head(use) + _address_word(patient) + salt).digest()
+
+
+def cohort_leaves(use: Use, patients: Iterable[tuple[Address, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """(leaf, salt) of each patient with their link secret, as `cohort_leaf` and `use_salt` make them.
+
+    For many: what they share is encoded once, and HMAC is written out (RFC 2104), which takes two thirds of the library's time.
+    """
+    head, inner = _leaf_head(use) + bytes(12), _INNER[SECRET_BYTES:] + use.encode()
+    for patient, secret in patients:
+        _check_secret(secret)
+        within = sha256(secret.translate(_XOR_INNER) + inner).digest()
+        salt = sha256(secret.translate(_XOR_OUTER) + _OUTER[SECRET_BYTES:] + within).digest()
+        yield sha256(head + _address(patient) + salt).digest(), salt
 
 
 def cohort_root(leaves: bytes) -> bytes:
@@ -91,6 +107,11 @@ def filler_leaf(seed: bytes) -> bytes:
     return sha256(_FILLER_TAG + seed).digest()
 
 
+def _leaf_head(use: Use) -> bytes:
+    """What the leaves of one use begin with."""
+    return _LEAF_TAG + _word(use.study) + _word(use.round) + _word(use.dataset)
+
+
 def _word(number: int) -> bytes:
     """A uint256 as the ABI encodes it."""
     if not 0 <= number < 1 << 256:
@@ -99,9 +120,18 @@ def _word(number: int) -> bytes:
 
 
 def _address_word(address: str) -> bytes:
-    if not _ADDRESS.fullmatch(address):
+    return bytes(12) + _address(address)
+
+
+def _address(address: str) -> bytes:
+    try:
+        found = bytes.fromhex(address[2:])
+    except ValueError:
+        found = b""
+    # It passes over white space.
+    if (len(found), len(address), address[:2]) != (20, 42, "0x"):
         raise InputError("An address is 0x and 40 hexadecimal digits.")
-    return bytes(12) + bytes.fromhex(address[2:])
+    return found
 
 
 def _check_secret(secret: bytes) -> None:
