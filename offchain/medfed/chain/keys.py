@@ -19,6 +19,7 @@ from eth_utils.crypto import keccak
 
 from medfed.chain.calls import Transaction
 from medfed.errors import ConfigError, InputError, KeystoreError
+from medfed.protocol.canonical import parse_json
 from medfed.types import Address
 
 __all__ = [
@@ -153,7 +154,7 @@ def unlock(path: Path, password: str) -> bytes:
 def read_keystore(path: Path) -> dict[str, Any]:
     """A keystore's record, its secret still encrypted. Raises `KeystoreError` when it is missing or damaged."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise KeystoreError(f"There is no keystore at {path}; create one or correct the setting.") from None
     except OSError as exc:

@@ -355,7 +355,7 @@ class HttpChain(ChainClient):
     def _parse(self, answer: urllib3.BaseHTTPResponse) -> Any:
         try:
             parsed = json.loads(answer.data)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise _Lost(f"HTTP status {answer.status} without JSON") from exc
         if not isinstance(parsed, (dict, list)):
             raise _Lost("an answer that is no JSON-RPC")

@@ -9,6 +9,7 @@ from pathlib import Path
 from medfed.chain.calls import parse_address
 from medfed.data.private_file import read_private, write_private
 from medfed.errors import InputError
+from medfed.protocol.canonical import parse_json
 from medfed.protocol.leaves import SECRET_BYTES
 from medfed.types import Address
 
@@ -34,12 +35,12 @@ def write_card(path: Path, card: Card) -> None:
 def read_card(path: Path) -> Card:
     """A card. Raises `ConfigError` when others can read the file, `InputError` for anything but a card."""
     try:
-        said = json.loads(read_private(path))
+        said = parse_json(read_private(path))
         if said["format"] != _FORMAT:
             raise ValueError
         secret = bytes.fromhex(said["link_secret"].removeprefix("0x"))
         patient = parse_address(said["patient"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, InputError):
         raise InputError(f"The file {path} is no patient's card; `medfed patient card` makes one.") from None
     if len(secret) != SECRET_BYTES:
         raise InputError(

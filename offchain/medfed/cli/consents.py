@@ -18,6 +18,7 @@ from typing import Any
 from medfed.chain.calls import parse_address
 from medfed.chain.contracts.consents import SignedMessage
 from medfed.errors import InputError
+from medfed.protocol.canonical import parse_json
 from medfed.protocol.typed import (
     Domain,
     GrantMessage,
@@ -72,7 +73,7 @@ def read_signed(path: Path) -> list[Signed]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"The file {path} is longer than {_MOST_BYTES >> 20} MiB; split it.")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_bytes())
         if found["format"] != _FORMAT:
             raise ValueError
         entries = list(found["consents"])
@@ -89,17 +90,24 @@ def _signed(entry: Any, place: str) -> Signed:
     try:
         data, signature = entry["data"], bytes.fromhex(entry["signature"].removeprefix("0x"))
         said = data["domain"]
-        domain = Domain(said["name"], int(said["chainId"]), parse_address(said["verifyingContract"]))
+        domain = Domain(said["name"], _whole(said["chainId"]), parse_address(said["verifyingContract"]))
         kind = _KINDS[data["primaryType"]]
         values = [data["message"][_camel(field.name)] for field in fields(kind)]
-        message = kind(parse_address(values[0]), *map(int, values[1:]))  # type: ignore[arg-type]
-    except (KeyError, TypeError, ValueError, AttributeError):
+        message = kind(parse_address(values[0]), *map(_whole, values[1:]))  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError, AttributeError, InputError):
         raise InputError(f"{place} is damaged or of an unknown kind; sign it again.") from None
     try:
         struct_hash(message)
     except InputError as error:
         raise InputError(f"{place} cannot be what anybody signed: {error}") from None
     return Signed(domain, SignedMessage(message, signature))
+
+
+def _whole(value: object) -> int:
+    """A uint as wallets write it. Raises `ValueError`."""
+    if isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdecimal()):
+        return int(value)
+    raise ValueError
 
 
 def _camel(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from medfed.chain.calls import parse_address
 from medfed.chain.contracts.consortium import Pledge
 from medfed.errors import InputError
+from medfed.protocol.canonical import parse_json
 from medfed.types import Address, HospitalId
 
 __all__ = ["PledgeFile", "is_pledge", "read_pledge", "write_pledge"]
@@ -68,6 +69,6 @@ def _read(path: Path) -> Any:
     """What the file holds; None where that is not JSON, or too much."""
     try:
         with path.open("rb") as file:
-            return json.loads(file.read(_LARGEST))
+            return parse_json(file.read(_LARGEST))
     except (OSError, ValueError):
         return None

@@ -343,10 +343,11 @@ def _write_attestation(
 
 def _read_attestation(path: Path) -> tuple[tuple[int, int, int], Aggregate, bytes]:
     from medfed.errors import InputError
+    from medfed.protocol.canonical import parse_json
     from medfed.protocol.commitments import Aggregate
 
     try:
-        said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        said: dict[str, Any] = parse_json(path.read_bytes())
         if said["format"] != _FORMAT:
             raise ValueError
         values: dict[str, Any] = {

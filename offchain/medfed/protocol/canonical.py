@@ -10,7 +10,7 @@ import rfc8785
 
 from medfed.errors import ProtocolError
 
-__all__ = ["canonical_json", "parse_canonical"]
+__all__ = ["canonical_json", "parse_canonical", "parse_json"]
 
 _SAFE = 2**53
 """Integers are exact below it in a JSON number."""
@@ -43,6 +43,15 @@ def parse_canonical(data: bytes, *, max_bytes: int) -> Any:
     if canonical_json(value) != data:
         raise ProtocolError("This JSON document is not in its canonical form (RFC 8785).")
     return value
+
+
+def parse_json(data: bytes) -> Any:
+    """The value of any JSON that somebody else wrote, UTF-8. Raises `ValueError` for what is none, or nested deeply."""
+    try:
+        _check_depth(data)
+        return json.loads(data)
+    except (ProtocolError, RecursionError) as exc:
+        raise ValueError(str(exc)) from exc
 
 
 def _check_depth(data: bytes) -> None:

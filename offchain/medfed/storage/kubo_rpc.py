@@ -145,7 +145,7 @@ class KuboRpc:
         """An answer that has to be one JSON object. Raises `StoreUnavailable` when it is not."""
         try:
             found = json.loads(answer)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise StoreUnavailable(
