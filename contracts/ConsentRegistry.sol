@@ -69,11 +69,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @inheritdoc IConsentRegistry
     function revoke(DatasetId datasetId) external {
-        Word memory word = _words[msg.sender][datasetId];
-        // slither-disable-next-line incorrect-equality (a second call within the second)
-        if (word.purposes == 0 && word.signedAt == _now()) return;
-
-        _revoke(msg.sender, datasetId, msg.sender, _now(), word);
+        _revokeNow(msg.sender, datasetId);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -90,10 +86,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         address owner = DATASETS.ownerOf(datasetId);
         require(msg.sender == CONSORTIUM.adminOf(owner), NotDatasetOwner(datasetId, msg.sender, owner));
 
-        Word memory word = _words[patient][datasetId];
-        require(word.purposes != 0 || word.postedAt == 0, AlreadyRevoked(patient, datasetId, word.postedAt));
-
-        _revoke(patient, datasetId, msg.sender, _now(), word);
+        _revokeNow(patient, datasetId);
     }
 
     // By signature
@@ -302,6 +295,15 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         _words[patient][datasetId] = Word(purposes, _now(), signedAt, expiryDay, _link(word));
 
         emit Narrowed(patient, datasetId, purposes, expiryDay, signedAt, _now());
+    }
+
+    /// @dev By call. What was revoked in an earlier second is revoked again, so that no grant signed before now counts.
+    function _revokeNow(address patient, DatasetId datasetId) private {
+        Word memory word = _words[patient][datasetId];
+        // slither-disable-next-line incorrect-equality (a second call within the second)
+        if (word.purposes == 0 && word.signedAt == _now()) return;
+
+        _revoke(patient, datasetId, msg.sender, _now(), word);
     }
 
     function _revoke(address patient, DatasetId datasetId, address by, uint32 signedAt, Word memory word)

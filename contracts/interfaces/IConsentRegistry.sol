@@ -109,9 +109,6 @@ interface IConsentRegistry {
     /// @notice A narrowing would permit more or longer than the consent does.
     error NotNarrower(uint32 purposes, uint32 newPurposes, uint16 expiryDay, uint16 newExpiryDay);
 
-    /// @notice The dataset's owner revokes what is revoked already.
-    error AlreadyRevoked(address patient, DatasetId datasetId, uint32 at);
-
     /// @notice Only the dataset's owner, for a hospital its admin account, revokes for a patient.
     error NotDatasetOwner(DatasetId datasetId, address caller, address owner);
 
@@ -182,7 +179,7 @@ interface IConsentRegistry {
 
     /// @notice Ends a patient's consent on their behalf (a lost key, a request on paper); by the dataset's owner, for a
     /// hospital its admin account, who can never grant. Emits `Revoked`.
-    /// @dev What is revoked already stays as it is, so an owner cannot lengthen a patient's history at will.
+    /// @dev Works as `revoke` does: what is revoked already is revoked anew, so that no grant signed before now counts.
     function revokeFor(address patient, DatasetId datasetId) external;
 
     /// @notice Whether the current word makes `purposes` active at second `at`; no wherever it cannot tell.

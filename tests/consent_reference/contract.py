@@ -29,7 +29,6 @@ EVENTS = {
     each.__name__: each for each in (consent.Granted, consent.Narrowed, consent.Revoked, consent.AllRevoked)
 }
 REFUSALS = {
-    "AlreadyRevoked",
     "ExpiryPassed",
     "NoPermission",
     "NotNarrower",

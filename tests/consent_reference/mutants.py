@@ -289,10 +289,16 @@ class RevocationCallRefusedInItsSecond(Registry):
         return super().revoke_again(decision, before)
 
 
-class OwnerRevokesTwice(Registry):
-    def revoke(self, decision: Decision) -> bool:
-        kind = Kind.REVOKE if decision.kind is Kind.REVOKE_FOR else decision.kind
-        return super().revoke(replace(decision, kind=kind))
+class OwnerRevokesOnce(Registry):
+    def revoke_again(self, decision: Decision, before: Word) -> bool:
+        if decision.kind is Kind.REVOKE_FOR:
+            raise Refused
+        return super().revoke_again(decision, before)
+
+
+class OwnersSecondRevocationForgotten(Registry):
+    def revoke_again(self, decision: Decision, before: Word) -> bool:
+        return decision.kind is not Kind.REVOKE_FOR and super().revoke_again(decision, before)
 
 
 class OwnerRevokesStandingOnly(Registry):

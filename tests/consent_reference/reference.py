@@ -5,7 +5,7 @@ Choices where the prose leaves one:
 - An end is the first second that is not covered, so a consent that ends in the second of its posting is past it.
 - A deadline is the last second of posting.
 - A narrowing that is past its end is treated as such a grant is: accepted when signed, refused by call.
-- `revoke_for` is refused where the word is a revocation, not where a revoke-all ended it.
+- `revoke_for` does what the patient's own call does, also where nothing stands.
 - A second still to come is answered from what is known now. Nothing requested is never allowed.
 """
 
@@ -176,8 +176,6 @@ class Registry:
         before = self.word(decision.patient, decision.dataset, self.now)
         if before is None or before.terms is not None:
             return self.end(decision, before)
-        if decision.kind is Kind.REVOKE_FOR:
-            raise Refused("revoked already")
         return self.revoke_again(decision, before)
 
     def end(self, decision: Decision, before: Word | None) -> bool:

@@ -65,7 +65,6 @@ _CONSENTS = {
     "ExpiryPassed": "The consent would end on day {expiry_day} (since 1970), before it begins; choose a later day.",
     "NothingToNarrow": "Patient {patient} has no active consent for dataset {dataset_id} that could be narrowed.",
     "NotNarrower": "A narrowing may only take away: the new consent would permit more, or last longer.",
-    "AlreadyRevoked": "The consent of {patient} for dataset {dataset_id} is revoked already.",
     "NotDatasetOwner": "Only the owner of dataset {dataset_id}, {owner}, may revoke for a patient.",
     "InvalidSignature": "The signature is not one of patient {patient} for this chain and contract; sign again.",
     "SignatureExpired": "The signature was good until {deadline}, it is {at} now; sign again.",

@@ -70,7 +70,6 @@ _REASONS = {
     "UndefinedPurposes": "the purposes contain bits that mean nothing; sign again",
     "NothingToNarrow": "there is no active consent to narrow; sign a grant",
     "NotNarrower": "it would permit more than the present consent, or last longer; sign a grant",
-    "AlreadyRevoked": "the consent is revoked already; nothing is left to do",
 }
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 

@@ -276,8 +276,6 @@ def _narrowed(state: State, event: Narrowed) -> Word:
 
 
 def _revoked(word: Word, event: Revoked) -> Word:
-    if event.by != event.patient and word.posted_at and not word.purposes:
-        _refuse("AlreadyRevoked", f"The consent was revoked at {word.posted_at}.")
     return Word(0, event.at, event.signed_at, 0, _link(word, event.at))
 
 

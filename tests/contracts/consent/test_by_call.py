@@ -202,13 +202,18 @@ class TestRevokeFor:
         with consents.evm.reverts("DatasetUnknown", 9):
             consents.revokeFor(consents.patient, 9, sender=consents.owner)
 
-    def test_revoked_already__reverts(self, consents):
-        """So an owner cannot lengthen a patient's history, which the patient must show to prove a wrong."""
+    def test_what_is_revoked_already_is_revoked_anew_but_not_within_its_second(self, consents):
+        """There it says nothing; later it stops a grant that was signed before."""
+        first = consents.evm.now
         consents.revokeFor(consents.patient, 7, sender=consents.owner)
-        revoked = consents.evm.now
+        assert consents.revokeFor(consents.patient, 7, sender=consents.owner).events == ()
         consents.evm.travel(5)
-        with consents.evm.reverts("AlreadyRevoked", consents.patient, 7, revoked):
-            consents.revokeFor(consents.patient, 7, sender=consents.owner)
+        held_back = consents.grant_of()
+        now = consents.evm.travel(5)
+        consents.revokeFor(consents.patient, 7, sender=consents.owner)
+        assert consents.word() == (0, now, now, 0, Word(0, first, first).digest())
+        with consents.evm.reverts("Overtaken", now - 5, now):
+            consents.grantBySig(held_back, sender=consents.relayer)
 
     def test_owner_revokes_this_dataset_only(self, consents):
         for dataset in (7, 8):
