@@ -65,6 +65,8 @@ _CONSENTS = {
     "ExpiryPassed": "The consent would end on day {expiry_day} (since 1970), before it begins; choose a later day.",
     "NothingToNarrow": "Patient {patient} has no active consent for dataset {dataset_id} that could be narrowed.",
     "NotNarrower": "A narrowing may only take away: the new consent would permit more, or last longer.",
+    "WiderDetails": "A narrowing keeps the form that the patient read, and the window of data or less of it; grant instead.",
+    "EmptyWindow": "The window of data would end in {data_until}, before it begins in {data_from}; name the earlier year first.",
     "NotDatasetOwner": "Only the owner of dataset {dataset_id}, {owner}, may revoke for a patient.",
     "InvalidSignature": "The signature is not one of patient {patient} for this chain and contract; sign again.",
     "SignatureExpired": "The signature was good until {deadline}, it is {at} now; sign again.",

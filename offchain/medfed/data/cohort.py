@@ -1,15 +1,16 @@
 """Which records train in a round, and what is published about them. Pure: whoever starts again gets the same.
 
-1. The patients of the register that have a record here and consented at the second before the round opened.
+1. The patients of the register that have a record here and consented at the second before the round opened: a record whose
+   year lies in the window of its patient's consent. Their other records do not train.
 2. At most `cap` of them: those with the lowest leaves, which nobody can foresee or steer without the link secrets.
-3. The weight is their number rounded down to a step; all their records train, those of the last incomplete step too.
+3. The weight is their number rounded down to a step; all these records train, those of the last incomplete step too.
 4. The manifest lists one leaf per patient and is filled up to a step with leaves that stand for nobody.
 Fewer patients than one step make no cohort: the hospital abstains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
 from medfed.errors import DataError
+from medfed.protocol.consent import Details
 from medfed.protocol.documents import DisclosedRound, DisclosedUse
 from medfed.protocol.leaf_tree import MAX_LEAVES
 from medfed.protocol.leaves import Use, cohort_leaf, filler_leaf, filler_seed, use_salt
@@ -76,13 +78,14 @@ class Cohort:
 
 
 def build_cohort(
-    dataset: Dataset, register: Register, active: AbstractSet[Address], terms: CohortTerms
+    dataset: Dataset, register: Register, active: Mapping[Address, Details], terms: CohortTerms
 ) -> Cohort | None:
-    """The cohort of the patients in `active` (checksum addresses), or None when the hospital has to abstain."""
+    """The cohort of the patients in `active` (checksum addresses, with what their consents say of the records they are
+    about), or None when the hospital has to abstain."""
     _check_terms(terms)
-    rows = register.rows(dataset)
+    rows = _meant(dataset, register, active)
     members = sorted(
-        (_member(register, patient, terms.use) for patient in rows if patient in active),
+        (_member(register, patient, terms.use) for patient in rows),
         key=lambda member: member.leaf,
     )
     # The weight is rounded down to a step, so up to a step less one more patients than the cap allows may train.
@@ -98,6 +101,19 @@ def build_cohort(
         weight=weight,
         leaves=_filled(members, terms),
     )
+
+
+def _meant(
+    dataset: Dataset, register: Register, active: Mapping[Address, Details]
+) -> dict[Address, NDArray[np.int64]]:
+    """The rows that each patient's consent is about; patients without any are left out."""
+    found = {}
+    for patient, rows in register.rows(dataset).items():
+        if patient in active:
+            meant = [row for row in rows if active[patient].covers(dataset.year(row))]
+            if meant:
+                found[patient] = np.array(meant, dtype=np.int64)
+    return found
 
 
 def _member(register: Register, patient: Address, use: Use) -> Member:

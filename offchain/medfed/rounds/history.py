@@ -324,8 +324,10 @@ def pinned(index: EventIndex, entry: Enrolment) -> DatasetInfo | None:
     return next((each.info for each in versions if each.version == entry.version), None)
 
 
-def consented(index: EventIndex, dataset: DatasetId, purposes: int, at: int) -> frozenset[Address]:
-    """The patients whose consent to `purposes` for this dataset was active when second `at` had ended."""
+def consented(
+    index: EventIndex, dataset: DatasetId, purposes: int, at: int
+) -> dict[Address, consent.Details]:
+    """The patients whose consent to `purposes` for this dataset was active when second `at` had ended, with its details."""
     return ConsentBook(index, dataset).active(purposes, at)
 
 
@@ -338,15 +340,17 @@ class ConsentBook:
         self._events = consents(index, dataset)
         self._done = 0
 
-    def active(self, purposes: int, at: int) -> frozenset[Address]:
-        """The patients whose consent to `purposes` was active when second `at` had ended.
+    def active(self, purposes: int, at: int) -> dict[Address, consent.Details]:
+        """The patients whose consent to `purposes` was active when second `at` had ended, with its details.
 
         Raises `ContractRevert` for events that no contract can have emitted.
         """
         self.replay(at)
-        return frozenset(
-            patient for patient, state in self.states.items() if consent.is_active(state, purposes, at)
-        )
+        return {
+            patient: state.details
+            for patient, state in self.states.items()
+            if consent.is_active(state, purposes, at)
+        }
 
     def replay(self, at: int | None = None) -> None:
         """Replay all events up to second `at`, or all there are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medfed.protocol.consent import RevokeAll, Word
-from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_EXPIRY
+from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_DETAILS, NO_EXPIRY
 
 NONE = (0, 0, 0, 0, bytes(18))
 
@@ -60,8 +60,9 @@ class TestGrant:
         """And nothing else moves: neither another dataset nor another patient."""
         receipt = consents.grant(7, HMB | IRB, consents.today + 9, sender=consents.patient)
         now = consents.evm.now
-        terms = {"purposes": HMB | IRB, "expiryDay": consents.today + 9, "signedAt": now, "at": now}
-        assert receipt.named("Granted") == [{"patient": consents.patient.address, "datasetId": 7} | terms]
+        terms = {"purposes": HMB | IRB, "expiryDay": consents.today + 9, "details": NO_DETAILS}
+        who, when = {"patient": consents.patient.address, "datasetId": 7}, {"signedAt": now, "at": now}
+        assert receipt.named("Granted") == [who | terms | when]
         assert len(receipt.events) == 1
         assert consents.word() == (HMB | IRB, now, now, consents.today + 9, bytes(18))
         assert tuple(consents.wordOf(consents.patient, 8)) == NONE
@@ -129,8 +130,9 @@ class TestNarrow:
         now = consents.evm.travel(5)
         day = consents.today + 9
         receipt = consents.narrow(7, DS | IRB, day, sender=consents.patient)
-        terms = {"purposes": DS | IRB, "expiryDay": day, "signedAt": now, "at": now}
-        assert receipt.named("Narrowed") == [{"patient": consents.patient.address, "datasetId": 7} | terms]
+        terms = {"purposes": DS | IRB, "expiryDay": day, "details": NO_DETAILS}
+        who, when = {"patient": consents.patient.address, "datasetId": 7}, {"signedAt": now, "at": now}
+        assert receipt.named("Narrowed") == [who | terms | when]
         assert consents.word() == (DS | IRB, now, now, day, Word(HMB, first, first, NO_EXPIRY).digest())
         assert not consents.active(purposes=HMB)
         assert consents.active(purposes=DS | IRB)
