@@ -10,6 +10,7 @@ from bench.figure import Figure, best_seconds, yardsticks
 from medfed.data.cohort import Cohort, CohortTerms, build_cohort
 from medfed.data.dataset import Columns, Dataset
 from medfed.data.patients import Entry, Register
+from medfed.protocol.consent import NO_DETAILS
 from medfed.protocol.leaves import Use, cohort_leaves
 from medfed.types import Address, DatasetId, RoundNumber, StudyId
 
@@ -62,7 +63,7 @@ def _hospital() -> tuple[Register, Dataset]:
 def _cohort() -> Cohort:
     register, data = _hospital()
     terms = CohortTerms(_USE, _STEP, PATIENTS, b"s" * 32)
-    found = build_cohort(data, register, frozenset(register.patients), terms)
+    found = build_cohort(data, register, dict.fromkeys(register.patients, NO_DETAILS), terms)
     assert found is not None
     assert found.weight == PATIENTS
     return found

@@ -13,6 +13,8 @@ import {DatasetId} from "./types/DatasetId.sol";
 
 /// @dev The expiry day of a consent without an end.
 uint16 constant NO_EXPIRY = type(uint16).max;
+/// @dev The last year of a window without an end.
+uint16 constant NO_LAST_YEAR = type(uint16).max;
 /// @dev Gas that a contract wallet may use to judge a signature.
 uint256 constant WALLET_GAS = 100_000;
 /// @dev Gas that must be left when an item of a batch begins: what the most expensive one uses, and some.
@@ -21,10 +23,10 @@ uint256 constant ITEM_GAS = 220_000;
 uint256 constant BEFORE_WALLET = 110_000;
 
 bytes32 constant GRANT_TYPEHASH = keccak256(
-    "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint32 issuedAt,uint32 deadline)"
+    "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint16 dataFrom,uint16 dataUntil,bytes28 form,uint32 issuedAt,uint32 deadline)"
 );
 bytes32 constant NARROW_TYPEHASH = keccak256(
-    "Narrow(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint32 issuedAt,uint32 deadline)"
+    "Narrow(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint16 dataFrom,uint16 dataUntil,bytes28 form,uint32 issuedAt,uint32 deadline)"
 );
 bytes32 constant REVOKE_TYPEHASH = keccak256("Revoke(address patient,uint32 datasetId,uint32 issuedAt)");
 bytes32 constant REVOKE_ALL_TYPEHASH = keccak256("RevokeAll(address patient,uint32 issuedAt)");
@@ -41,6 +43,8 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     // Storage
 
     mapping(address patient => mapping(DatasetId datasetId => Word)) private _words;
+    // Of the words that have the bit DETAILS, and of no other.
+    mapping(address patient => mapping(DatasetId datasetId => Details)) private _details;
     mapping(address patient => RevokeAllWord) private _revokeAlls;
 
     // Constructor
@@ -54,26 +58,26 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     // By call
 
     /// @inheritdoc IConsentRegistry
-    function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external {
+    function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details calldata details)
+        external
+    {
         _requireUnexpired(expiryDay);
 
-        _grant(msg.sender, datasetId, purposes, expiryDay, _now(), true);
+        _grant(msg.sender, datasetId, purposes, expiryDay, details, _now(), true);
     }
 
     /// @inheritdoc IConsentRegistry
-    function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external {
+    function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details calldata details)
+        external
+    {
         _requireUnexpired(expiryDay);
 
-        _narrow(msg.sender, datasetId, purposes, expiryDay, _now(), true);
+        _narrow(msg.sender, datasetId, purposes, expiryDay, details, _now(), true);
     }
 
     /// @inheritdoc IConsentRegistry
     function revoke(DatasetId datasetId) external {
-        Word memory word = _words[msg.sender][datasetId];
-        // slither-disable-next-line incorrect-equality (a second call within the second)
-        if (word.purposes == 0 && word.signedAt == _now()) return;
-
-        _revoke(msg.sender, datasetId, msg.sender, _now(), word);
+        _revokeNow(msg.sender, datasetId);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -90,10 +94,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         address owner = DATASETS.ownerOf(datasetId);
         require(msg.sender == CONSORTIUM.adminOf(owner), NotDatasetOwner(datasetId, msg.sender, owner));
 
-        Word memory word = _words[patient][datasetId];
-        require(word.purposes != 0 || word.postedAt == 0, AlreadyRevoked(patient, datasetId, word.postedAt));
-
-        _revoke(patient, datasetId, msg.sender, _now(), word);
+        _revokeNow(patient, datasetId);
     }
 
     // By signature
@@ -104,7 +105,13 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         _requireSigned(consent.patient, _grantHash(GRANT_TYPEHASH, consent), consent.signature);
 
         _grant(
-            consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt, false
+            consent.patient,
+            consent.datasetId,
+            consent.purposes,
+            consent.expiryDay,
+            consent.details,
+            consent.issuedAt,
+            false
         );
     }
 
@@ -114,7 +121,13 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         _requireSigned(consent.patient, _grantHash(NARROW_TYPEHASH, consent), consent.signature);
 
         _narrow(
-            consent.patient, consent.datasetId, consent.purposes, consent.expiryDay, consent.issuedAt, false
+            consent.patient,
+            consent.datasetId,
+            consent.purposes,
+            consent.expiryDay,
+            consent.details,
+            consent.issuedAt,
+            false
         );
     }
 
@@ -227,11 +240,12 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         uint32 purposes,
         uint32 t,
         Word[] calldata words,
+        Details[] calldata details,
         RevokeAllWord[] calldata revokeAlls
     ) external view returns (bool) {
         require(t < block.timestamp, NotYetPast(t, _now()));
 
-        Word memory word = _wordAt(_words[patient][datasetId], t, words);
+        Word memory word = _wordAt(patient, datasetId, t, words, details);
         uint32 ended = _revokeAllAt(_revokeAlls[patient], t, revokeAlls);
         return
             ended < word.signedAt && !_isExpired(word.expiryDay, t)
@@ -241,6 +255,11 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     /// @inheritdoc IConsentRegistry
     function wordOf(address patient, DatasetId datasetId) external view returns (Word memory) {
         return _words[patient][datasetId];
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function detailsOf(address patient, DatasetId datasetId) external view returns (Details memory) {
+        return _detailsOf(patient, datasetId, _words[patient][datasetId]);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -264,6 +283,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         DatasetId datasetId,
         uint32 purposes,
         uint16 expiryDay,
+        Details calldata details,
         uint32 signedAt,
         bool byCall
     ) private {
@@ -271,10 +291,13 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
         _requireNewer(signedAt, byCall, word, _revokeAlls[patient].signedAt);
         Purposes.requireConsent(purposes);
+        _requireWindow(details);
 
-        _words[patient][datasetId] = Word(purposes, _now(), signedAt, expiryDay, _link(word));
+        bytes18 history = _link(patient, datasetId, word);
+        uint32 said = _keep(patient, datasetId, word, details);
+        _words[patient][datasetId] = Word(purposes | said, _now(), signedAt, expiryDay, history);
 
-        emit Granted(patient, datasetId, purposes, expiryDay, signedAt, _now());
+        emit Granted(patient, datasetId, purposes, expiryDay, details, signedAt, _now());
     }
 
     function _narrow(
@@ -282,6 +305,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         DatasetId datasetId,
         uint32 purposes,
         uint16 expiryDay,
+        Details calldata details,
         uint32 signedAt,
         bool byCall
     ) private {
@@ -298,16 +322,31 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
             expiryDay <= word.expiryDay && Purposes.narrows(word.purposes, purposes),
             NotNarrower(word.purposes, purposes, word.expiryDay, expiryDay)
         );
+        _requireWindow(details);
+        _requireNarrowerDetails(_detailsOf(patient, datasetId, word), details);
 
-        _words[patient][datasetId] = Word(purposes, _now(), signedAt, expiryDay, _link(word));
+        bytes18 history = _link(patient, datasetId, word);
+        uint32 said = _keep(patient, datasetId, word, details);
+        _words[patient][datasetId] = Word(purposes | said, _now(), signedAt, expiryDay, history);
 
-        emit Narrowed(patient, datasetId, purposes, expiryDay, signedAt, _now());
+        emit Narrowed(patient, datasetId, purposes, expiryDay, details, signedAt, _now());
+    }
+
+    /// @dev By call. What was revoked in an earlier second is revoked again, so that no grant signed before now counts.
+    function _revokeNow(address patient, DatasetId datasetId) private {
+        Word memory word = _words[patient][datasetId];
+        // slither-disable-next-line incorrect-equality (a second call within the second)
+        if (word.purposes == 0 && word.signedAt == _now()) return;
+
+        _revoke(patient, datasetId, msg.sender, _now(), word);
     }
 
     function _revoke(address patient, DatasetId datasetId, address by, uint32 signedAt, Word memory word)
         private
     {
-        _words[patient][datasetId] = Word(0, _now(), signedAt, 0, _link(word));
+        bytes18 history = _link(patient, datasetId, word);
+        _words[patient][datasetId] = Word(0, _now(), signedAt, 0, history);
+        _clearDetails(patient, datasetId, word);
 
         emit Revoked(patient, datasetId, by, signedAt, _now());
     }
@@ -321,9 +360,10 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     // Internal: the chains of words
 
     /// @dev The history of what follows `word` now: within its second it is replaced, else chained.
-    function _link(Word memory word) private view returns (bytes18) {
+    function _link(address patient, DatasetId datasetId, Word memory word) private view returns (bytes18) {
         // slither-disable-next-line incorrect-equality (replaced within its second)
-        return word.postedAt == 0 || word.postedAt == _now() ? word.history : _digest(word);
+        if (word.postedAt == 0 || word.postedAt == _now()) return word.history;
+        return _digest(word, _detailsOf(patient, datasetId, word));
     }
 
     function _link(RevokeAllWord memory last) private view returns (bytes24) {
@@ -332,16 +372,26 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     }
 
     /// @dev The word that stood at the end of second `t`, from those shown; all zero when there was none.
-    function _wordAt(Word memory head, uint32 t, Word[] calldata words)
-        private
-        pure
-        returns (Word memory none)
-    {
-        bytes18 link = head.postedAt == 0 ? bytes18(0) : _digest(head);
+    function _wordAt(
+        address patient,
+        DatasetId datasetId,
+        uint32 t,
+        Word[] calldata words,
+        Details[] calldata details
+    ) private view returns (Word memory none) {
+        Word memory head = _words[patient][datasetId];
+        bytes18 link =
+            head.postedAt == 0 ? bytes18(0) : _digest(head, _detailsOf(patient, datasetId, head));
+        uint256 next = 0;
         for (uint256 i = 0; i < words.length && link != 0; ++i) {
             Word memory word = words[i];
+            Details memory said;
+            if (word.purposes & Purposes.DETAILS != 0) {
+                require(next < details.length, BrokenHistory(i));
+                said = details[next++];
+            }
             // slither-disable-next-line incorrect-equality (hashes, no amounts)
-            require(_digest(word) == link, BrokenHistory(i));
+            require(_digest(word, said) == link, BrokenHistory(i));
             if (word.postedAt <= t) return word;
             link = word.history;
         }
@@ -366,21 +416,64 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         require(link == 0, HistoryTooShort(words.length));
     }
 
-    /// @dev Over the fields as they are packed in the slot, first field first. The packed encoding is unambiguous, as
-    /// every field has a fixed length.
-    function _digest(Word memory word) private pure returns (bytes18) {
-        return bytes18(
-            keccak256(
-                abi.encodePacked(word.purposes, word.postedAt, word.signedAt, word.expiryDay, word.history)
-            )
-        );
+    /// @dev Over the fields as they are packed in the slot, first field first, and where the word has details over theirs
+    /// behind them. The packed encoding is unambiguous, as every field has a fixed length.
+    function _digest(Word memory word, Details memory details) private pure returns (bytes18) {
+        bytes memory packed =
+            abi.encodePacked(word.purposes, word.postedAt, word.signedAt, word.expiryDay, word.history);
+        if (word.purposes & Purposes.DETAILS != 0) {
+            packed = abi.encodePacked(packed, details.dataFrom, details.dataUntil, details.form);
+        }
+        return bytes18(keccak256(packed));
     }
 
     function _digest(RevokeAllWord memory word) private pure returns (bytes24) {
         return bytes24(keccak256(abi.encodePacked(word.postedAt, word.signedAt, word.history)));
     }
 
+    // Internal: details
+
+    /// @dev Puts what a consent says in the place of what `word` says. Returns the bit DETAILS where that is anything.
+    function _keep(address patient, DatasetId datasetId, Word memory word, Details calldata details)
+        private
+        returns (uint32)
+    {
+        if (details.dataFrom == 0 && details.dataUntil == NO_LAST_YEAR && details.form == 0) {
+            _clearDetails(patient, datasetId, word);
+            return 0;
+        }
+
+        _details[patient][datasetId] = details;
+        return Purposes.DETAILS;
+    }
+
+    /// @dev The history has the digest of what is cleared.
+    function _clearDetails(address patient, DatasetId datasetId, Word memory word) private {
+        if (word.purposes & Purposes.DETAILS != 0) delete _details[patient][datasetId];
+    }
+
+    /// @dev Of the present word.
+    function _detailsOf(address patient, DatasetId datasetId, Word memory word)
+        private
+        view
+        returns (Details memory)
+    {
+        return word.purposes & Purposes.DETAILS == 0
+            ? Details(0, NO_LAST_YEAR, 0)
+            : _details[patient][datasetId];
+    }
+
     // Internal: rules
+
+    function _requireWindow(Details calldata details) private pure {
+        require(details.dataFrom <= details.dataUntil, EmptyWindow(details.dataFrom, details.dataUntil));
+    }
+
+    /// @dev The form is what the patient read when the consent was given.
+    function _requireNarrowerDetails(Details memory details, Details calldata narrower) private pure {
+        bool within = details.dataFrom <= narrower.dataFrom && narrower.dataUntil <= details.dataUntil;
+        require(within && details.form == narrower.form, WiderDetails(details, narrower));
+    }
 
     /// @dev A word that is all zero, or a revocation, expires before anything, and permits nothing.
     function _isExpired(uint16 expiryDay, uint32 at) private pure returns (bool) {
@@ -438,6 +531,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
                 consent.datasetId,
                 consent.purposes,
                 consent.expiryDay,
+                consent.details,
                 consent.issuedAt,
                 consent.deadline
             )

@@ -26,11 +26,19 @@ import {DatasetId} from "../types/DatasetId.sol";
 interface IConsentRegistry {
     /// @notice One decision. Packed into one slot.
     struct Word {
-        uint32 purposes; // bits of the library Purposes; 0 in a revocation
+        uint32 purposes; // bits of the library Purposes, and DETAILS where there are some; 0 in a revocation
         uint32 postedAt; // Unix seconds; 0 when there never was a word
         uint32 signedAt; // Unix seconds; not after postedAt, and `postedAt` of a call
         uint16 expiryDay; // days since 1970: the consent ends as this day begins in UTC; 65535 for never, 0 in a revocation
-        bytes18 history; // digest of the word before this one; 0 for the first
+        bytes18 history; // digest of the word before this one and of its details; 0 for the first
+    }
+
+    /// @notice What a consent may say beyond its word: which records it is about, and what the patient read. Packed into one
+    /// slot. (0, 65535, 0) says nothing, and is not kept.
+    struct Details {
+        uint16 dataFrom; // calendar year of the earliest clinical date, inclusive; 0 for no bound
+        uint16 dataUntil; // calendar year of the latest, inclusive; 65535 for no bound
+        bytes28 form; // head of the SHA-256 of the blank form's file; 0 for none
     }
 
     /// @notice A patient's revoke-all. Packed into one slot.
@@ -41,12 +49,14 @@ interface IConsentRegistry {
     }
 
     /// @notice A grant or a narrowing with the patient's signature over
-    /// `Grant` or `Narrow` `(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint32 issuedAt,uint32 deadline)`.
+    /// `Grant` or `Narrow` `(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint16 dataFrom,uint16 dataUntil,
+    /// bytes28 form,uint32 issuedAt,uint32 deadline)`.
     struct SignedGrant {
         address patient;
         DatasetId datasetId;
         uint32 purposes;
         uint16 expiryDay;
+        Details details;
         uint32 issuedAt; // Unix seconds, chain time
         uint32 deadline; // last second in which it counts
         bytes signature; // 65 bytes r, s, v of ECDSA, or what the patient's wallet takes
@@ -75,6 +85,7 @@ interface IConsentRegistry {
         DatasetId indexed datasetId,
         uint32 purposes,
         uint16 expiryDay,
+        Details details,
         uint32 signedAt,
         uint32 at
     );
@@ -85,6 +96,7 @@ interface IConsentRegistry {
         DatasetId indexed datasetId,
         uint32 purposes,
         uint16 expiryDay,
+        Details details,
         uint32 signedAt,
         uint32 at
     );
@@ -109,8 +121,11 @@ interface IConsentRegistry {
     /// @notice A narrowing would permit more or longer than the consent does.
     error NotNarrower(uint32 purposes, uint32 newPurposes, uint16 expiryDay, uint16 newExpiryDay);
 
-    /// @notice The dataset's owner revokes what is revoked already.
-    error AlreadyRevoked(address patient, DatasetId datasetId, uint32 at);
+    /// @notice A narrowing would drop or widen the window of the consent, or name another form.
+    error WiderDetails(Details details, Details newDetails);
+
+    /// @notice The window of data ends before it begins.
+    error EmptyWindow(uint16 dataFrom, uint16 dataUntil);
 
     /// @notice Only the dataset's owner, for a hospital its admin account, revokes for a patient.
     error NotDatasetOwner(DatasetId datasetId, address caller, address owner);
@@ -133,7 +148,8 @@ interface IConsentRegistry {
     /// @notice `t` is not past: more may happen in it.
     error NotYetPast(uint32 t, uint32 at);
 
-    /// @notice The word shown at `index` is not the one that the chain's word, or the one shown before, commits to.
+    /// @notice The word shown at `index`, or what is shown as its details, is not what the chain's word, or the one shown
+    /// before, commits to.
     error BrokenHistory(uint256 index);
 
     /// @notice The words shown reach neither `t` nor the first one.
@@ -142,10 +158,11 @@ interface IConsentRegistry {
     /// @notice Consents to `purposes` until `expiryDay` begins, in place of any earlier consent.
     /// @dev Emits `Granted`. The dataset is not looked up, which would cost every patient gas: consent for one that does
     /// not exist binds nobody.
-    function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external;
+    function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details calldata details) external;
 
     /// @notice Reduces the caller's active consent. Emits `Narrowed`.
-    function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay) external;
+    /// @dev What the consent says beyond its word stays: the window is named again, or a narrower one, and so is the form.
+    function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details calldata details) external;
 
     /// @notice Ends the caller's consent. Emits `Revoked`.
     /// @dev Never reverts. Also without a consent it leaves a word, so that no grant signed before counts later.
@@ -182,12 +199,13 @@ interface IConsentRegistry {
 
     /// @notice Ends a patient's consent on their behalf (a lost key, a request on paper); by the dataset's owner, for a
     /// hospital its admin account, who can never grant. Emits `Revoked`.
-    /// @dev What is revoked already stays as it is, so an owner cannot lengthen a patient's history at will.
+    /// @dev Works as `revoke` does: what is revoked already is revoked anew, so that no grant signed before now counts.
     function revokeFor(address patient, DatasetId datasetId) external;
 
     /// @notice Whether the current word makes `purposes` active at second `at`; no wherever it cannot tell.
     /// @dev It cannot tell for seconds before the word, nor for one that lies before the last revoke-all when that has a
-    /// predecessor; `wasActive` can. For a later second than this block's it tells what holds if nothing changes.
+    /// predecessor; `wasActive` can. For a later second than this block's it tells what holds if nothing changes. Neither
+    /// judges details: which records a consent is about only its hospital knows.
     function isActive(address patient, DatasetId datasetId, uint32 purposes, uint32 at)
         external
         view
@@ -195,18 +213,23 @@ interface IConsentRegistry {
 
     /// @notice Whether `purposes` was active when the past second `t` had ended.
     /// @dev Reverts, and never answers no, unless both lists follow the chain's words newest first, without a gap, until
-    /// one that stood at `t` (`postedAt` not after it) or until the first. What is listed beyond is ignored.
+    /// one that stood at `t` (`postedAt` not after it) or until the first. What is listed beyond is ignored. `details` are
+    /// those of the listed words that have some, in the same order.
     function wasActive(
         address patient,
         DatasetId datasetId,
         uint32 purposes,
         uint32 t,
         Word[] calldata words,
+        Details[] calldata details,
         RevokeAllWord[] calldata revokeAlls
     ) external view returns (bool active);
 
     /// @notice The latest word; all zero when there never was one.
     function wordOf(address patient, DatasetId datasetId) external view returns (Word memory word);
+
+    /// @notice What the latest word says beyond itself; (0, 65535, 0) when that is nothing.
+    function detailsOf(address patient, DatasetId datasetId) external view returns (Details memory details);
 
     /// @notice The patient's latest revoke-all; all zero when there never was one.
     function revokeAllOf(address patient) external view returns (RevokeAllWord memory word);

@@ -19,7 +19,8 @@ pragma solidity ^0.8.28;
 ///      6   MDS    ours                                                           30   IS     0000028
 ///
 /// NPUNCU (DUO:0000018) is NPU and NCU. MDS is for requests alone: the study develops methods, which every permission
-/// allows unless NMDS denies it. Bit 31 means nothing here: it is kept for consents with details.
+/// allows unless NMDS denies it. Bit 31 is no code: a consent that has it is followed by its details, which are not judged
+/// here; nobody asks for it, and whoever consents does not name it.
 library Purposes {
     uint32 internal constant GRU = 1 << 0;
     uint32 internal constant HMB = 1 << 1;
@@ -46,7 +47,9 @@ library Purposes {
     uint32 internal constant PARAMETERISED = (1 << 31) - (1 << 24);
     /// @dev All conditions.
     uint32 internal constant CONDITIONS = PROMISED | PARAMETERISED;
-    /// @dev All bits that mean something.
+    /// @dev Of a consent on chain: its details are kept beside it.
+    uint32 internal constant DETAILS = 1 << 31;
+    /// @dev All bits that have a code.
     uint32 internal constant DEFINED = PERMISSIONS | MDS | DENIALS | CONDITIONS;
 
     /// @dev Bit by bit, whether the four bits of RESEARCH that make this number name one kind at most: 0, 1, 2, 4 and 8.
@@ -69,12 +72,13 @@ library Purposes {
     /// @notice `confirmed` has conditions that nobody has to confirm for this study: `unasked`.
     error UnaskedConfirmation(uint32 confirmed, uint32 unasked);
 
-    /// @notice Whether data given for `consented` may be used for `requested`. No for anything malformed.
+    /// @notice Whether data given for `consented` may be used for `requested`, as far as purposes go. No for anything malformed.
     function permits(uint32 consented, uint32 requested) internal pure returns (bool) {
         // One sum of all that is amiss instead of a branch for each: consents are judged on chain, and often.
-        uint256 amiss = _undefinedConsent(consented) | _requestedUses(requested) & ~_permittedUses(consented)
-            | uint256(consented) & CONDITIONS & ~uint256(requested);
-        return amiss == 0 && _isRequest(requested);
+        uint256 amiss = uint256(consented) & ~uint256(DEFINED ^ MDS | DETAILS)
+            | _requestedUses(requested) & ~_permittedUses(consented)
+            | uint256(consented) & CONDITIONS & ~uint256(requested) | _strangeInRequest(requested);
+        return amiss == 0 && _namesUse(requested);
     }
 
     /// @notice What the patients of a dataset with this disease are asked for, given a study's purposes and disease: for
@@ -143,8 +147,17 @@ library Purposes {
     }
 
     function _isRequest(uint256 purposes) private pure returns (bool) {
-        uint256 amiss = purposes & ~uint256(DEFINED ^ NRES) | purposes & _denied(purposes);
-        return amiss == 0 && purposes & (RESEARCH | CC) != 0 && _ONE_OR_NONE >> (purposes & RESEARCH) & 1 == 1;
+        return _strangeInRequest(purposes) == 0 && _namesUse(purposes);
+    }
+
+    /// @dev What no request names.
+    function _strangeInRequest(uint256 purposes) private pure returns (uint256) {
+        return purposes & ~uint256(DEFINED ^ NRES) | purposes & _denied(purposes);
+    }
+
+    /// @dev Whether there is one kind of research, clinical care, or both.
+    function _namesUse(uint256 purposes) private pure returns (bool) {
+        return purposes & (RESEARCH | CC) != 0 && _ONE_OR_NONE >> (purposes & RESEARCH) & 1 == 1;
     }
 
     /// @dev What a study does that names these purposes. Any research (GRU) is into origins and into methods too, unless the

@@ -135,6 +135,9 @@ class HospitalConfig(_Section):
     """The private half of the key that the consortium lists, encrypted (`medfed key encryption`)."""
     label: str = "label"
     """The column of the records to predict, 0 or 1."""
+    date_column: str = ""
+    """The column of the records' clinical dates (2021-05-30, or the year alone); empty where there is none. A patient may consent
+    for data of some years only: a record trains if its year is among them, one without a date never then."""
     review_records: Path | None = None
     """Records as CSV that never train, to review updates with; their patients have to have agreed to that. Without
     them the records of each round's own cohort are used, which say less: the hospital's own update knows them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import astuple
 from datetime import UTC, datetime
 
 import pytest
@@ -380,7 +381,9 @@ def test_consents_in_batches(world):
 
 def signed_grant(world, patient, dataset):
     now = world.client.head().timestamp
-    message = GrantMessage(patient.address, dataset, GRU, consent.NO_EXPIRY, now, now + 3600)
+    message = GrantMessage(
+        patient.address, dataset, GRU, consent.NO_EXPIRY, *astuple(consent.NO_DETAILS), now, now + 3600
+    )
     domain = consent_domain(world.client.chain_id, world.at.consents.address)
     return SignedMessage(message, patient.sign_digest(digest(domain, message)))
 

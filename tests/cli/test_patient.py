@@ -12,6 +12,7 @@ import pytest
 from medfed.chain.wallet import Wallet, create_wallet, load_wallet
 from medfed.cli.cards import read_card
 from medfed.errors import KeystoreError
+from medfed.protocol.consent import form_digest
 from tests.cli.conftest import PASSWORD
 
 _fresh = itertools.count(2_000_000)
@@ -113,6 +114,42 @@ class TestByCall:
         assert sooner["until"] < before["until"]
         assert sooner["purposes"] == ["HMB"]
 
+    def test_window_and_form_are_kept_and_told(self, medfed, hospitals):
+        """A narrowing keeps them, and shrinks the window; it neither widens it nor names another form."""
+        key = ("--keystore", "stranger.json")
+        for name in ("form.pdf", "other.pdf"):
+            (medfed.folder / name).write_text(name)
+        said = ("--data-from", "2015", "--data-until", "2024", "--form", "form.pdf")
+        granted = medfed.data("patient", "grant", "1", "--purposes", "GRU", *said, *key)
+        form = "0x" + form_digest(b"form.pdf").hex()
+        assert (granted["data_from"], granted["data_until"], granted["form"]) == (2015, 2024, form)
+        for wider in (("--data-until", "2025"), ("--form", "other.pdf")):
+            refused = medfed("patient", "narrow", "1", *wider, *key)
+            assert (refused.code, "grant anew instead of narrowing" in refused.sentence) == (2, True)
+        narrowed = medfed.data("patient", "narrow", "1", "--data-from", "2020", *key)
+        assert (narrowed["data_from"], narrowed["data_until"], narrowed["form"]) == (2020, 2024, form)
+        assert narrowed["purposes"] == ["GRU"]
+        told = " ".join(medfed.ok("patient", "status", "stranger.json", "1").out.split())
+        assert "Only data from 2020 until 2024 are used" in told
+        assert form in told
+
+    def test_status_tells_whether_a_form_is_the_one_that_was_read(self, medfed, hospitals):
+        for name in ("form.pdf", "other.pdf"):
+            (medfed.folder / name).write_text(name)
+        medfed.ok(
+            "patient", "grant", "1", "--purposes", "HMB", "--form", "form.pdf", "--keystore", "stranger.json"
+        )
+        assert medfed.data("patient", "status", "stranger.json", "1", "--form", "form.pdf")["is_form"] is True
+        other = medfed("patient", "status", "stranger.json", "1", "--form", "other.pdf")
+        assert (other.code, "other.pdf is not the form that was read" in other.out) == (1, True)
+        absent = medfed("patient", "status", "stranger.json", "1", "--form", "absent.pdf")
+        assert (absent.code, "cannot be read" in absent.sentence) == (2, True)
+
+    def test_window_that_ends_before_it_begins_is_refused(self, medfed, hospitals):
+        said = ("--purposes", "HMB", "--data-from", "2020", "--data-until", "2019")
+        refused = medfed("patient", "grant", "1", *said, "--keystore", "stranger.json")
+        assert (refused.code, "name the earlier year first" in refused.sentence) == (2, True)
+
     def test_revoke_all_reaches_every_dataset_of_the_wallet(self, medfed, hospitals):
         medfed.ok("patient", "keygen", "all.json", "--trial")
         wallet = load_wallet(medfed.folder / "all.json", PASSWORD)
@@ -138,6 +175,17 @@ class TestByCall:
 
 
 class TestBySignature:
+    def test_window_and_form_are_signed(self, medfed, hospitals):
+        number = next(_fresh)
+        (medfed.folder / "form.pdf").write_text("form.pdf")
+        sign(medfed, "grant", number, "--purposes", "GRU", "--data-from", "2015", "--form", "form.pdf")
+        assert relay(medfed, "grant")["counted"] == 1
+        sign(medfed, "narrow", number, "--data-until", "2020")
+        assert relay(medfed, "narrow")["counted"] == 1
+        found = status(medfed, number)
+        assert (found["data_from"], found["data_until"]) == (2015, 2020)
+        assert found["form"] == "0x" + form_digest(b"form.pdf").hex()
+
     def test_all_four_kinds_without_ether(self, medfed, hospitals):
         """One after the other, each right after the one before: none overtakes the next."""
         number = next(_fresh)

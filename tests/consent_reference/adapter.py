@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from medfed.protocol.consent import NO_LAST_YEAR, Details, form_digest
 from tests.consent_reference.histories import MIDNIGHT
 from tests.consent_reference.reference import Decision, Purposes, Refused, Registry
 from tests.consent_reference.relayers import DAY, Post
@@ -39,8 +40,14 @@ class Adapter(Protocol):
 
     def advance(self, second: int) -> None: ...
     def post(self, decision: Decision) -> Answer: ...
+    def details(self, patient: int, dataset: int) -> Details: ...
     def is_active(self, patient: int, dataset: int, requested: Purposes, at: int) -> bool: ...
     def was_active(self, patient: int, dataset: int, requested: Purposes, at: int) -> bool: ...
+
+
+def details(years: tuple[int, int] | None, form: str) -> Details:
+    """Years and form as they stand on chain."""
+    return Details(*years or (0, NO_LAST_YEAR), form_digest(form.encode()) if form else bytes(28))
 
 
 class ReferenceAdapter:
@@ -59,6 +66,9 @@ class ReferenceAdapter:
         except Refused:
             return Answer.REFUSED
 
+    def details(self, patient: int, dataset: int) -> Details:
+        return details(*self.registry.said(patient, dataset))
+
     def is_active(self, patient: int, dataset: int, requested: Purposes, at: int) -> bool:
         return self.registry.active(patient, dataset, requested, at)
 
@@ -67,11 +77,13 @@ class ReferenceAdapter:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one post, and which (patient, dataset, request) were active then."""
+    """What came of one post, what its patient's present word says of details, and which (patient, dataset, request) were
+    active then."""
 
     second: int
     decision: Decision
     answer: Answer
+    details: Details
     active: Active
 
 
@@ -113,7 +125,9 @@ class Player:
             self.adapter.advance(second)
             self.now = second
         answer = self.adapter.post(decision)
-        self.outcomes.append(Outcome(second, decision, answer, self.active(self.adapter.is_active, second)))
+        details = self.adapter.details(decision.patient, decision.dataset)
+        active = self.active(self.adapter.is_active, second)
+        self.outcomes.append(Outcome(second, decision, answer, details, active))
         return answer
 
     def retry(self, pending: list[Decision]) -> None:

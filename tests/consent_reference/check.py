@@ -57,10 +57,7 @@ def every_order(decisions: tuple[Decision, ...], random: Random, registry: type[
 
 
 def no_revocation_lost(posts: tuple[Post, ...], registry: type[Registry] = Registry) -> str:
-    """Nothing stands that was signed before a revocation of it, or in its second.
-
-    Left out are an owner's revocations that were refused: something was revoked, and the owner was told so.
-    """
+    """Nothing stands that was signed before a revocation of it, or in its second."""
     adapter = ReferenceAdapter(registry)
     outcomes = run(posts, adapter).outcomes
     state = adapter.registry
@@ -74,8 +71,7 @@ def no_revocation_lost(posts: tuple[Post, ...], registry: type[Registry] = Regis
 
 def revokes(outcome: Outcome, patient: int, dataset: int) -> bool:
     decision = outcome.decision
-    told = decision.kind is Kind.REVOKE_FOR and outcome.answer is Answer.REFUSED
-    in_time = decision.signed_at <= outcome.second and not told
+    in_time = decision.signed_at <= outcome.second
     about = decision.patient == patient and (decision.dataset == dataset or decision.kind is Kind.REVOKE_ALL)
     return decision.kind in REVOCATIONS and in_time and about
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import Any
 
 from medfed.protocol import consent, typed
-from tests.consent_reference.adapter import Answer
+from tests.consent_reference.adapter import Answer, details
 from tests.consent_reference.reference import Decision, Kind, Purposes
 from tests.consent_reference.twin import bits, dataset_id, expiry_day
 from tests.contracts.consent.conftest import Consents
@@ -29,7 +29,7 @@ EVENTS = {
     each.__name__: each for each in (consent.Granted, consent.Narrowed, consent.Revoked, consent.AllRevoked)
 }
 REFUSALS = {
-    "AlreadyRevoked",
+    "EmptyWindow",
     "ExpiryPassed",
     "NoPermission",
     "NotNarrower",
@@ -37,6 +37,7 @@ REFUSALS = {
     "Overtaken",
     "SignatureExpired",
     "SignatureFromFuture",
+    "WiderDetails",
 }
 
 
@@ -62,7 +63,7 @@ class ContractAdapter:
             return Answer.REFUSED
         if receipt.named("SignatureSkipped"):
             return Answer.REFUSED
-        self.events += [EVENTS[event.name](*event.args.values()) for event in receipt.events]
+        self.events += map(told, receipt.events)
         return Answer.COUNTED if receipt.events else Answer.NOTHING
 
     def call(self, decision: Decision) -> Receipt:
@@ -70,7 +71,9 @@ class ContractAdapter:
         about: tuple[Any, ...] = () if decision.kind is Kind.REVOKE_ALL else (dataset,)
         if decision.kind is Kind.REVOKE_FOR:
             about, patient = (patient, dataset), self.consents.owner
-        return getattr(self.consents, FUNCTIONS[decision.kind])(*about, *said(decision), sender=patient)
+        *terms, details = said(decision) or (None,)
+        terms = [*terms, astuple(details)] if details else []
+        return getattr(self.consents, FUNCTIONS[decision.kind])(*about, *terms, sender=patient)
 
     def show(self, decision: Decision) -> Receipt:
         """Somebody else brings the patient's signature."""
@@ -81,7 +84,8 @@ class ContractAdapter:
             dataset_id=dataset_id(decision.dataset),
             issued_at=decision.signed_at,
             deadline=decision.deadline,
-            **dict(zip(("purposes", "expiry_day"), terms, strict=False)),
+            **dict(zip(("purposes", "expiry_day"), terms[:2], strict=False)),
+            **(asdict(terms[2]) if terms else {}),
         )
         signed = self.consents.signed(message, patient)
         function = FUNCTIONS[decision.kind] + self.suffix
@@ -91,17 +95,30 @@ class ContractAdapter:
     def patient(self, number: int) -> Actor:
         return self.consents.evm.actors[10 + number]
 
+    def details(self, patient: int, dataset: int) -> consent.Details:
+        return consent.Details(*self.consents.detailsOf(self.patient(patient), dataset_id(dataset)))
+
     def is_active(self, patient: int, dataset: int, requested: Purposes, at: int) -> bool:
         return self.consents.isActive(self.patient(patient), dataset_id(dataset), bits(requested), at)
 
     def was_active(self, patient: int, dataset: int, requested: Purposes, at: int) -> bool:
         account, number = self.patient(patient), dataset_id(dataset)
         history = consent.history(self.events, account.address, number)
-        shown = [tuple(map(astuple, each)) for each in (history.words, history.revoke_alls)]
+        shown = [tuple(map(astuple, each)) for each in (history.words, history.details, history.revoke_alls)]
         return self.consents.wasActive(account, number, bits(requested), at, *shown)
 
 
-def said(decision: Decision) -> tuple[int, ...]:
-    """Purposes and day of expiry; nothing of a revocation."""
+def said(decision: Decision) -> tuple[Any, ...]:
+    """Purposes, day of expiry and details; nothing of a revocation."""
     terms = decision.terms
-    return () if terms is None else (bits(terms.purposes), expiry_day(terms))
+    if terms is None:
+        return ()
+    return bits(terms.purposes), expiry_day(terms), details(terms.years, terms.form)
+
+
+def told(event: Any) -> consent.Event:
+    """An event in the form of the twin."""
+    values = dict(event.args)
+    said = {"details": consent.Details(*values.pop("details"))} if "details" in values else {}
+    made: consent.Event = EVENTS[event.name](*values.values(), **said)
+    return made

@@ -17,6 +17,8 @@ END_DAYS = (-21_000, -1, 0, 0, 0, 0, 0, 0, 1, 400, 28_710, 28_711, 44_534)  # 2^
 DEADLINES = (0, 1, 2, 3_600, 30 * DAY)
 WIDTHS = (1, 2, 3, 3, 3)
 CONDITIONS = (0b00, 0b00, 0b01, 0b11)
+YEARS = (*[None] * 12, (2015, 2024), (2015, 2025), (2016, 2024), (2024, 2024), (2025, 2024), (0, 65_535))
+FORMS = (*[""] * 7, "form")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def terms(random: Random) -> Terms:
     """Now and then without any permission, or with an end in the past."""
     width = 0 if random.random() < 0.04 else random.choice(WIDTHS)
     end = None if random.random() < 0.5 else MIDNIGHT + random.choice(END_DAYS) * DAY
-    return Terms(Purposes(width, random.choice(CONDITIONS)), end)
+    return Terms(Purposes(width, random.choice(CONDITIONS)), end, random.choice(YEARS), random.choice(FORMS))
 
 
 def narrowed(made: Decision, given: Terms, earlier: list[Decision], random: Random) -> Terms:
@@ -89,4 +91,11 @@ def narrowed(made: Decision, given: Terms, earlier: list[Decision], random: Rand
         given.purposes.conditions | before.purposes.conditions,
     )
     ends = [each for each in (given.end, before.end) if each is not None]
-    return Terms(purposes, min(ends, default=None))
+    return Terms(purposes, min(ends, default=None), fewer(given.years, before.years), before.form)
+
+
+def fewer(given: tuple[int, int] | None, before: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The years that both mean."""
+    if given is None or before is None:
+        return given or before
+    return max(given[0], before[0]), min(given[1], before[1])

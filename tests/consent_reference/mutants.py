@@ -215,6 +215,35 @@ class NarrowedToLessOnly(Registry):
         return super().narrow(decision)
 
 
+class NarrowedToOtherYears(NarrowedLonger):
+    def narrow(self, decision: Decision) -> bool:
+        return self.narrow_within(decision, lambda before: replace(before, years=None))
+
+
+class NarrowedToFewerYearsOnly(Registry):
+    def narrow(self, decision: Decision) -> bool:
+        standing = self.terms(decision.patient, decision.dataset, self.now)
+        if standing is not None and standing.years is not None and standing.years == decision.terms.years:
+            raise Refused
+        return super().narrow(decision)
+
+
+class NarrowedOnAnotherForm(NarrowedLonger):
+    def narrow(self, decision: Decision) -> bool:
+        return self.narrow_within(decision, lambda before: replace(before, form=decision.terms.form))
+
+
+class EmptyYearsAccepted(Registry):
+    def check_terms(self, decision: Decision) -> None:
+        super().check_terms(replace(decision, terms=replace(decision.terms, years=None)))
+
+
+class DetailsOutliveTheRevocation(Registry):
+    def said(self, patient: int, dataset: int) -> tuple[tuple[int, int] | None, str]:
+        words = [word for word in self.words.get((patient, dataset), []) if word.terms is not None]
+        return (words[-1].terms.years, words[-1].terms.form) if words else (None, "")
+
+
 class NarrowingKeepsItsGrantsSecond(Registry):
     def narrow(self, decision: Decision) -> bool:
         before = self.word(decision.patient, decision.dataset, self.now)
@@ -289,10 +318,16 @@ class RevocationCallRefusedInItsSecond(Registry):
         return super().revoke_again(decision, before)
 
 
-class OwnerRevokesTwice(Registry):
-    def revoke(self, decision: Decision) -> bool:
-        kind = Kind.REVOKE if decision.kind is Kind.REVOKE_FOR else decision.kind
-        return super().revoke(replace(decision, kind=kind))
+class OwnerRevokesOnce(Registry):
+    def revoke_again(self, decision: Decision, before: Word) -> bool:
+        if decision.kind is Kind.REVOKE_FOR:
+            raise Refused
+        return super().revoke_again(decision, before)
+
+
+class OwnersSecondRevocationForgotten(Registry):
+    def revoke_again(self, decision: Decision, before: Word) -> bool:
+        return decision.kind is not Kind.REVOKE_FOR and super().revoke_again(decision, before)
 
 
 class OwnerRevokesStandingOnly(Registry):

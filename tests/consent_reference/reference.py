@@ -5,7 +5,7 @@ Choices where the prose leaves one:
 - An end is the first second that is not covered, so a consent that ends in the second of its posting is past it.
 - A deadline is the last second of posting.
 - A narrowing that is past its end is treated as such a grant is: accepted when signed, refused by call.
-- `revoke_for` is refused where the word is a revocation, not where a revoke-all ended it.
+- `revoke_for` does what the patient's own call does, also where nothing stands.
 - A second still to come is answered from what is known now. Nothing requested is never allowed.
 """
 
@@ -39,17 +39,28 @@ class Purposes:
 
 @dataclass(frozen=True)
 class Terms:
-    """What is consented to, up to `end` (exclusive; none: for good)."""
+    """What is consented to, up to `end` (exclusive; none: for good): of which `years` (first and last; none: of all), and on
+    which form."""
 
     purposes: Purposes
     end: int | None = None
+    years: tuple[int, int] | None = None
+    form: str = ""
 
     def past(self, at: int) -> bool:
         return self.end is not None and at >= self.end
 
     def within(self, other: Terms) -> bool:
         no_longer = other.end is None or (self.end is not None and self.end <= other.end)
-        return no_longer and self.purposes.within(other.purposes)
+        return no_longer and self.purposes.within(other.purposes) and self.says_no_more(other)
+
+    def says_no_more(self, other: Terms) -> bool:
+        """Whether it is the same form, and no year is meant that the other does not mean."""
+        if self.form != other.form:
+            return False
+        if other.years is None:
+            return True
+        return self.years is not None and set(span(self.years)) <= set(span(other.years))
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,11 @@ class Registry:
         """The consent that covers a second, if any does."""
         word = self.word(patient, dataset, at)
         return word.terms if word is not None and self.covers(patient, word, at) else None
+
+    def said(self, patient: int, dataset: int) -> tuple[tuple[int, int] | None, str]:
+        """Years and form of the present word; none of a revocation."""
+        word = self.word(patient, dataset, self.now)
+        return (word.terms.years, word.terms.form) if word is not None and word.terms else (None, "")
 
     def active(self, patient: int, dataset: int, requested: Purposes, at: int) -> bool:
         terms = self.terms(patient, dataset, at)
@@ -154,6 +170,8 @@ class Registry:
     def check_terms(self, decision: Decision) -> None:
         if not decision.terms.purposes.width:
             raise Refused("allows nothing")
+        if decision.terms.years is not None and not span(decision.terms.years):
+            raise Refused("means no year")
         if decision.by_call and decision.terms.past(self.now):
             raise Refused("past its end")
 
@@ -176,8 +194,6 @@ class Registry:
         before = self.word(decision.patient, decision.dataset, self.now)
         if before is None or before.terms is not None:
             return self.end(decision, before)
-        if decision.kind is Kind.REVOKE_FOR:
-            raise Refused("revoked already")
         return self.revoke_again(decision, before)
 
     def end(self, decision: Decision, before: Word | None) -> bool:
@@ -210,6 +226,11 @@ class Registry:
             words.pop()
         words.append(Word(self.now, decision.signed_at, decision.terms))
         return True
+
+
+def span(years: tuple[int, int]) -> range:
+    first, final = years
+    return range(first, final + 1)
 
 
 def last(words: list[Word], at: int) -> Word | None:

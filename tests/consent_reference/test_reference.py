@@ -76,14 +76,11 @@ class TestPromises:
 
     @pytest.mark.parametrize("calls", [0, 0.35])
     def test_what_was_signed_later_wins(self, calls: float) -> None:
-        """Decisions signed in different seconds, calls and revocations of everything among them.
-
-        Not the owners': what is revoked already they cannot revoke for a second time (see `TestOneSecond`).
-        """
+        """Decisions signed in different seconds, calls and revocations of everything among them."""
         tried = 0
         for seed in range(1000):
             random = Random(seed)
-            decisions = history(replace(APART_IN_TIME, calls=calls, owners=0), random)
+            decisions = history(replace(APART_IN_TIME, calls=calls), random)
             if meaningful(decisions):
                 assert not later_signed_wins(decisions, hostile(decisions, random))
                 tried += 1
@@ -135,18 +132,19 @@ class TestOneSecond:
             assert answers((0, called(end, 0)), (0, signed(end, 0))) == [COUNTED, REFUSED]
             assert answers((0, called(end, 0)), (1, called(end, 1))) == [COUNTED, COUNTED]
 
-    def test_owner_revokes_once(self) -> None:
-        assert answers((0, called(O, 0)), (9, called(O, 9))) == [COUNTED, REFUSED]
+    def test_owner_revokes_as_the_patient_does(self) -> None:
+        assert answers((0, called(O, 0)), (9, called(O, 9))) == [COUNTED, COUNTED]
+        assert answers((0, called(O, 0)), (0, called(O, 0))) == [COUNTED, NOTHING]
         assert answers((0, called(G, 0, BROAD)), (0, called(O, 0)), (0, called(V, 0))) == [
             COUNTED, COUNTED, NOTHING,
         ]  # fmt: skip
         assert answers((0, called(A, 0)), (9, called(O, 9))) == [COUNTED, COUNTED]
 
-    def test_owner_who_was_refused_may_meet_a_grant_signed_before(self) -> None:
-        """The patient's own second revocation is remembered, the owner's is not."""
+    def test_second_revocation_stops_a_grant_signed_before(self) -> None:
+        """Whoever makes it."""
         held_back = (60, signed(G, 20, BROAD))
-        assert stands((10, called(V, 10)), (50, called(V, 50)), held_back) is None
-        assert stands((10, called(V, 10)), (50, called(O, 50)), held_back) == BROAD
+        for end in (V, O):
+            assert stands((10, called(V, 10)), (50, called(end, 50)), held_back) is None
 
 
 class TestOrder:

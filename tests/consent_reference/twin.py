@@ -8,7 +8,7 @@ from medfed.errors import ContractRevert
 from medfed.protocol import consent
 from medfed.protocol.purposes import Purpose
 from medfed.types import Address, DatasetId
-from tests.consent_reference.adapter import Answer
+from tests.consent_reference.adapter import Answer, details
 from tests.consent_reference.reference import Decision, Kind, Purposes, Terms
 from tests.consent_reference.relayers import DAY
 
@@ -67,10 +67,14 @@ class TwinAdapter:
                 return consent.Revoked(patient, dataset, by, *seconds)
         made = consent.Granted if decision.kind is Kind.GRANT else consent.Narrowed
         assert decision.terms is not None
-        return made(patient, dataset, bits(decision.terms.purposes), expiry_day(decision.terms), *seconds)
+        said = bits(decision.terms.purposes), expiry_day(decision.terms), *seconds
+        return made(patient, dataset, *said, details(decision.terms.years, decision.terms.form))
 
     def state(self, patient: int, dataset: int) -> consent.State:
         return consent.replay(self.events, account(patient), dataset_id(dataset))
+
+    def details(self, patient: int, dataset: int) -> consent.Details:
+        return self.state(patient, dataset).details
 
     def is_active(self, patient: int, dataset: int, requested: Purposes, at: int) -> bool:
         return consent.is_active(self.state(patient, dataset), bits(requested), at)

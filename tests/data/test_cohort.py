@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from medfed.data.cohort import CohortTerms, build_cohort
 from medfed.data.patients import Register
 from medfed.errors import DataError
+from medfed.protocol.consent import NO_DETAILS, Details
 from medfed.protocol.documents import Disclosure
 from medfed.protocol.leaves import cohort_leaf, filler_leaf, filler_seed, use_salt
 from medfed.protocol.manifest import CohortManifest
@@ -19,7 +21,7 @@ from tests.rig.studies import CONTRACT, dataset, patient, register, secret, use
 
 DATA = dataset(60)
 REGISTER = register(DATA)
-EVERYONE = frozenset(REGISTER.patients)
+EVERYONE = dict.fromkeys(REGISTER.patients, NO_DETAILS)
 
 
 def terms(**changes):
@@ -32,7 +34,7 @@ def listed(cohort):
 
 
 def some(count, known=REGISTER):
-    return frozenset(known.patients[:count])
+    return dict.fromkeys(known.patients[:count], NO_DETAILS)
 
 
 @given(
@@ -47,8 +49,9 @@ def test_every_rule_holds(active, records_each, step, cap):
     # Numbers beyond the register are people who consented and have no record here.
     consenting = {known.patients[n] if n < len(known.patients) else patient("stranger", n) for n in active}
     here = consenting & set(known.patients)
+    told = dict.fromkeys(consenting, NO_DETAILS)
     size = min(len(here), cap // step * step + step - 1)
-    cohort = build_cohort(DATA, known, consenting, terms(step=step, cap=cap))
+    cohort = build_cohort(DATA, known, told, terms(step=step, cap=cap))
     if size < step:
         assert cohort is None
         return
@@ -81,7 +84,7 @@ def test_starts_again_to_the_same_cohort():
     """A hospital killed before it published makes the same manifest again, fillers included."""
     again = Register(reversed([*entries(REGISTER)]))
     first = build_cohort(DATA, REGISTER, some(21), terms())
-    second = build_cohort(DATA, again, frozenset(sorted(some(21))), terms())
+    second = build_cohort(DATA, again, dict.fromkeys(sorted(some(21)), NO_DETAILS), terms())
     assert first.manifest() == second.manifest()
     assert np.array_equal(first.rows, second.rows)
 
@@ -96,7 +99,7 @@ def entries(known):
 def test_a_revoked_patient_is_absent():
     """No record of theirs trains, and no leaf is theirs."""
     gone = REGISTER.patients[5]
-    cohort = build_cohort(DATA, REGISTER, EVERYONE - {gone}, terms())
+    cohort = build_cohort(DATA, REGISTER, {each: NO_DETAILS for each in EVERYONE if each != gone}, terms())
     assert 5 not in cohort.rows
     assert gone not in {member.patient for member in cohort.members}
     salt = use_salt(REGISTER.link_secret(gone), use())
@@ -161,3 +164,48 @@ def test_shows_no_patient():
     assert repr(cohort.members[0].salt) not in text
     assert repr(secret("filler")) not in text
     assert "rows" not in {field.name for field in dataclasses.fields(cohort) if field.repr}
+
+
+class TestWindow:
+    """Each patient has four records: of 2014, of 2015, of 2024, and one without a date."""
+
+    YEARS = (2014, 2015, 2024, None)
+
+    def cohort(self, details):
+        """Of patients who all say the same of their records."""
+        dated = replace(DATA, years=tuple(self.YEARS[row % 4] for row in range(len(DATA))))
+        known = register(DATA, 4)
+        return build_cohort(dated, known, dict.fromkeys(known.patients, details), terms(step=1, cap=80))
+
+    @pytest.mark.parametrize(
+        ("details", "kept"),
+        [
+            (NO_DETAILS, {0, 1, 2, 3}),
+            (Details(form=bytes(range(28))), {0, 1, 2, 3}),
+            (Details(2015, 2024), {1, 2}),
+            (Details(2015, 2023), {1}),
+            (Details(0, 2014), {0}),
+            (Details(2016), {2}),
+        ],
+    )
+    def test_records_outside_do_not_train(self, details, kept):
+        """Their patient does, with the others; a record without a date only where there is no bound."""
+        cohort = self.cohort(details)
+        assert {int(row) % 4 for row in cohort.rows} == kept
+        assert len(cohort.members) == len(DATA) // 4
+        assert len(cohort.rows) == len(DATA) // 4 * len(kept)
+
+    def test_patient_without_a_record_inside_is_not_in_the_cohort(self):
+        assert self.cohort(Details(2016, 2023)) is None
+
+    def test_without_dates_no_bounded_window_has_a_record(self):
+        """The hospital has to name the column."""
+        details = dict.fromkeys(REGISTER.patients, Details(0, 2024))
+        assert build_cohort(DATA, REGISTER, details, terms(step=1)) is None
+
+    def test_each_patient_has_a_window_of_their_own(self):
+        dated = replace(DATA, years=(2020,) * len(DATA))
+        inside, outside = REGISTER.patients[:2]
+        told = {inside: Details(2020, 2020), outside: Details(2021, 2022)}
+        cohort = build_cohort(dated, REGISTER, told, terms(step=1))
+        assert [member.patient for member in cohort.members] == [inside]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,16 @@ def test_root_changes_with_every_value():
     """One unit in the last place of one feature, or one label, is another root."""
     roots = {records_root(altered(row, column), secret(1)) for row in (2, 19) for column in (None, 0, 2)}
     assert len(roots | {records_root(DATA, secret(1))}) == 7
+
+
+def test_leaf_and_root_change_with_the_year_of_a_record():
+    """A record without one has the leaf that it has where no record has one."""
+    years = [None] * len(DATA)
+    undated = replace(DATA, years=tuple(years))
+    assert record_leaf(undated, 3, secret(1)) == record_leaf(DATA, 3, secret(1))
+    dated = [replace(DATA, years=(*years[:3], year, *years[4:])) for year in (2020, 2021)]
+    assert len({record_leaf(each, 3, secret(1)) for each in (DATA, *dated)}) == 3
+    assert len({records_root(each, secret(1)) for each in (DATA, *dated)}) == 3
 
 
 def test_root_does_not_depend_on_the_order():

@@ -134,3 +134,30 @@ def test_messages_never_show_a_value(write):
             assert not any(value in str(caught.value) for value in ("person", ".25", "47"))
             assert f"line {row + 2}" in str(caught.value)
             assert repr(header[column]) in str(caught.value)
+
+
+class TestDates:
+    """A column of clinical dates, of which the year is kept."""
+
+    DATED = "record_id,a,seen,ill\np1,1,2021-05-30,0\np2,2,1999,1\np3,3, ,1\n"
+
+    def test_years_are_read_and_no_feature(self, write):
+        data = load_csv(write(self.DATED), label="ill", date="seen")
+        assert data.years == (2021, 1999, None)
+        assert data.columns == Columns(("a",), "ill") == read_columns(write(self.DATED), "ill", "seen")
+
+    def test_without_a_column_no_record_has_one(self, write):
+        data = load_csv(write(GOOD), label="ill")
+        assert data.years == ()
+        assert data.year(0) is None
+
+    @pytest.mark.parametrize(
+        "text", ["30.05.2021", "2021-13-01", "2021-02-29", "21", "20210530", "2021-5-3", "٢٠٢١"]
+    )
+    def test_what_is_no_date_is_refused(self, write, text):
+        with pytest.raises(DataError, match=r"line 2: 'seen' is neither a date"):
+            load_csv(write(self.DATED.replace("2021-05-30", text)), label="ill", date="seen")
+
+    def test_column_that_is_not_there_is_refused(self, write):
+        with pytest.raises(DataError, match="lacks column 'seen'"):
+            load_csv(write(GOOD), label="ill", date="seen")

@@ -22,6 +22,7 @@ contract ConsentHandler {
         uint32 purposes;
         uint16 expiryDay;
         uint32 signedAt;
+        IConsentRegistry.Details details;
     }
 
     struct Sample {
@@ -39,6 +40,7 @@ contract ConsentHandler {
     uint256 public replayed;
     mapping(uint256 patient => mapping(uint32 dataset => Consent consent)) private _consents;
     mapping(uint256 patient => mapping(uint32 dataset => IConsentRegistry.Word[] words)) private _words;
+    mapping(uint256 patient => mapping(uint32 dataset => IConsentRegistry.Details[] said)) private _said;
     mapping(uint256 patient => IConsentRegistry.RevokeAllWord[] words) private _revokeAlls;
     mapping(uint256 patient => uint32 signedAt) private _allRevoked;
     mapping(bytes32 digest => bool used) private _used;
@@ -58,19 +60,21 @@ contract ConsentHandler {
     }
 
     function grant(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) external {
+        IConsentRegistry.Details memory details = _details(day);
         (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
         vm.prank(account(patient));
-        try registry.grant(DatasetId.wrap(dataset), purposes, day) {
-            _opened(patient, dataset, purposes, day, uint32(block.timestamp));
+        try registry.grant(DatasetId.wrap(dataset), purposes, day, details) {
+            _opened(patient, dataset, purposes, day, details, uint32(block.timestamp));
         } catch {}
     }
 
     function narrow(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) external {
+        IConsentRegistry.Details memory details = _details(day);
         (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
         vm.prank(account(patient));
-        try registry.narrow(DatasetId.wrap(dataset), purposes, day) {
-            _narrowed(patient, dataset, purposes, day);
-            _opened(patient, dataset, purposes, day, uint32(block.timestamp));
+        try registry.narrow(DatasetId.wrap(dataset), purposes, day, details) {
+            _narrowed(patient, dataset, purposes, day, details);
+            _opened(patient, dataset, purposes, day, details, uint32(block.timestamp));
         } catch {}
     }
 
@@ -82,15 +86,12 @@ contract ConsentHandler {
         _closed(patient, dataset, uint32(block.timestamp));
     }
 
+    /// @dev Never refused.
     function revokeFor(uint256 patient, uint32 dataset) external {
         (patient, dataset,,) = _bounded(patient, dataset, 0, 0);
         vm.prank(OWNER);
-        try registry.revokeFor(account(patient), DatasetId.wrap(dataset)) {
-            _closed(patient, dataset, uint32(block.timestamp));
-        } catch {
-            // Refused only where it is closed already.
-            if (_consents[patient][dataset].open) ++undone;
-        }
+        registry.revokeFor(account(patient), DatasetId.wrap(dataset));
+        _closed(patient, dataset, uint32(block.timestamp));
     }
 
     /// @dev Never refused.
@@ -103,12 +104,14 @@ contract ConsentHandler {
 
     /// @dev A grant, or a narrowing.
     function sign(uint256 patient, uint32 dataset, uint32 purposes, uint16 day, bool narrowing) external {
+        IConsentRegistry.Details memory details = _details(day);
         (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
         IConsentRegistry.SignedGrant memory item = IConsentRegistry.SignedGrant(
             account(patient),
             DatasetId.wrap(dataset),
             purposes,
             day,
+            details,
             uint32(block.timestamp),
             uint32(block.timestamp + 2 days),
             ""
@@ -169,11 +172,11 @@ contract ConsentHandler {
         if (_stateOf(item.patient, item.datasetId) == before) return;
 
         _usedOnce(_digest(item, narrowing));
-        if (narrowing) _narrowed(patient, dataset, item.purposes, item.expiryDay);
+        if (narrowing) _narrowed(patient, dataset, item.purposes, item.expiryDay, item.details);
         if (item.issuedAt <= _consents[patient][dataset].signedAt || item.issuedAt <= _allRevoked[patient]) {
             ++undone;
         }
-        _opened(patient, dataset, item.purposes, item.expiryDay, item.issuedAt);
+        _opened(patient, dataset, item.purposes, item.expiryDay, item.details, item.issuedAt);
     }
 
     /// @dev A revocation counts whenever nothing that was signed later stands.
@@ -239,6 +242,18 @@ contract ConsentHandler {
         }
     }
 
+    function detailsOf(uint256 patient, uint32 dataset)
+        external
+        view
+        returns (IConsentRegistry.Details[] memory list)
+    {
+        IConsentRegistry.Details[] storage said = _said[patient][dataset];
+        list = new IConsentRegistry.Details[](said.length);
+        for (uint256 i = 0; i < list.length; ++i) {
+            list[i] = said[list.length - 1 - i];
+        }
+    }
+
     function revokeAllsOf(uint256 patient)
         external
         view
@@ -268,19 +283,36 @@ contract ConsentHandler {
     }
 
     /// @dev Before it is noted: there must be something to narrow, and nothing may be wider or longer afterwards.
-    function _narrowed(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) private {
+    function _narrowed(
+        uint256 patient,
+        uint32 dataset,
+        uint32 purposes,
+        uint16 day,
+        IConsentRegistry.Details memory details
+    ) private {
         Consent storage old = _consents[patient][dataset];
-        bool narrower = day <= old.expiryDay && Purposes.narrows(old.purposes, purposes);
+        bool narrower = day <= old.expiryDay && Purposes.narrows(old.purposes, purposes)
+            && details.dataFrom >= old.details.dataFrom && details.dataUntil <= old.details.dataUntil
+            && details.form == old.details.form;
         if (!narrower || !_holds(patient, dataset, uint32(block.timestamp))) ++undone;
     }
 
-    function _opened(uint256 patient, uint32 dataset, uint32 purposes, uint16 day, uint32 signedAt) private {
-        _consents[patient][dataset] = Consent(true, purposes, day, signedAt);
+    function _opened(
+        uint256 patient,
+        uint32 dataset,
+        uint32 purposes,
+        uint16 day,
+        IConsentRegistry.Details memory details,
+        uint32 signedAt
+    ) private {
+        _consents[patient][dataset] = Consent(true, purposes, day, signedAt, details);
         _noted(patient, dataset);
     }
 
     function _closed(uint256 patient, uint32 dataset, uint32 signedAt) private {
-        _consents[patient][dataset] = Consent(false, 0, 0, signedAt);
+        _consents[patient][dataset] = Consent(
+            false, 0, 0, signedAt, IConsentRegistry.Details(0, type(uint16).max, 0)
+        );
         _noted(patient, dataset);
     }
 
@@ -300,8 +332,13 @@ contract ConsentHandler {
     function _noted(uint256 patient, uint32 dataset) private {
         IConsentRegistry.Word memory word = registry.wordOf(account(patient), DatasetId.wrap(dataset));
         IConsentRegistry.Word[] storage words = _words[patient][dataset];
-        if (words.length != 0 && words[words.length - 1].postedAt == word.postedAt) words.pop();
+        IConsentRegistry.Details[] storage said = _said[patient][dataset];
+        if (words.length != 0 && words[words.length - 1].postedAt == word.postedAt) {
+            if (words[words.length - 1].purposes & Purposes.DETAILS != 0) said.pop();
+            words.pop();
+        }
         words.push(word);
+        if (word.purposes & Purposes.DETAILS != 0) said.push(_consents[patient][dataset].details);
     }
 
     function _usedOnce(bytes32 digest) private {
@@ -330,6 +367,14 @@ contract ConsentHandler {
         return (patient % PATIENTS, dataset % uint32(DATASETS) + 1, kinds[purposes % 6], day);
     }
 
+    /// @dev None, or windows of which one lies in the other.
+    function _details(uint16 seed) private pure returns (IConsentRegistry.Details memory) {
+        if (seed % 3 == 0) return IConsentRegistry.Details(0, type(uint16).max, 0);
+        return IConsentRegistry.Details(
+            seed % 3 == 1 ? 0 : 2015, seed % 2 == 0 ? 2020 : 2025, seed % 5 == 0 ? bytes28(0) : bytes28("form")
+        );
+    }
+
     function _patientOf(address who) private pure returns (uint256 patient) {
         while (account(patient) != who) ++patient;
     }
@@ -344,7 +389,7 @@ contract ConsentHandler {
         returns (bytes32)
     {
         string memory fields =
-            "(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint32 issuedAt,uint32 deadline)";
+            "(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint16 dataFrom,uint16 dataUntil,bytes28 form,uint32 issuedAt,uint32 deadline)";
         bytes32 kind = keccak256(abi.encodePacked(narrowing ? "Narrow" : "Grant", fields));
         bytes32 message = keccak256(
             abi.encode(
@@ -353,6 +398,7 @@ contract ConsentHandler {
                 item.datasetId,
                 item.purposes,
                 item.expiryDay,
+                item.details,
                 item.issuedAt,
                 item.deadline
             )
@@ -435,6 +481,7 @@ contract ConsentInvariantsTest is Rig {
                 request,
                 t,
                 handler.wordsOf(patient, dataset),
+                handler.detailsOf(patient, dataset),
                 handler.revokeAllsOf(patient)
             );
             vm.assertTrue(was == active, "wasActive");

@@ -6,6 +6,7 @@ import {Consortium} from "../../contracts/Consortium.sol";
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
 import {IConsortium} from "../../contracts/interfaces/IConsortium.sol";
 import {IDatasetRegistry} from "../../contracts/interfaces/IDatasetRegistry.sol";
+import {Purposes} from "../../contracts/libraries/Purposes.sol";
 import {OpenDatasets} from "../../contracts/mocks/OpenDatasets.sol";
 import {DatasetId} from "../../contracts/types/DatasetId.sol";
 import {Rig, vm} from "./Rig.sol";
@@ -18,6 +19,7 @@ contract ConsentVectorsTest is Rig {
     address internal constant OWNER = address(bytes20(hex"2222222222222222222222222222222222222222"));
 
     IConsentRegistry.Word[] internal words;
+    IConsentRegistry.Details[] internal details;
     IConsentRegistry.RevokeAllWord[] internal revokeAlls;
 
     function setUp() external {
@@ -44,7 +46,9 @@ contract ConsentVectorsTest is Rig {
         vm.warp(time - 9);
         for (uint256 i = 1; i < 4; ++i) {
             vm.prank(_patient(json, i));
-            registry.grant(DatasetId.wrap(7), 1, type(uint16).max);
+            registry.grant(
+                DatasetId.wrap(7), 1, type(uint16).max, IConsentRegistry.Details(0, type(uint16).max, 0)
+            );
         }
 
         vm.warp(time);
@@ -82,7 +86,7 @@ contract ConsentVectorsTest is Rig {
         vm.warp(times[times.length - 1] + 1);
         for (uint256 i = 0; i < times.length; ++i) {
             bool active = registry.wasActive(
-                PATIENT, DatasetId.wrap(7), uint32(requests[i]), uint32(times[i]), words, revokeAlls
+                PATIENT, DatasetId.wrap(7), uint32(requests[i]), uint32(times[i]), words, details, revokeAlls
             );
             vm.assertTrue(active == (answers[i] == 1), "wasActive");
         }
@@ -101,9 +105,13 @@ contract ConsentVectorsTest is Rig {
             if (byOwner[i] == 1) {
                 registry.revokeFor(PATIENT, DatasetId.wrap(7));
             } else if (kinds[i] == 0) {
-                registry.grant(DatasetId.wrap(7), uint32(purposes[i]), uint16(expiries[i]));
+                registry.grant(
+                    DatasetId.wrap(7), uint32(purposes[i]), uint16(expiries[i]), _detailsOf(json, ".events", i)
+                );
             } else if (kinds[i] == 1) {
-                registry.narrow(DatasetId.wrap(7), uint32(purposes[i]), uint16(expiries[i]));
+                registry.narrow(
+                    DatasetId.wrap(7), uint32(purposes[i]), uint16(expiries[i]), _detailsOf(json, ".events", i)
+                );
             } else if (kinds[i] == 2) {
                 registry.revoke(DatasetId.wrap(7));
             } else {
@@ -129,6 +137,9 @@ contract ConsentVectorsTest is Rig {
                 )
             );
         }
+        for (uint256 i = 0; i < purposes.length; ++i) {
+            if (purposes[i] & Purposes.DETAILS != 0) details.push(_detailsOf(json, ".words", i));
+        }
         posted = vm.parseJsonUintArray(json, ".revoke_alls.posted_at");
         signed = vm.parseJsonUintArray(json, ".revoke_alls.signed_at");
         bytes32[] memory links = vm.parseJsonBytes32Array(json, ".revoke_alls.history");
@@ -150,9 +161,22 @@ contract ConsentVectorsTest is Rig {
             DatasetId.wrap(7),
             uint32(vm.parseJsonUintArray(json, ".purposes")[i]),
             uint16(vm.parseJsonUintArray(json, ".expiry_days")[i]),
+            _detailsOf(json, "", i),
             time,
             time + 60,
             _signature(json, i)
+        );
+    }
+
+    function _detailsOf(string memory json, string memory place, uint256 i)
+        private
+        pure
+        returns (IConsentRegistry.Details memory)
+    {
+        return IConsentRegistry.Details(
+            uint16(vm.parseJsonUintArray(json, string.concat(place, ".data_from"))[i]),
+            uint16(vm.parseJsonUintArray(json, string.concat(place, ".data_until"))[i]),
+            bytes28(vm.parseJsonBytes32Array(json, string.concat(place, ".form"))[i])
         );
     }
 

@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 HMB, NO_EXPIRY = int(Purpose.HMB), 0xFFFF
+NO_DETAILS = (0, 0xFFFF, bytes(28))
 COHORT = 1024
 
 
@@ -188,22 +189,25 @@ def of_consents(world):
     evm = world.evm
     registry = evm.deploy("ConsentRegistry", world.consortium, evm.deploy("OpenDatasets"))
     reader = evm.deploy("ConsentReader")
-    patient, relayer, *others = evm.actors[:67]
+    patient, relayer, *others = evm.actors[:68]
 
     def signed(actor):
-        message = typed.GrantMessage(actor.address, 7, HMB, NO_EXPIRY, evm.now, evm.now + 3600)
+        said = *NO_DETAILS, evm.now, evm.now + 3600
+        message = typed.GrantMessage(actor.address, 7, HMB, NO_EXPIRY, *said)
         digested = typed.digest(typed.consent_domain(CHAIN_ID, registry.address), message)
         return (
             actor.address,
             7,
             HMB,
             NO_EXPIRY,
+            NO_DETAILS,
             message.issued_at,
             message.deadline,
             actor.sign_digest(digested),
         )
 
-    granted = registry.grant(7, HMB, NO_EXPIRY, sender=patient)
+    granted = registry.grant(7, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
+    detailed = registry.grant(7, HMB, NO_EXPIRY, (2015, 2024, b"f" * 28), sender=others[65])
     active = reader.gasOfIsActive(registry, patient, 7, HMB, evm.now)
     assert active.active
     batch = registry.grantBatch([signed(actor) for actor in others[:64]], sender=relayer)
@@ -211,6 +215,7 @@ def of_consents(world):
     evm.travel(1)
     return {
         "grant": granted.gas_used,
+        "grant_details": detailed.gas_used,
         "is_active": active.used,
         "grant_batch64_each": batch.gas_used // 64,
         "grant_relayed": registry.grantBySig(signed(others[64]), sender=relayer).gas_used,

@@ -20,7 +20,8 @@ FEW, MANY = 4, 64
 LIMITS = {
     "admit": 92_000,
     "register_dataset": 117_500,  # not the owner's first
-    "grant": 52_200,
+    "grant": 53_500,
+    "grant_details": 80_000,  # a window of data and the form
     "grant_relayed": 66_000,
     "grant_batch64_each": 43_000,
     "revoke": 31_600,

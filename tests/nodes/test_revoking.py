@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from medfed.protocol.cid import cid_from_digest
+from medfed.protocol.consent import NO_DETAILS
 from medfed.protocol.leaves import Use, cohort_leaf, use_salt
 from medfed.protocol.manifest import CohortManifest
 from medfed.rounds.cohort import _Round
@@ -139,9 +140,11 @@ class TestNoConsent:
     @pytest.fixture
     def everybody(self, monkeypatch):
         monkeypatch.setattr(
-            _Round, "active", property(lambda self: frozenset(self._holdings.register.patients))
+            _Round,
+            "active",
+            property(lambda self: dict.fromkeys(self._holdings.register.patients, NO_DETAILS)),
         )
-        monkeypatch.setattr(_Round, "is_invented", lambda self, state: False)
+        monkeypatch.setattr(_Round, "is_invented", lambda *_: False)
 
     def test_nobody_is_paid_for_rounds_that_all_trained_without_consent(self, world, three, everybody):
         for member in world.members:

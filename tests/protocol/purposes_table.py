@@ -51,6 +51,9 @@ def _words(cell: str) -> list[str]:
     return [] if cell == "–" else cell.split(", ")
 
 
+DETAILS = 1 << 31  # of a consent, which is judged as if it were not there
+
+
 class Judge:
     """Judges by sets: one boolean column for each code of the table."""
 
@@ -68,6 +71,7 @@ class Judge:
         return sum(1 << self.bit[code] for code in codes)
 
     def permits(self, consented: np.ndarray, requested: np.ndarray) -> np.ndarray:
+        consented = consented & np.uint32(DETAILS - 1)
         fine = ~self._strange(consented, self.codes("use")) & self.is_request(requested)
         done, allowed = self._done(requested), self._allowed(consented)
         for code in done:

@@ -152,9 +152,18 @@ class TestChecks:
             with pytest.raises(InputError, match="exactly one"):
                 purposes.check_request(request)
 
-    @pytest.mark.parametrize("bit", [7, 9, 23, 31])
+    def test_bit_of_details_is_passed_over_in_a_consent_and_refused_elsewhere(self):
+        """It stands on chain where a consent has details; nobody names it."""
+        detailed = int(Purpose.GRU) | purposes.DETAILS
+        assert purposes.permits(detailed, int(Purpose.HMB))
+        assert purposes.narrows(detailed, int(Purpose.HMB))
+        assert not purposes.permits(int(Purpose.GRU), detailed)
+        for check in (purposes.check_consent, purposes.check_request):
+            with pytest.raises(InputError, match="no code"):
+                check(detailed)
+
+    @pytest.mark.parametrize("bit", [7, 9, 23])
     def test_undefined_bits_are_refused(self, bit):
-        """The highest one too, which a consent with details will have."""
         stray = Purpose.GRU | 1 << bit
         assert not purposes.permits(stray, Purpose.GRU)
         assert not purposes.permits(Purpose.GRU, stray)

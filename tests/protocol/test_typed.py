@@ -21,7 +21,17 @@ def uint(bits):
     return st.integers(0, 2**bits - 1)
 
 
-TERMS = (st.just(HERE), uint(32), uint(32), uint(16), uint(32), uint(32))
+FORM = bytes(range(28))
+SAID = (2015, 2024, FORM)
+TERMS = (
+    st.just(HERE),
+    uint(32),
+    uint(32),
+    *[uint(16)] * 3,
+    st.binary(min_size=28, max_size=28),
+    uint(32),
+    uint(32),
+)
 messages = st.one_of(
     st.builds(typed.GrantMessage, *TERMS),
     st.builds(typed.NarrowMessage, *TERMS),
@@ -57,23 +67,26 @@ def test_typed_data_is_signed_by_eth_account_as_it_is():
 
 def test_digest_depends_on_chain_contract_kind_and_every_field():
     """So that a signature for one thing never serves another."""
-    message = typed.GrantMessage(HERE, 7, 2, 30, 5, 9)
+    message = typed.GrantMessage(HERE, 7, 2, 30, *SAID, 5, 9)
     other = "0x" + "22" * 20
     made = [
         typed.digest(typed.consent_domain(1, CONTRACT), message),
         typed.digest(typed.consent_domain(2, CONTRACT), message),
         typed.digest(typed.consent_domain(1, other), message),
         typed.digest(typed.rounds_domain(1, CONTRACT), message),
-        typed.digest(typed.consent_domain(1, CONTRACT), typed.NarrowMessage(HERE, 7, 2, 30, 5, 9)),
+        typed.digest(typed.consent_domain(1, CONTRACT), typed.NarrowMessage(HERE, 7, 2, 30, *SAID, 5, 9)),
         *(
             typed.digest(typed.consent_domain(1, CONTRACT), typed.GrantMessage(*fields))
             for fields in (
-                (other, 7, 2, 30, 5, 9),
-                (HERE, 8, 2, 30, 5, 9),
-                (HERE, 7, 3, 30, 5, 9),
-                (HERE, 7, 2, 31, 5, 9),
-                (HERE, 7, 2, 30, 6, 9),
-                (HERE, 7, 2, 30, 5, 8),
+                (other, 7, 2, 30, *SAID, 5, 9),
+                (HERE, 8, 2, 30, *SAID, 5, 9),
+                (HERE, 7, 3, 30, *SAID, 5, 9),
+                (HERE, 7, 2, 31, *SAID, 5, 9),
+                (HERE, 7, 2, 30, 2016, 2024, FORM, 5, 9),
+                (HERE, 7, 2, 30, 2015, 2025, FORM, 5, 9),
+                (HERE, 7, 2, 30, 2015, 2024, bytes(28), 5, 9),
+                (HERE, 7, 2, 30, *SAID, 6, 9),
+                (HERE, 7, 2, 30, *SAID, 5, 8),
             )
         ),
     ]
@@ -88,6 +101,7 @@ def test_digest_depends_on_chain_contract_kind_and_every_field():
         (typed.RevokeMessage("0x12", 7, 5), "is no address"),
         (typed.RevokeMessage("patient", 7, 5), "is no address"),
         (typed.AttestationMessage(1, 1, b"short"), "32 bytes"),
+        (typed.GrantMessage(HERE, 7, 2, 30, 2015, 2024, b"short", 5, 9), "28 bytes"),
     ],
 )
 def test_values_outside_their_type_are_refused(message, complaint):

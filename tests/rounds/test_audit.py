@@ -13,6 +13,7 @@ import pytest
 from medfed.chain.deployment import open_index
 from medfed.errors import ContractRevert, InputError, ProtocolError
 from medfed.protocol.cid import cid_from_digest
+from medfed.protocol.consent import NO_DETAILS
 from medfed.rounds import cohort
 from medfed.rounds.audit import audit_study
 from medfed.rounds.contests import due_absences, read_contest, settle_call
@@ -405,7 +406,7 @@ class TestDisclosures:
         study = world.opened(*three, rounds=1)
         with monkeypatch.context() as cheating:
             # As many as a step takes: of more, the draw could pass the one over.
-            everybody = frozenset(member.wallet.account(index).address for index in range(16))
+            everybody = {member.wallet.account(index).address: NO_DETAILS for index in range(16)}
             cheating.setattr(cohort, "consented", lambda *_: everybody)
             cheating.setattr(cohort._Round, "is_invented", lambda *_: False)
             hospital.execute()

@@ -7,6 +7,7 @@ what this script writes. Lists of equal length stand side by side, as forge read
 from __future__ import annotations
 
 import json
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,25 @@ from eth_account import Account
 from eth_hash.auto import keccak
 
 from medfed.protocol import consent, purposes, typed
-from medfed.protocol.consent import NO_EXPIRY, AllRevoked, Granted, Narrowed, Revoked
+from medfed.protocol.consent import (
+    NO_DETAILS,
+    NO_EXPIRY,
+    NO_LAST_YEAR,
+    AllRevoked,
+    Details,
+    Granted,
+    Narrowed,
+    Revoked,
+    form_digest,
+)
 from medfed.protocol.purposes import Purpose
 
 FOLDER = Path(__file__).parent
 START = 1_800_000_000
 TODAY = START // consent.DAY
 KINDS = (Granted, Narrowed, Revoked, AllRevoked)
+WINDOW = Details(2015, 2024)
+DETAILS = Details(2015, 2024, form_digest(b"the blank form"))
 
 # Where forge deploys the first contract of a test, on the chain id that its test sets.
 CHAIN_ID = 31337
@@ -72,6 +85,7 @@ def consent_vectors() -> dict[str, Any]:
     events = history()
     patient, dataset = events[0].patient, events[0].dataset
     shown = consent.history(events, patient, dataset)
+    details = iter(shown.details)
     seconds = sorted({event.at + step for event in events for step in (-1, 0, 1)})
     requests = [int(Purpose.HMB), int(Purpose.DS), int(Purpose.DS | Purpose.IRB), int(Purpose.GRU)]
     queries = [(t, request) for t in seconds for request in requests]
@@ -84,6 +98,7 @@ def consent_vectors() -> dict[str, Any]:
             "signed_at": [word.signed_at for word in shown.words],
             "expiry_day": [word.expiry_day for word in shown.words],
             "history": [padded(word.history) for word in shown.words],
+            **said([next(details) if word.detailed else NO_DETAILS for word in shown.words]),
         },
         "revoke_alls": {
             "posted_at": [word.posted_at for word in shown.revoke_alls],
@@ -105,8 +120,8 @@ def history() -> list[Any]:
     patient, owner, dataset = "0x" + "11" * 20, "0x" + "22" * 20, 7
     hmb, ds, gru = int(Purpose.HMB), int(Purpose.DS), int(Purpose.GRU)
 
-    def granted(at: int, bits: int, day: int = NO_EXPIRY) -> Granted:
-        return Granted(patient, dataset, bits, day, START + at, START + at)
+    def granted(at: int, bits: int, day: int = NO_EXPIRY, details: Details = NO_DETAILS) -> Granted:
+        return Granted(patient, dataset, bits, day, START + at, START + at, details)
 
     def revoked(at: int, by: str = patient) -> Revoked:
         return Revoked(patient, dataset, by, START + at, START + at)
@@ -130,6 +145,12 @@ def history() -> list[Any]:
         granted(65, gru),
         revoked(65),
         granted(70, ds | int(Purpose.IRB), TODAY + 3),
+        granted(80, hmb, NO_EXPIRY, DETAILS),
+        granted(81, hmb, NO_EXPIRY, replace(DETAILS, data_until=NO_LAST_YEAR)),
+        Narrowed(patient, dataset, ds, NO_EXPIRY, START + 82, START + 82, DETAILS),
+        granted(83, ds),
+        granted(84, hmb, NO_EXPIRY, DETAILS),
+        revoked(84, owner),
         granted(TODAY * consent.DAY + 4 * consent.DAY - START, hmb, TODAY + 5),
     ]
 
@@ -139,8 +160,17 @@ def columns(events: list[Any], **parts: Any) -> dict[str, list[int]]:
     found = {"kind": [kind(type(event)) for event in events]}
     for name, missing in parts.items():
         found[name] = [getattr(event, name, missing) for event in events]
+    found |= said([getattr(event, "details", NO_DETAILS) for event in events])
     found["by_owner"] = [int(getattr(event, "by", event.patient) != event.patient) for event in events]
     return found
+
+
+def said(details: list[Details]) -> dict[str, list[Any]]:
+    return {
+        "data_from": [each.data_from for each in details],
+        "data_until": [each.data_until for each in details],
+        "form": [padded(each.form) for each in details],
+    }
 
 
 def padded(value: bytes) -> str:
@@ -171,12 +201,13 @@ def typed_vectors() -> dict[str, Any]:
 
 def signed(domain: typed.Domain, number: int, kind: str) -> dict[str, Any]:
     account = Account.from_key(keccak(b"patient %d" % number))
+    times = START, START + 60
     message = {
         "Grant": typed.GrantMessage(
-            account.address, 7, int(Purpose.HMB | Purpose.IRB), TODAY + 30, START, START + 60
+            account.address, 7, int(Purpose.HMB | Purpose.IRB), TODAY + 30, *astuple(DETAILS), *times
         ),
         "Narrow": typed.NarrowMessage(
-            account.address, 7, int(Purpose.DS | Purpose.IRB), TODAY + 9, START, START + 60
+            account.address, 7, int(Purpose.DS | Purpose.IRB), TODAY + 9, *astuple(WINDOW), *times
         ),
         "Revoke": typed.RevokeMessage(account.address, 7, START),
         "RevokeAll": typed.RevokeAllMessage(account.address, START),
@@ -187,6 +218,9 @@ def signed(domain: typed.Domain, number: int, kind: str) -> dict[str, Any]:
         "patients": account.address,
         "purposes": getattr(message, "purposes", 0),
         "expiry_days": getattr(message, "expiry_day", 0),
+        "data_from": getattr(message, "data_from", 0),
+        "data_until": getattr(message, "data_until", 0),
+        "form": padded(getattr(message, "form", b"")),
         "digests": "0x" + digest.hex(),
         "signatures": "0x" + bytes(account.unsafe_sign_hash(digest).signature).hex(),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 from medfed.chain.calls import Call, Event, Receipt
@@ -33,6 +33,7 @@ from medfed.protocol import purposes as duo
 from medfed.protocol.canonical import canonical_json
 from medfed.protocol.cid import digest_of
 from medfed.protocol.commitments import seats_in
+from medfed.protocol.consent import NO_DETAILS, Details
 from medfed.protocol.documents import RuleSpec, StudyDraft
 from medfed.protocol.typed import (
     GrantMessage,
@@ -149,12 +150,13 @@ def register_dataset(  # noqa: PLR0913 - one parameter for each thing said
     uses: str,
     disease: int = 0,
     label: str = "label",
+    date: str = "",
     after: DatasetId | None = None,
     title: str = "",
 ) -> DatasetId:
     """Commit to the records in `files` (records, register, secret) and register them, as what comes after a dataset of the
     same hospital where one is named, under a title where one is given. Publishes the quality report, no record."""
-    info = _described(federation, files, uses=uses, disease=disease, label=label)
+    info = _described(federation, files, uses=uses, disease=disease, columns=(label, date))
     datasets = federation.contracts.datasets
     call = datasets.register(info) if after is None else datasets.renew(after, info)
     number = datasets.registered(sender.send(call))
@@ -172,10 +174,11 @@ def accept_dataset(  # noqa: PLR0913 - one parameter for each thing said
     uses: str,
     disease: int = 0,
     label: str = "label",
+    date: str = "",
 ) -> DatasetId:
     """Take over a dataset that is offered to the hospital: commit to the records in `files` as its successor. By the
     hospital's admin account."""
-    info = _described(federation, files, uses=uses, disease=disease, label=label)
+    info = _described(federation, files, uses=uses, disease=disease, columns=(label, date))
     datasets = federation.contracts.datasets
     return datasets.registered(sender.send(datasets.accept(dataset, info)))
 
@@ -187,23 +190,30 @@ def publish_dataset(
     files: tuple[Path, Path, Path],
     *,
     label: str = "label",
+    date: str = "",
 ) -> int:
     """Commit to the present records as the dataset's next version. Returns its number."""
     datasets = federation.contracts.datasets
-    sender.send(datasets.publish(dataset, _version(federation, files, label=label)))
+    sender.send(datasets.publish(dataset, _version(federation, files, (label, date))))
     return datasets.dataset(dataset).version
 
 
 def _described(
-    federation: Federation, files: tuple[Path, Path, Path], *, uses: str, disease: int, label: str
+    federation: Federation,
+    files: tuple[Path, Path, Path],
+    *,
+    uses: str,
+    disease: int,
+    columns: tuple[str, str],
 ) -> DatasetInfo:
-    allowed, version = duo.parse(uses), _version(federation, files, label=label)
+    allowed, version = duo.parse(uses), _version(federation, files, columns)
     return DatasetInfo(**asdict(version), uses=allowed, disease=disease)
 
 
-def _version(federation: Federation, files: tuple[Path, Path, Path], *, label: str) -> VersionInfo:
-    records, patients, secret = files
-    dataset, register = load_csv(records, label=label), load_register(patients)
+def _version(federation: Federation, files: tuple[Path, Path, Path], columns: tuple[str, str]) -> VersionInfo:
+    """`columns` are those of the label and, if there is one, of the clinical dates."""
+    (records, patients, secret), (label, date) = files, columns
+    dataset, register = load_csv(records, label=label, date=date), load_register(patients)
     if len(dataset) > _MOST_RECORDS:
         raise InputError(f"A dataset has at most {_MOST_RECORDS} records, this has {len(dataset)}; split it.")
     report = quality_report(dataset, register)
@@ -321,22 +331,34 @@ def signing_moment(place: OnChain, patient: Address, dataset: DatasetId | None =
     return max(place.client.head().timestamp, *(moment + 1 for moment in latest))
 
 
-def sign_grant(
-    place: OnChain, patient: Account, dataset: DatasetId, purposes: int, expiry_day: int, *, now: int
+def sign_grant(  # noqa: PLR0913 - one parameter for each thing said
+    place: OnChain,
+    patient: Account,
+    dataset: DatasetId,
+    purposes: int,
+    expiry_day: int,
+    details: Details = NO_DETAILS,
+    *,
+    now: int,
 ) -> SignedMessage:
     """A patient's consent as a signed message, good for a week, that anyone may bring to the chain."""
-    return _signed(
-        place, patient, GrantMessage(patient.address, dataset, purposes, expiry_day, now, _until(now))
-    )
+    said = *astuple(details), now, _until(now)
+    return _signed(place, patient, GrantMessage(patient.address, dataset, purposes, expiry_day, *said))
 
 
-def sign_narrow(
-    place: OnChain, patient: Account, dataset: DatasetId, purposes: int, expiry_day: int, *, now: int
+def sign_narrow(  # noqa: PLR0913 - one parameter for each thing said
+    place: OnChain,
+    patient: Account,
+    dataset: DatasetId,
+    purposes: int,
+    expiry_day: int,
+    details: Details = NO_DETAILS,
+    *,
+    now: int,
 ) -> SignedMessage:
     """A reduced consent as a signed message."""
-    return _signed(
-        place, patient, NarrowMessage(patient.address, dataset, purposes, expiry_day, now, _until(now))
-    )
+    said = *astuple(details), now, _until(now)
+    return _signed(place, patient, NarrowMessage(patient.address, dataset, purposes, expiry_day, *said))
 
 
 def sign_revoke(place: OnChain, patient: Account, dataset: DatasetId, *, now: int) -> SignedMessage:

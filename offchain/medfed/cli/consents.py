@@ -10,7 +10,7 @@ deadline, a revocation at any time.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,14 @@ _KINDS: dict[str, type[GrantMessage | NarrowMessage | RevokeMessage | RevokeAllM
     "Revoke": RevokeMessage,
     "RevokeAll": RevokeAllMessage,
 }
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+# What is no number.
+_READ: dict[str, Callable[[str], Any]] = {"patient": parse_address, "form": _bytes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +96,12 @@ def read_signed(path: Path) -> list[Signed]:
 
 def _signed(entry: Any, place: str) -> Signed:
     try:
-        data, signature = entry["data"], bytes.fromhex(entry["signature"].removeprefix("0x"))
+        data, signature = entry["data"], _bytes(entry["signature"])
         said = data["domain"]
         domain = Domain(said["name"], _whole(said["chainId"]), parse_address(said["verifyingContract"]))
         kind = _KINDS[data["primaryType"]]
-        values = [data["message"][_camel(field.name)] for field in fields(kind)]
-        message = kind(parse_address(values[0]), *map(_whole, values[1:]))  # type: ignore[arg-type]
+        values = {field.name: data["message"][_camel(field.name)] for field in fields(kind)}
+        message = kind(**{name: _READ.get(name, _whole)(value) for name, value in values.items()})
     except (KeyError, TypeError, ValueError, AttributeError, InputError):
         raise InputError(f"{place} is damaged or of an unknown kind; sign it again.") from None
     try:

@@ -76,6 +76,7 @@ def register(  # noqa: PLR0913, PLR0917 - one parameter for each option
         uses=uses,
         disease=disease,
         label=config.label,
+        date=config.date_column,
         after=DatasetId(after) if after else None,
         title=title,
     )
@@ -118,7 +119,8 @@ def publish(
     number = _number(config, hospital)
     federation = open_federation()
     sender = open_sender(federation, open_account(config.keystore, config.password_file))
-    version = actions.publish_dataset(federation, sender, number, _files(config), label=config.label)
+    columns = {"label": config.label, "date": config.date_column}
+    version = actions.publish_dataset(federation, sender, number, _files(config), **columns)
     show(
         {"dataset": int(number), "version": version},
         as_json=as_json,
@@ -202,7 +204,14 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
     sender = open_sender(federation, open_account(keystore, password_file))
     files = _files(config)
     number = actions.accept_dataset(
-        federation, sender, DatasetId(dataset), files, uses=uses, disease=disease, label=config.label
+        federation,
+        sender,
+        DatasetId(dataset),
+        files,
+        uses=uses,
+        disease=disease,
+        label=config.label,
+        date=config.date_column,
     )
     _tell_number(hospital, number, save, as_json)
 
@@ -255,7 +264,7 @@ def enlist(
     from medfed.errors import InputError
 
     config, shown = load_hospital(hospital), read_card(card)
-    if record not in load_csv(config.records, label=config.label).record_ids:
+    if record not in load_csv(config.records, label=config.label, date=config.date_column).record_ids:
         raise InputError(f"The records of {hospital} have no such record_id; look it up in {config.records}.")
     entry = Entry(record, shown.patient, shown.link_secret)
     if replace:

@@ -131,7 +131,10 @@ def _data(config: HospitalConfig) -> str:
     from medfed.data.csv_source import load_csv
     from medfed.data.patients import load_register
 
-    records, register = load_csv(config.records, label=config.label), load_register(config.patients)
+    records, register = (
+        load_csv(config.records, label=config.label, date=config.date_column),
+        load_register(config.patients),
+    )
     known = len(register.present(records))
     return f"{len(records)} records; {known} patients with a record are in the register"
 
@@ -215,7 +218,7 @@ def _dataset(config: HospitalConfig) -> str:
         raise ConfigError(f"Dataset {number} is retired; register another one.")
     if not config.secret.exists():
         raise DataError(f"The secret {config.secret} is missing; restore it from the backup.")
-    records = load_csv(config.records, label=config.label)
+    records = load_csv(config.records, label=config.label, date=config.date_column)
     if records_root(records, load_or_create_secret(config.secret)) != found.records_root:
         raise DataError(
             f"The records are not those of dataset {number}, version {found.version}; restore them, "

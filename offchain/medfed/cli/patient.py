@@ -12,7 +12,7 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, date_of, show, table, when
 
 if TYPE_CHECKING:
-    from medfed.protocol.consent import RevokeAll, Word
+    from medfed.protocol.consent import Details, RevokeAll, Word
     from medfed.rounds.federation import OnChain
     from medfed.types import Address, DatasetId
 
@@ -111,6 +111,9 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     purposes: Purposes,
     keystore: Keystore,
     days: Days = 365,
+    data_from: patient_sign.DataFrom = None,
+    data_until: patient_sign.DataUntil = None,
+    form: patient_sign.Form = None,
     number: AccountNumber = None,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
@@ -120,9 +123,9 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     Your account pays the gas. Without ether, use `medfed patient sign grant`.
     """
     place, data, ids = _opened(dataset)
-    allowed, expiry = patient_sign.terms(place, purposes, days)
-    sent = _send(place, (keystore, password_file, ids, number), "grant", ids, allowed, expiry)
-    _tell_word(data | sent, (allowed, expiry), as_json)
+    word = *patient_sign.terms(place, purposes, days), patient_sign.details(data_from, data_until, form)
+    sent = _send(place, (keystore, password_file, ids, number), "grant", ids, *word)
+    _tell_word(data | sent, word, as_json)
 
 
 @app.command("narrow")
@@ -131,19 +134,23 @@ def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     keystore: Keystore,
     purposes: patient_sign.FewerPurposes = "",
     days: patient_sign.FewerDays = None,
+    data_from: patient_sign.DataFrom = None,
+    data_until: patient_sign.DataUntil = None,
+    form: patient_sign.Form = None,
     number: AccountNumber = None,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Take some of a consent back, keep the rest.
 
-    Fewer purposes, or an earlier end; what is not named stays as it is.
+    Fewer purposes, an earlier end, or data of fewer years; what is not named stays as it is. The form cannot change.
     """
     place, data, ids = _opened(dataset)
     account = _account(keystore, password_file, ids, number).address
-    allowed, expiry = patient_sign.narrowed(place, account, ids, (purposes, days))
-    sent = _send(place, (keystore, password_file, ids, number), "narrow", ids, allowed, expiry)
-    _tell_word(data | sent, (allowed, expiry), as_json)
+    window = data_from, data_until, form
+    word = patient_sign.narrowed(place, account, ids, (purposes, days), window)
+    sent = _send(place, (keystore, password_file, ids, number), "narrow", ids, *word)
+    _tell_word(data | sent, word, as_json)
 
 
 @app.command("revoke")
@@ -180,11 +187,17 @@ def revoke_all(keystore: Keystore, password_file: PasswordFile = None, as_json: 
 def status(
     patient: Annotated[str, typer.Argument(help="The patient's address, keystore or wallet.")],
     dataset: Dataset,
+    form: Annotated[
+        Path | None, typer.Option("--form", help="A blank form: is it the one that was read?")
+    ] = None,
     number: AccountNumber = None,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what a consent says now. An address needs no key."""
+    """Show what a consent says now. An address needs no key.
+
+    With --form, exit code 1 when it is another form than the consent names.
+    """
     from medfed.cli.run import party
     from medfed.protocol.consent import State, stands
 
@@ -193,10 +206,17 @@ def status(
     account = _account(Path(patient), password_file, ids, number).address if is_file else party(patient)
     consents = place.contracts.consents
     word, everything = consents.word(account, ids), consents.revoke_all_word(account)
+    details = consents.details(account, ids)
     now = place.client.head().timestamp
     active = stands(State(word, everything), now)
-    data |= _status(account, word, everything, active)
-    show(data, as_json=as_json, render=lambda: _sentence(dataset, word, everything, active))
+    data |= _status(account, word, everything, active) | _said(details)
+    lines = [_sentence(dataset, word, everything, active), *_details_lines(details)]
+    if form is not None:
+        data["is_form"] = patient_sign.form_of(form) == details.form
+        lines.append(f"{form} is {'' if data['is_form'] else 'not '}the form that was read.")
+    show(data, as_json=as_json, render=lambda: lines)
+    if form is not None and not data["is_form"]:
+        raise typer.Exit(1)
 
 
 @app.command("uses")
@@ -270,18 +290,34 @@ def _send(
     return {"patient": account.address, "gas": receipt.gas_used}
 
 
-def _tell_word(data: dict[str, Any], word: tuple[int, int], as_json: bool) -> None:
+def _tell_word(data: dict[str, Any], word: tuple[int, int, Details], as_json: bool) -> None:
     from medfed.protocol import purposes as duo
 
-    allowed, expiry = word
-    data |= {"purposes": duo.names(allowed), "until": date_of(expiry)}
-    show(
-        data,
-        as_json=as_json,
-        render=lambda: (
-            f"Studies may now use your record in dataset {data['dataset']} for: {duo.describe(allowed)}. "
-            f"This ends when {date_of(expiry)} begins (UTC), or when you revoke it."
-        ),
+    allowed, expiry, details = word
+    data |= {"purposes": duo.names(allowed), "until": date_of(expiry)} | _said(details)
+    text = (
+        f"Studies may now use your record in dataset {data['dataset']} for: {duo.describe(allowed)}. "
+        f"This ends when {date_of(expiry)} begins (UTC), or when you revoke it."
+    )
+    show(data, as_json=as_json, render=lambda: [text, *_details_lines(details)])
+
+
+def _said(details: Details) -> dict[str, Any]:
+    """Window and form for a program: 0 where there is no first year, 65535 where there is no last one."""
+    form = f"0x{details.form.hex()}" if any(details.form) else ""
+    return {"data_from": details.data_from, "data_until": details.data_until, "form": form}
+
+
+def _details_lines(details: Details) -> list[str]:
+    from medfed.protocol.consent import NO_LAST_YEAR
+
+    since = f" from {details.data_from}" if details.data_from else ""
+    until = f" until {details.data_until}" if details.data_until != NO_LAST_YEAR else ""
+    lines = [f"Only data{since}{until} are used, both years included."] if details.bounded else []
+    return (
+        [*lines, f"The form that was read has the hash 0x{details.form.hex()}."]
+        if any(details.form)
+        else lines
     )
 
 
@@ -291,7 +327,7 @@ def _status(account: Address, word: Word, everything: RevokeAll, active: bool) -
     return {
         "patient": account,
         "active": active,
-        "purposes": duo.names(word.purposes),
+        "purposes": duo.names(word.allowed),
         "signed_at": word.signed_at,
         "posted_at": word.posted_at,
         "until": date_of(word.expiry_day) if word.purposes else "",
@@ -303,7 +339,7 @@ def _sentence(dataset: int, word: Word, everything: RevokeAll, active: bool) -> 
     from medfed.protocol import purposes as duo
 
     if active:
-        return f"The record in dataset {dataset} may be used for: {duo.describe(word.purposes)}, {_until(word.expiry_day)}."
+        return f"The record in dataset {dataset} may be used for: {duo.describe(word.allowed)}, {_until(word.expiry_day)}."
     if not (word.posted_at or everything.posted_at):
         why = "there never was a consent"
     elif word.purposes and word.signed_at > everything.signed_at:

@@ -16,20 +16,25 @@ if TYPE_CHECKING:
     from medfed.chain.keys import Account
     from medfed.chain.wallet import Wallet
     from medfed.cli.consents import Signed
-    from medfed.protocol.consent import Word
+    from medfed.protocol.consent import Details, Word
     from medfed.protocol.typed import Domain
     from medfed.rounds.federation import OnChain
     from medfed.types import Address, DatasetId
 
 __all__ = [
+    "DataFrom",
+    "DataUntil",
     "Dataset",
     "Days",
     "FewerDays",
     "FewerPurposes",
+    "Form",
     "Keystore",
     "Purposes",
     "app",
     "consenting",
+    "details",
+    "form_of",
     "known",
     "narrowed",
     "relay",
@@ -51,6 +56,18 @@ FewerDays = Annotated[
     int | None,
     typer.Option("--days", help="End so many days from now (default: as it is).", min=1, max=36500),
 ]
+DataFrom = Annotated[
+    int | None,
+    typer.Option("--data-from", help="Year of the earliest data that may be used.", min=1, max=9999),
+]
+DataUntil = Annotated[
+    int | None,
+    typer.Option("--data-until", help="Year of the latest data that may be used.", min=1, max=9999),
+]
+Form = Annotated[
+    Path | None,
+    typer.Option("--form", help="The blank form that you have read; its hash is kept with the consent."),
+]
 Out = Annotated[Path, typer.Option(help="File to write; it holds no secret.")]
 Accounts = Annotated[
     str,
@@ -70,8 +87,10 @@ _REASONS = {
     "UndefinedPurposes": "the purposes contain bits that mean nothing; sign again",
     "NothingToNarrow": "there is no active consent to narrow; sign a grant",
     "NotNarrower": "it would permit more than the present consent, or last longer; sign a grant",
-    "AlreadyRevoked": "the consent is revoked already; nothing is left to do",
+    "WiderDetails": "it names another form than the present consent, or data that this is not about; sign a grant",
+    "EmptyWindow": "its first year of data is after its last; sign again",
 }
+_LONGEST_FORM = 64 << 20
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 
@@ -82,6 +101,9 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     keystore: Keystore,
     out: Out,
     days: Days = 365,
+    data_from: DataFrom = None,
+    data_until: DataUntil = None,
+    form: Form = None,
     accounts: Accounts = "",
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
@@ -91,11 +113,12 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     from medfed.cli.run import open_chain, open_wallet
 
     place = open_chain()
-    number, (allowed, expiry) = known(place, dataset), terms(place, purposes, days)
+    number, said = known(place, dataset), details(data_from, data_until, form)
+    allowed, expiry = terms(place, purposes, days)
 
     def sign(account: Account) -> SignedMessage:
         now = actions.signing_moment(place, account.address, number)
-        return actions.sign_grant(place, account, number, allowed, expiry, now=now)
+        return actions.sign_grant(place, account, number, allowed, expiry, said, now=now)
 
     chosen = _accounts(open_wallet(keystore, password_file), accounts or str(dataset))
     _deliver(place, out, [sign(account) for account in chosen], as_json)
@@ -108,11 +131,14 @@ def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     out: Out,
     purposes: FewerPurposes = "",
     days: FewerDays = None,
+    data_from: DataFrom = None,
+    data_until: DataUntil = None,
+    form: Form = None,
     accounts: Accounts = "",
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign that some of a consent is taken back. Fewer purposes, or an earlier end."""
+    """Sign that some of a consent is taken back. Fewer purposes, an earlier end, or data of fewer years."""
     from medfed.cli import actions
     from medfed.cli.run import open_chain, open_wallet
 
@@ -120,7 +146,7 @@ def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     number = known(place, dataset)
 
     def sign(account: Account) -> SignedMessage:
-        kept = narrowed(place, account.address, number, (purposes, days))
+        kept = narrowed(place, account.address, number, (purposes, days), (data_from, data_until, form))
         now = actions.signing_moment(place, account.address, number)
         return actions.sign_narrow(place, account, number, *kept, now=now)
 
@@ -214,20 +240,67 @@ def terms(place: OnChain, purposes: str, days: int) -> tuple[int, int]:
     return allowed, place.client.head().timestamp // DAY + days
 
 
+def details(
+    data_from: int | None, data_until: int | None, form: Path | None, present: Details | None = None
+) -> Details:
+    """What a consent says of data and form, where nothing is named what it says at present. Raises `InputError`."""
+    from medfed.errors import InputError
+    from medfed.protocol.consent import NO_DETAILS, Details
+
+    before = NO_DETAILS if present is None else present
+    said = Details(
+        before.data_from if data_from is None else data_from,
+        before.data_until if data_until is None else data_until,
+        before.form if form is None else form_of(form),
+    )
+    if said.data_from > said.data_until:
+        raise InputError(
+            f"No data are from {said.data_from} until {said.data_until}; name the earlier year first."
+        )
+    return said
+
+
+def form_of(file: Path) -> bytes:
+    """What stands on chain of a blank form. Raises `InputError`."""
+    from medfed.errors import InputError
+    from medfed.protocol.consent import form_digest
+
+    try:
+        if file.stat().st_size > _LONGEST_FORM:
+            raise InputError(
+                f"The form {file} is longer than {_LONGEST_FORM >> 20} MiB; take the blank form itself."
+            )
+        return form_digest(file.read_bytes())
+    except OSError as exc:
+        raise InputError(f"The form {file} cannot be read: {exc.strerror}.") from None
+
+
 def narrowed(
-    place: OnChain, account: Address, dataset: DatasetId, kept: tuple[str, int | None]
-) -> tuple[int, int]:
-    """(purposes, expiry day) of the present consent with what is named put in its place. Raises `InputError`."""
+    place: OnChain,
+    account: Address,
+    dataset: DatasetId,
+    kept: tuple[str, int | None],
+    data: tuple[int | None, int | None, Path | None],
+) -> tuple[int, int, Details]:
+    """(purposes, expiry day, details) of the present consent with what is named put in its place. Raises `InputError`."""
     from medfed.errors import InputError
 
     purposes, days = kept
-    if not purposes and days is None:
-        raise InputError("Name what to keep: --purposes, --days, or both; `revoke` takes all of it back.")
+    if not purposes and days is None and data == (None, None, None):
+        raise InputError(
+            "Name what to keep: --purposes, --days, --data-from or --data-until; `revoke` takes all of it back."
+        )
     word = _standing(place, account, dataset)
     if word is None:
         raise InputError(f"Account {account} has no consent for dataset {dataset} that could be narrowed.")
-    allowed, expiry = terms(place, purposes or _names(word.purposes), days or 1)
-    return allowed, word.expiry_day if days is None else expiry
+    present = place.contracts.consents.details(account, dataset)
+    said = details(*data, present)
+    if not said.narrows(present):
+        raise InputError(
+            f"The consent of {account} is about other data, or was given on another form; grant anew instead of narrowing."
+        )
+    allowed, expiry = terms(place, purposes or _names(word.allowed), days or 1)
+    return allowed, word.expiry_day if days is None else expiry, said
 
 
 def known(place: OnChain, dataset: int) -> DatasetId:

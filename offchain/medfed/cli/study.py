@@ -35,6 +35,9 @@ def template(
         typer.Option(help="Take the columns of this CSV file; without it, of the demonstration data."),
     ] = None,
     label: Annotated[str, typer.Option(help="The column to predict, with --records.")] = "label",
+    date: Annotated[
+        str, typer.Option("--date-column", help="The column of clinical dates, with --records.")
+    ] = "",
     rounds: Annotated[int, typer.Option(help="How many rounds.", min=1, max=65535)] = 5,
     as_json: JsonFlag = False,
 ) -> None:
@@ -44,14 +47,14 @@ def template(
 
     if file.exists():
         raise InputError(f"The file {file} exists already; choose another name or move it away.")
-    schema, texts = _subject(records, label)
+    schema, texts = _subject(records, label, date)
     file.write_text(study_file.template(schema, texts, (rounds, 7, 10)), encoding="utf-8")
     text = f"Written to {file}. Edit it, then `medfed study create {file} --keystore SPONSOR`."
     data = {"file": str(file), "features": len(schema.features), "label": schema.label}
     show(data, as_json=as_json, render=lambda: text)
 
 
-def _subject(records: Path | None, label: str) -> tuple[Schema, tuple[str, str]]:
+def _subject(records: Path | None, label: str, date: str) -> tuple[Schema, tuple[str, str]]:
     """Columns, title and description. Of a hospital's file only the names of columns are taken, never a value."""
     from medfed.data.breast_cancer import breast_cancer_study
     from medfed.data.csv_source import read_columns
@@ -60,7 +63,7 @@ def _subject(records: Path | None, label: str) -> tuple[Schema, tuple[str, str]]
     if records is None:
         draft = breast_cancer_study(7, 1)
         return draft.columns, (draft.title, draft.description)
-    columns = read_columns(records, label)
+    columns = read_columns(records, label, date)
     features = tuple(Feature(name=name, center=0.0, scale=1.0) for name in columns.features)
     return Schema(features=features, label=columns.label), ("A study", "What it is for.")
 

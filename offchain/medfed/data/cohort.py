@@ -1,15 +1,16 @@
 """Which records train in a round, and what is published about them. Pure: whoever starts again gets the same.
 
-1. The patients of the register that have a record here and consented at the second before the round opened.
+1. The patients of the register that have a record here and consented at the second before the round opened: a record whose
+   year lies in the window of its patient's consent. Their other records do not train.
 2. At most `cap` of them: those with the lowest leaves, which nobody can foresee or steer without the link secrets.
-3. The weight is their number rounded down to a step; all their records train, those of the last incomplete step too.
+3. The weight is their number rounded down to a step; all these records train, those of the last incomplete step too.
 4. The manifest lists one leaf per patient and is filled up to a step with leaves that stand for nobody.
 Fewer patients than one step make no cohort: the hospital abstains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
 from medfed.errors import DataError
+from medfed.protocol.consent import Details
 from medfed.protocol.documents import DisclosedRound, DisclosedUse
 from medfed.protocol.leaf_tree import LEAF_BYTES, MAX_LEAVES
 from medfed.protocol.leaves import Use, cohort_leaves, filler_leaf, filler_seed
@@ -82,13 +84,14 @@ class Cohort:
 
 
 def build_cohort(
-    dataset: Dataset, register: Register, active: AbstractSet[Address], terms: CohortTerms
+    dataset: Dataset, register: Register, active: Mapping[Address, Details], terms: CohortTerms
 ) -> Cohort | None:
-    """The cohort of the patients in `active` (checksum addresses), or None when the hospital has to abstain."""
+    """The cohort of the patients in `active` (checksum addresses, with what their consents say of the records they are
+    about), or None when the hospital has to abstain."""
     _check_terms(terms)
     owners, patients = register.owners(dataset), register.patients
-    present = np.unique(owners[owners >= 0]).tolist()
-    numbers = [number for number in present if patients[number] in active]
+    meant = _meant(dataset, owners, [active.get(patient) for patient in patients])
+    numbers = np.unique(owners[meant]).tolist()
     found = _members(register, [patients[number] for number in numbers], terms.use)
     leaves = np.frombuffer(b"".join([member.leaf for member in found]), _LEAF)
     # The weight is rounded down to a step, so up to a step less one more patients than the cap allows may train.
@@ -100,10 +103,22 @@ def build_cohort(
     return Cohort(
         use=terms.use,
         members=tuple([found[place] for place in order.tolist()]),
-        rows=np.flatnonzero(np.isin(owners, np.array(numbers)[order])),
+        rows=np.flatnonzero(meant & np.isin(owners, np.array(numbers)[order])),
         weight=weight,
         leaves=_filled(leaves[order], terms),
     )
+
+
+def _meant(dataset: Dataset, owners: NDArray[np.int64], details: list[Details | None]) -> NDArray[np.bool_]:
+    """(n,): for each record whether its patient's consent is about it; `details` by the patient's number, None without one."""
+    # One more at the end, which is nobody's: the owner of such records is -1.
+    consents = np.array([each is not None for each in details] + [False])
+    meant = consents[owners]
+    bounded = np.array([each is not None and each.bounded for each in details] + [False])
+    for row in np.flatnonzero(bounded[owners]).tolist():
+        said = details[owners[row]]
+        meant[row] = said is not None and said.covers(dataset.year(row))
+    return meant
 
 
 def _members(register: Register, patients: list[Address], use: Use) -> list[Member]:

@@ -2,6 +2,7 @@
 
 leaf = keccak256(tag ‖ salt ‖ sha256(canonical JSON of the record)), with
 salt = HMAC-SHA256(hospital secret, tag ‖ record id).
+The record has the year of its clinical date, where it has one: what lies in a patient's window is settled beforehand.
 The root commits to how many records there are (`leaf_tree`). Leaves are sorted: neither the order of the file nor a
 record's place in it shows. The root also depends on every id, value and label.
 """
@@ -42,6 +43,8 @@ def record_leaf(dataset: Dataset, row: int, secret: bytes) -> bytes:
         raise DataError(f"A hospital's secret has {SECRET_BYTES} bytes, not {len(secret)}.")
     name = dataset.record_ids[row]
     values = dict(zip(dataset.columns.features, dataset.features[row].tolist(), strict=True))
-    record = canonical_json({"features": values, "id": name, "label": int(dataset.labels[row])})
+    said = {"features": values, "id": name, "label": int(dataset.labels[row])}
+    year = dataset.year(row)
+    record = canonical_json(said if year is None else {**said, "year": year})
     salt = hmac.digest(secret, _TAG + name.encode(), "sha256")
     return bytes(keccak(_TAG + salt + hashlib.sha256(record).digest()))

@@ -39,6 +39,8 @@ class Dataset:
     record_ids: tuple[str, ...]
     features: NDArray[np.float64]  # (n, d)
     labels: NDArray[np.float64]  # (n,), 0 or 1
+    years: tuple[int | None, ...] = ()
+    """Of each record's clinical date, None where it has none; empty where no record has one."""
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -55,6 +57,10 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"Dataset({len(self)} records, {len(self.columns.features)} features)"
+
+    def year(self, row: int) -> int | None:
+        """The calendar year of a record's clinical date."""
+        return self.years[row] if self.years else None
 
     def matrix(self, schema: Schema) -> NDArray[np.float64]:
         """The study's features in the study's order, unscaled, (n, d). Raises `DataError` for a missing column."""
@@ -73,6 +79,8 @@ def _check_shapes(dataset: Dataset) -> None:
     count, width = len(dataset.record_ids), len(dataset.columns.features)
     if dataset.features.shape != (count, width) or dataset.labels.shape != (count,):
         raise DataError(f"{count} records of {width} features need arrays of just that shape.")
+    if len(dataset.years) not in (0, count):
+        raise DataError(f"{count} records need {count} years, or none at all.")
     if dataset.features.dtype != np.float64 or dataset.labels.dtype != np.float64:
         raise DataError("Features and labels are float64 arrays.")
 

@@ -122,7 +122,7 @@ class Reviewing:
         """Records set aside for reviews, or without such those of the round's own cohort."""
         spec, config = self._site.spec(study), self._site.config
         if config.review_records is not None:
-            dataset = load_csv(config.review_records, label=config.label)
+            dataset = load_csv(config.review_records, label=config.label, date=config.date_column)
             return HeldOut(dataset.matrix(spec.columns), dataset.labels)
         cohort = self._training.cohort(study, entry, history)
         if cohort is None:

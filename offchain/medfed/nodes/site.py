@@ -71,7 +71,7 @@ class Site:
     def holdings(self) -> Holdings:
         """Records, register and secret, read when first needed. Raises `DataError`, `ConfigError`."""
         return Holdings(
-            load_csv(self.config.records, label=self.config.label),
+            load_csv(self.config.records, label=self.config.label, date=self.config.date_column),
             load_register(self.config.patients),
             load_or_create_secret(self.config.secret),
         )

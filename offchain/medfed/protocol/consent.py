@@ -15,6 +15,8 @@ latest consent and the patient's latest revoke-all, each holding the hash of its
 4. A consent is active at t iff its word stood at t, t lies before the expiry, its purposes permit the request, and no
    revoke-all posted by t was signed at or after it.
 5. A signature counts only from its `issued_at`; one of a grant or narrowing only until its deadline.
+6. A consent may have details: a window of years, outside of which no record is used, and the form that the patient read.
+   Bit 31 of its purposes says so. A narrowing keeps the form, and keeps or shrinks the window.
 
 All times are seconds of chain time. What the contract refuses is raised as `ContractRevert` under the same name.
 """
@@ -24,6 +26,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import NoReturn
 
 from eth_hash.auto import keccak
@@ -34,8 +37,11 @@ from medfed.types import Address, DatasetId
 
 __all__ = [
     "DAY",
+    "NO_DETAILS",
     "NO_EXPIRY",
+    "NO_LAST_YEAR",
     "AllRevoked",
+    "Details",
     "Event",
     "Granted",
     "History",
@@ -48,6 +54,7 @@ __all__ = [
     "apply",
     "check_call",
     "check_signed",
+    "form_digest",
     "history",
     "is_active",
     "replay",
@@ -58,6 +65,53 @@ __all__ = [
 DAY = 86_400
 NO_EXPIRY = 0xFFFF
 """The expiry day of a consent without an end."""
+NO_LAST_YEAR = 0xFFFF
+"""The last year of a window without an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a consent may say beyond its word: which records it is about, and what the patient read."""
+
+    data_from: int = 0
+    """Calendar year of the earliest clinical date, inclusive; 0 for no bound."""
+    data_until: int = NO_LAST_YEAR
+    """Calendar year of the latest, inclusive."""
+    form: bytes = bytes(28)
+    """See `form_digest`; zero for none."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there are records that the consent is not about."""
+        return bool(self.data_from) or self.data_until != NO_LAST_YEAR
+
+    def covers(self, year: int | None) -> bool:
+        """Whether a record is meant whose clinical date lies in `year`; one without a date only where there is no bound."""
+        return not self.bounded if year is None else self.data_from <= year <= self.data_until
+
+    def narrows(self, before: Details) -> bool:
+        """Whether this is about no other records than `before` was, and names the same form."""
+        within = before.data_from <= self.data_from and self.data_until <= before.data_until
+        return within and self.form == before.form
+
+    def within(self, other: Details) -> Details:
+        """These details for the records that both are about."""
+        return Details(
+            max(self.data_from, other.data_from), min(self.data_until, other.data_until), self.form
+        )
+
+    def packed(self) -> bytes:
+        """The slot's 32 bytes, first field first."""
+        return self.data_from.to_bytes(2, "big") + self.data_until.to_bytes(2, "big") + self.form
+
+
+NO_DETAILS = Details()
+"""What is not kept on chain."""
+
+
+def form_digest(form: bytes) -> bytes:
+    """What stands on chain of a blank form: the first 28 bytes of the SHA-256 of its file."""
+    return sha256(form).digest()[:28]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +119,30 @@ class Word:
     """One decision as its storage slot holds it; all zero when there is none."""
 
     purposes: int = 0
-    """0 in a revocation."""
+    """With bit 31 where there are details; 0 in a revocation."""
     posted_at: int = 0
     signed_at: int = 0
     expiry_day: int = 0
     """Days since 1970: the consent ends when this day begins in UTC."""
     history: bytes = bytes(18)
-    """Digest of the word before this one; zero for the first."""
+    """Digest of the word before this one and of its details; zero for the first."""
 
-    def digest(self) -> bytes:
-        """The first 18 bytes of keccak256 over the fields, packed big-endian in their order."""
+    @property
+    def allowed(self) -> int:
+        """The codes alone."""
+        return self.purposes & ~duo.DETAILS
+
+    @property
+    def detailed(self) -> bool:
+        """Whether details belong to it."""
+        return bool(self.purposes & duo.DETAILS)
+
+    def digest(self, details: Details = NO_DETAILS) -> bytes:
+        """The first 18 bytes of keccak256 over the fields, packed big-endian in their order, and over the details if it has
+        some."""
         sizes = ((self.purposes, 4), (self.posted_at, 4), (self.signed_at, 4), (self.expiry_day, 2))
-        return keccak(b"".join(value.to_bytes(size, "big") for value, size in sizes) + self.history)[:18]
+        packed = b"".join(value.to_bytes(size, "big") for value, size in sizes) + self.history
+        return keccak(packed + details.packed() if self.detailed else packed)[:18]
 
     def ends(self) -> float:
         """The second from which the consent is expired."""
@@ -109,6 +175,7 @@ class Granted:
     signed_at: int
     at: int
     """When it was posted."""
+    details: Details = NO_DETAILS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +188,7 @@ class Narrowed:
     expiry_day: int
     signed_at: int
     at: int
+    details: Details = NO_DETAILS
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +220,16 @@ class State:
 
     word: Word = field(default_factory=Word)
     revoke_all: RevokeAll = field(default_factory=RevokeAll)
+    details: Details = NO_DETAILS
+    """Those of the word."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What `wasActive` is shown: every word and every revoke-all, newest first."""
+    """What `wasActive` is shown: every word, the details of those that have some, and every revoke-all, newest first."""
 
     words: tuple[Word, ...]
+    details: tuple[Details, ...]
     revoke_alls: tuple[RevokeAll, ...]
 
 
@@ -167,11 +238,11 @@ def apply(state: State, event: Event) -> State:
     call or by signature; `check_signed` and `check_call` know the difference."""
     match event:
         case Granted():
-            return replace(state, word=_opened(state.word, event))
+            return replace(state, word=_opened(state, event), details=event.details)
         case Narrowed():
-            return replace(state, word=_narrowed(state, event))
+            return replace(state, word=_narrowed(state, event), details=event.details)
         case Revoked():
-            return replace(state, word=_revoked(state.word, event))
+            return replace(state, word=_revoked(state, event), details=NO_DETAILS)
         case AllRevoked():
             return replace(state, revoke_all=_all_revoked(state.revoke_all, event))
 
@@ -248,17 +319,22 @@ def replay(events: Iterable[Event], patient: Address, dataset: DatasetId) -> Sta
 
 def history(events: Iterable[Event], patient: Address, dataset: DatasetId) -> History:
     """Every word and every revoke-all that `events` made, newest first, as `wasActive` wants them."""
-    words: dict[int, Word] = {}
+    words: dict[int, tuple[Word, Details]] = {}
     revoke_alls: dict[int, RevokeAll] = {}
     state = State()
     for event in events:
         if event.patient == patient and _concerns(event, dataset):
             state = apply(state, event)
-            words[state.word.posted_at] = state.word
+            words[state.word.posted_at] = state.word, state.details
             revoke_alls[state.revoke_all.posted_at] = state.revoke_all
     words.pop(0, None)  # of a patient who has only revoked everything
     revoke_alls.pop(0, None)
-    return History(tuple(reversed(words.values())), tuple(reversed(revoke_alls.values())))
+    newest = list(reversed(words.values()))
+    return History(
+        tuple(word for word, _ in newest),
+        tuple(details for word, details in newest if word.detailed),
+        tuple(reversed(revoke_alls.values())),
+    )
 
 
 def _concerns(event: Event, dataset: DatasetId) -> bool:
@@ -269,16 +345,16 @@ def _narrowed(state: State, event: Narrowed) -> Word:
     word = state.word
     if not word.purposes or word.signed_at <= state.revoke_all.signed_at or event.at >= word.ends():
         _refuse("NothingToNarrow", "No consent is active that could be narrowed.")
-    narrowed = _opened(word, event)
+    narrowed = _opened(state, event)
     if event.expiry_day > word.expiry_day or not duo.narrows(word.purposes, event.purposes):
         _refuse("NotNarrower", "A narrowing permits no more and no longer than before; grant instead.")
+    if not event.details.narrows(state.details):
+        _refuse("WiderDetails", "A narrowing keeps the form, and the window or less of it; grant instead.")
     return narrowed
 
 
-def _revoked(word: Word, event: Revoked) -> Word:
-    if event.by != event.patient and word.posted_at and not word.purposes:
-        _refuse("AlreadyRevoked", f"The consent was revoked at {word.posted_at}.")
-    return Word(0, event.at, event.signed_at, 0, _link(word, event.at))
+def _revoked(state: State, event: Revoked) -> Word:
+    return Word(0, event.at, event.signed_at, 0, _link(state, event.at))
 
 
 def _all_revoked(last: RevokeAll, event: AllRevoked) -> RevokeAll:
@@ -286,17 +362,21 @@ def _all_revoked(last: RevokeAll, event: AllRevoked) -> RevokeAll:
     return RevokeAll(event.at, event.signed_at, last.history if replaces else last.digest())
 
 
-def _opened(word: Word, event: Granted | Narrowed) -> Word:
+def _opened(state: State, event: Granted | Narrowed) -> Word:
     try:
         duo.check_consent(event.purposes)
     except InputError as error:
         _refuse(_refusal(event.purposes), str(error))
-    return Word(event.purposes, event.at, event.signed_at, event.expiry_day, _link(word, event.at))
+    if event.details.data_from > event.details.data_until:
+        _refuse("EmptyWindow", "The window of data ends before it begins.")
+    purposes = event.purposes if event.details == NO_DETAILS else event.purposes | duo.DETAILS
+    return Word(purposes, event.at, event.signed_at, event.expiry_day, _link(state, event.at))
 
 
-def _link(word: Word, at: int) -> bytes:
-    """What the word that follows `word` at second `at` holds as its history."""
-    return word.history if word.posted_at in (0, at) else word.digest()
+def _link(state: State, at: int) -> bytes:
+    """What the word that follows the present one at second `at` holds as its history."""
+    word = state.word
+    return word.history if word.posted_at in (0, at) else word.digest(state.details)
 
 
 def _refusal(purposes: int) -> str:

@@ -2,7 +2,7 @@
 
 Who consents names what it permits (bits 0 to 5), what it denies (8, 11) and its conditions; who requests names what it
 does and the conditions it meets. A dataset's permitted uses are judged exactly as a patient's consent. What each code
-means stands in `docs/purposes.md`.
+means stands in `docs/purposes.md`. Bit 31 is no code: a consent on chain that has it is followed by its details.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import lru_cache
 from medfed.errors import InputError
 
 __all__ = [
+    "DETAILS",
     "PARAMETERISED",
     "Purpose",
     "asked",
@@ -67,6 +68,8 @@ class Purpose(IntFlag):
 
 PARAMETERISED = 0x7F000000
 """Conditions that carry a parameter, met where the dataset's owner confirmed it: RS, GS, MOR, TS, US, PS, IS."""
+DETAILS = 1 << 31
+"""The bit of a consent on chain that has details. Nobody asks for it, and whoever consents does not name it."""
 
 # Plain numbers: arithmetic on enum members is ten times slower.
 _GRU, _HMB, _DS, _CC, _NRES, _MDS = 1 << 0, 1 << 1, 1 << 2, 1 << 4, 1 << 5, 1 << 6
@@ -112,7 +115,7 @@ _MEANING: dict[Purpose, tuple[int, str]] = {
 @lru_cache(maxsize=1024)  # a cohort asks for each patient, who all consented to one of a few things
 def permits(consented: int, requested: int) -> bool:
     """Whether data given for `consented` may be used for `requested`; no for anything malformed."""
-    if consented & ~(_DEFINED ^ _MDS) or not _is_request(requested):
+    if consented & ~(_DEFINED ^ _MDS | DETAILS) or not _is_request(requested):
         return False
     if _requested_uses(requested) & ~_permitted_uses(consented):
         return False

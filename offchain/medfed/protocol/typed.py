@@ -51,12 +51,16 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class GrantMessage:
-    """A patient consents. Times are seconds of chain time; the expiry is a day since 1970 or `consent.NO_EXPIRY`."""
+    """A patient consents. Times are seconds of chain time; the expiry is a day since 1970 or `consent.NO_EXPIRY`. The window
+    and the form are those of `consent.Details`."""
 
     patient: Address
     dataset_id: DatasetId
     purposes: int
     expiry_day: int
+    data_from: int
+    data_until: int
+    form: bytes
     issued_at: int
     deadline: int
 
@@ -69,6 +73,9 @@ class NarrowMessage:
     dataset_id: DatasetId
     purposes: int
     expiry_day: int
+    data_from: int
+    data_until: int
+    form: bytes
     issued_at: int
     deadline: int
 
@@ -128,7 +135,7 @@ Message = (
     | PermitMessage
 )
 
-_TERMS = ("uint32", "uint32", "uint16", "uint32", "uint32")
+_TERMS = ("uint32", "uint32", "uint16", "uint16", "uint16", "bytes28", "uint32", "uint32")
 # Class -> the struct's name, and the types of its fields in their order.
 _STRUCTS: dict[type[Message], tuple[str, tuple[str, ...]]] = {
     GrantMessage: ("Grant", ("address", *_TERMS)),
@@ -233,10 +240,11 @@ def _word(kind: str, value: Any) -> bytes:
     """The 32 bytes of one static value."""
     if kind == "address":
         return bytes(12) + _address(value)
-    if kind == "bytes32":
-        if len(value) != 32:
-            raise InputError(f"A bytes32 has 32 bytes, not {len(value)}.")
-        return bytes(value)
+    if kind.startswith("bytes"):
+        size = int(kind.removeprefix("bytes"))
+        if len(value) != size:
+            raise InputError(f"A {kind} has {size} bytes, not {len(value)}.")
+        return bytes(value).ljust(32, b"\0")
     if not 0 <= value < 1 << int(kind.removeprefix("uint")):
         raise InputError(f"{value} does not fit a {kind}.")
     return int(value).to_bytes(32, "big")

@@ -40,6 +40,7 @@ from medfed.errors import (
 from medfed.learning.models import Model, initial_model, model_bytes, parse_model
 from medfed.protocol.cid import cid_from_digest, cid_of
 from medfed.protocol.commitments import Aggregate, Update, seats_in
+from medfed.protocol.consent import Details
 from medfed.protocol.documents import Disclosure, StudySpec
 from medfed.protocol.layout import is_chunk_right
 from medfed.protocol.phase import Outcome, quorum_of
@@ -209,7 +210,7 @@ class _Audit:
             return f"an event names {exc}, of which no other event tells"
         return ""
 
-    def consented(self, entry: Enrolment, history: RoundHistory) -> frozenset[Address]:
+    def consented(self, entry: Enrolment, history: RoundHistory) -> Mapping[Address, Details]:
         """Whose consent was active in the second before the round opened."""
         if entry.dataset not in self.books:
             self.books[entry.dataset] = ConsentBook(self.federation.index, entry.dataset)

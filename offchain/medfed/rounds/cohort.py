@@ -4,7 +4,6 @@ before the hospital trained. A manifest may be shorter than the consents of that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,7 +14,7 @@ from medfed.data.commitments import records_root
 from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
 from medfed.errors import DataError, IntegrityError
-from medfed.protocol.consent import State, is_active
+from medfed.protocol.consent import Details, State, is_active
 from medfed.protocol.leaves import Use
 from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, asked, consented, pinned
 from medfed.rounds.recompute import RoundPlace
@@ -53,7 +52,8 @@ def round_cohort(
 ) -> Cohort | None:
     """The cohort by the consents of the second before the round opened, or None when the hospital has to abstain. The same
     whenever it is asked for again."""
-    return _Round(index, place, history, entry, holdings).cohort(frozenset())
+    this = _Round(index, place, history, entry, holdings)
+    return this.cohort(this.active)
 
 
 def held_cohort(
@@ -71,13 +71,13 @@ def held_cohort(
     this = _Round(index, place, history, entry, holdings)
     patients = sorted(this.active)
     states = dict(zip(patients, consents.states(patients, entry.dataset), strict=True))
-    invented = [patient for patient, state in states.items() if this.is_invented(state)]
+    invented = [patient for patient, state in states.items() if this.is_invented(patient, state)]
     if invented:
         raise IntegrityError(
             f"Of {len(patients)} consents that the event index tells of, the contract keeps {len(invented)} otherwise. "
             "Delete the index, so that it is read anew, and ask another node."
         )
-    return this.cohort(this.ended(states))
+    return this.cohort(this.standing(states))
 
 
 def committed_cohort(
@@ -85,7 +85,7 @@ def committed_cohort(
 ) -> Cohort | None:
     """The cohort that the seat's update in `history` commits to; None when records and register make none of its root."""
     this, root = _Round(index, place, history, entry, holdings), history.updates[entry.seat].cohort_root
-    found = (this.cohort(ended) for ended in this.later())
+    found = (this.cohort(standing) for standing in this.later())
     return next((cohort for cohort in found if cohort and cohort.manifest().root() == root), None)
 
 
@@ -107,39 +107,46 @@ class _Round:
         self._terms = CohortTerms(use, place.spec.cohort_step, cap, holdings.filler_secret)
 
     @cached_property
-    def active(self) -> frozenset[Address]:
-        """The hospital's patients whose consent was active when the second before the round had ended."""
+    def active(self) -> dict[Address, Details]:
+        """The hospital's patients whose consent was active when the second before the round had ended, with its details."""
         found = consented(self._index, self._dataset, self._purposes, self._at)
-        return found.intersection(self._holdings.register.patients)
+        return {patient: found[patient] for patient in self._holdings.register.patients if patient in found}
 
-    def cohort(self, ended: AbstractSet[Address]) -> Cohort | None:
-        """Of those who are active, without some."""
-        return build_cohort(self._holdings.dataset, self._holdings.register, self.active - ended, self._terms)
+    def cohort(self, standing: Mapping[Address, Details]) -> Cohort | None:
+        """Of those who are active, the ones whose consent stands."""
+        return build_cohort(self._holdings.dataset, self._holdings.register, standing, self._terms)
 
-    def is_invented(self, state: State) -> bool:
-        """Whether the chain kept this before the round, and it is no consent."""
-        return _changed(state) <= self._at and not is_active(state, self._purposes, self._at)
+    def is_invented(self, patient: Address, state: State) -> bool:
+        """Whether the chain kept this before the round, and it is not the consent that the events tell of."""
+        if _changed(state) > self._at:
+            return False
+        return not is_active(state, self._purposes, self._at) or state.details != self.active[patient]
 
-    def ended(self, states: Mapping[Address, State]) -> frozenset[Address]:
-        """Those of these patients who have taken their consent to this study back since."""
-        return frozenset(
-            patient
-            for patient, state in states.items()
-            if _changed(state) > self._at and not is_active(state, self._purposes, _changed(state))
-        )
+    def standing(self, states: Mapping[Address, State]) -> dict[Address, Details]:
+        """Those who are active without who has taken the consent to this study back since, by what the chain keeps of some; a
+        consent that was changed since is about what both are about."""
+        found = dict(self.active)
+        for patient, state in states.items():
+            if _changed(state) <= self._at:
+                continue
+            if is_active(state, self._purposes, _changed(state)):
+                found[patient] = found[patient].within(state.details)
+            else:
+                del found[patient]
+        return found
 
-    def later(self) -> Iterator[frozenset[Address]]:
-        """Whose consents had ended, by the events: when the round opened, and after each later change of that."""
-        book, known = ConsentBook(self._index, self._dataset), frozenset[Address]()
+    def later(self) -> Iterator[dict[Address, Details]]:
+        """What stood by the events: when the round opened, and after each later change of that."""
+        book, known = ConsentBook(self._index, self._dataset), self.active
         yield known
         later = book.later(self._at)
-        touched = self.active.intersection(event.patient for event in later)
+        touched = self.active.keys() & {event.patient for event in later}
         for at in sorted({event.at for event in later}):
             book.replay(at)
-            ended = self.ended({patient: book.states[patient] for patient in touched})
-            if ended != known:
-                known = ended
-                yield ended
+            standing = self.standing({patient: book.states[patient] for patient in touched})
+            if standing != known:
+                known = standing
+                yield standing
 
 
 def _changed(state: State) -> int:

@@ -325,8 +325,10 @@ def pinned(index: EventIndex, entry: Enrolment) -> DatasetInfo | None:
     return next((each.info for each in versions if each.version == entry.version), None)
 
 
-def consented(index: EventIndex, dataset: DatasetId, purposes: int, at: int) -> frozenset[Address]:
-    """The patients whose consent to `purposes` for this dataset was active when second `at` had ended."""
+def consented(
+    index: EventIndex, dataset: DatasetId, purposes: int, at: int
+) -> dict[Address, consent.Details]:
+    """The patients whose consent to `purposes` for this dataset was active when second `at` had ended, with its details."""
     return ConsentBook(index, dataset).active(purposes, at)
 
 
@@ -347,15 +349,17 @@ class ConsentBook:
         self._events = consents(index, dataset)
         self._done = 0
 
-    def active(self, purposes: int, at: int) -> frozenset[Address]:
-        """The patients whose consent to `purposes` was active when second `at` had ended.
+    def active(self, purposes: int, at: int) -> dict[Address, consent.Details]:
+        """The patients whose consent to `purposes` was active when second `at` had ended, with its details.
 
         Raises `ContractRevert` for events that no contract can have emitted.
         """
         self.replay(at)
-        return frozenset(
-            patient for patient, state in self.states.items() if consent.is_active(state, purposes, at)
-        )
+        return {
+            patient: state.details
+            for patient, state in self.states.items()
+            if consent.is_active(state, purposes, at)
+        }
 
     def later(self, at: int) -> list[consent.Event]:
         """What came after second `at`."""

@@ -9,6 +9,7 @@ from tests.rig.pledges import pledge
 from tests.rig.world import DATASET, SPEC, VERSION
 
 DS, HMB, NO_EXPIRY = int(Purpose.DS), int(Purpose.HMB), 0xFFFF
+NO_DETAILS = (0, 0xFFFF, bytes(28))
 ASTHMA, DIABETES = 7, 8
 
 
@@ -24,7 +25,7 @@ def enrol(world, study, dataset, seat=0, confirmed=0):
 def test_a_stolen_hot_key_turns_consents_for_one_disease_to_no_other(world, evm):
     """It publishes what it can, and enrols in a study of the other disease."""
     dataset, patient = registered(world), evm.actors[80]
-    world.consents.grant(dataset, DS, NO_EXPIRY, sender=patient)
+    world.consents.grant(dataset, DS, NO_EXPIRY, NO_DETAILS, sender=patient)
     study = world.create(purposes=DS, disease=DIABETES)
     world.datasets.publish(dataset, VERSION, sender=world.operators[0])
     with evm.reverts("UseNotPermitted", dataset, DS, DIABETES):
@@ -50,7 +51,7 @@ def test_a_stolen_hot_key_neither_retires_nor_gives_away(world, evm):
 def test_consents_do_not_go_along_when_a_dataset_is_handed_over(world, evm):
     """The receiver has a dataset without a consent; under the old number nobody trains any more."""
     patient, (owner, receiver) = evm.actors[80], world.hospitals[:2]
-    world.consents.grant(1, HMB, NO_EXPIRY, sender=patient)
+    world.consents.grant(1, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
     world.datasets.offer(1, receiver, sender=owner)
     successor = world.datasets.accept(1, DATASET, sender=receiver).value
     assert not world.consents.isActive(patient, successor, HMB, evm.now)

@@ -8,6 +8,7 @@ from medfed.protocol.purposes import Purpose
 from tests.rig.world import DATASET
 
 HMB, NO_EXPIRY = int(Purpose.HMB), 0xFFFF
+NO_DETAILS = (0, 0xFFFF, bytes(28))
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def revoked(world, evm):
     nothing stood."""
     patient, words = evm.actors[80], []
     for call in ("grant", "revoke", "grant"):
-        terms = (1, HMB, NO_EXPIRY) if call == "grant" else (1,)
+        terms = (1, HMB, NO_EXPIRY, NO_DETAILS) if call == "grant" else (1,)
         getattr(world.consents, call)(*terms, sender=patient)
         words.insert(0, world.consents.wordOf(patient, 1))
         evm.travel(2)
@@ -24,7 +25,7 @@ def revoked(world, evm):
 
 
 def asked(world, patient, at, words, revoke_alls=()):
-    return world.consents.wasActive(patient, 1, HMB, at, list(words), list(revoke_alls))
+    return world.consents.wasActive(patient, 1, HMB, at, list(words), [], list(revoke_alls))
 
 
 def test_the_truth(world, revoked):
@@ -54,7 +55,7 @@ def test_too_few_to_tell(world, evm, revoked):
 def test_another_patients_words(world, evm, revoked):
     _, words, gap = revoked
     other = evm.actors[81]
-    world.consents.grant(1, HMB, NO_EXPIRY, sender=other)
+    world.consents.grant(1, HMB, NO_EXPIRY, NO_DETAILS, sender=other)
     evm.travel(1)
     with evm.reverts("BrokenHistory", 0):
         asked(world, other, gap, words)
@@ -62,7 +63,7 @@ def test_another_patients_words(world, evm, revoked):
 
 def test_another_datasets_words(world, evm, revoked):
     patient, _, gap = revoked
-    world.consents.grant(2, HMB, NO_EXPIRY, sender=patient)
+    world.consents.grant(2, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
     evm.travel(1)
     with evm.reverts("BrokenHistory", 0):
         asked(world, patient, gap, [world.consents.wordOf(patient, 2)])
@@ -82,7 +83,7 @@ class TestOwners:
     def test_revoking_is_the_admin_accounts_and_no_ones_else(self, world, evm):
         """Not the operator's, another hospital's, the consortium's or the sponsor's: each could keep a patient out of a study."""
         patient = evm.actors[80]
-        world.consents.grant(1, HMB, NO_EXPIRY, sender=patient)
+        world.consents.grant(1, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
         for who in (world.operators[0], world.hospitals[1], world.admin, world.sponsor, world.stranger):
             with evm.reverts("NotDatasetOwner"):
                 world.consents.revokeFor(patient, 1, sender=who)
@@ -90,7 +91,7 @@ class TestOwners:
     def test_a_suspended_hospital_still_revokes(self, world, evm):
         """What protects the patient needs nobody's leave."""
         patient = evm.actors[80]
-        world.consents.grant(1, HMB, NO_EXPIRY, sender=patient)
+        world.consents.grant(1, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
         world.consortium.suspend(world.hospitals[0])
         world.consents.revokeFor(patient, 1, sender=world.hospitals[0])
         assert not world.consents.isActive(patient, 1, HMB, evm.now)
@@ -98,14 +99,12 @@ class TestOwners:
     def test_no_hospital_brings_a_patients_consent_back(self, world, evm):
         """Revoked for on paper, then registered anew: nobody who consented to the old number has consented to the new one."""
         patient = evm.actors[80]
-        world.consents.grant(1, HMB, NO_EXPIRY, sender=patient)
+        world.consents.grant(1, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
         world.consents.revokeFor(patient, 1, sender=world.hospitals[0])
         renewed = world.datasets.renew(1, DATASET, sender=world.operators[0]).value
         assert not world.consents.isActive(patient, renewed, HMB, evm.now)
         with evm.reverts("NotDatasetOwner"):
-            world.consents.revokeFor(patient, 99, sender=world.hospitals[0]) if False else (
-                world.consents.revokeFor(patient, renewed, sender=world.hospitals[1])
-            )
+            world.consents.revokeFor(patient, renewed, sender=world.hospitals[1])
 
 
 class TestNames:

@@ -119,7 +119,7 @@ class TestOneSecond:
         evm.travel(1)
         assert not stage.active(at=at)
         word, last = stage.registry.wordOf(stage.patient, 1), stage.registry.revokeAllOf(stage.patient)
-        assert not stage.registry.wasActive(stage.patient, 1, HMB, at, [word], [])
+        assert not stage.registry.wasActive(stage.patient, 1, HMB, at, [word], [], [])
         assert last.postedAt == 0
 
 
@@ -205,4 +205,4 @@ class TestMoments:
         stage.grant(1, HMB, NO_EXPIRY, sender=stage.patient)
         word = stage.registry.wordOf(stage.patient, 1)
         with evm.reverts("NotYetPast", evm.now, evm.now):
-            stage.registry.wasActive(stage.patient, 1, HMB, evm.now, [word], [])
+            stage.registry.wasActive(stage.patient, 1, HMB, evm.now, [word], [], [])

@@ -14,6 +14,8 @@ from tests.rig.pledges import pledge
 
 HMB, DS, GRU, IRB = (int(bit) for bit in (Purpose.HMB, Purpose.DS, Purpose.GRU, Purpose.IRB))
 NO_EXPIRY = 0xFFFF
+NO_DETAILS = (0, 0xFFFF, bytes(28))
+DETAILS = ("data_from", "data_until", "form")
 
 
 @dataclass
@@ -40,6 +42,12 @@ class Consents:
     def domain(self):
         return typed.consent_domain(CHAIN_ID, self.registry.address)
 
+    def grant(self, dataset, purposes, expiry_day, details=NO_DETAILS, *, sender):
+        return self.registry.grant(dataset, purposes, expiry_day, details, sender=sender)
+
+    def narrow(self, dataset, purposes, expiry_day, details=NO_DETAILS, *, sender):
+        return self.registry.narrow(dataset, purposes, expiry_day, details, sender=sender)
+
     def terms(self, kind, patient, **changes):
         """A message of the patient, with sensible values where none are given."""
         values = {
@@ -47,6 +55,7 @@ class Consents:
             "dataset_id": self.dataset,
             "purposes": HMB,
             "expiry_day": NO_EXPIRY,
+            **dict(zip(DETAILS, NO_DETAILS, strict=True)),
             "issued_at": self.evm.now,
             "deadline": self.evm.now + 60,
         } | changes
@@ -57,6 +66,8 @@ class Consents:
         digest = typed.digest(domain or self.domain, message)
         names = {"dataset_id": "datasetId", "expiry_day": "expiryDay", "issued_at": "issuedAt"}
         fields = {names.get(name, name): value for name, value in asdict(message).items()}
+        details = tuple(fields.pop(name) for name in DETAILS if name in fields)
+        fields |= {"details": details} if details else {}
         return fields | {"signature": (signer or self.patient).sign_digest(digest)}
 
     def grant_of(self, patient=None, *, signer=None, domain=None, **changes):
@@ -81,6 +92,9 @@ class Consents:
 
     def word(self, patient=None):
         return tuple(self.registry.wordOf(patient or self.patient, self.dataset))
+
+    def details(self, patient=None):
+        return tuple(self.registry.detailsOf(patient or self.patient, self.dataset))
 
 
 def deploy(evm: Evm, *datasets: int) -> Consents:

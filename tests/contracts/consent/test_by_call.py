@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medfed.protocol.consent import RevokeAll, Word
-from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_EXPIRY
+from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_DETAILS, NO_EXPIRY
 
 NONE = (0, 0, 0, 0, bytes(18))
 
@@ -60,8 +60,9 @@ class TestGrant:
         """And nothing else moves: neither another dataset nor another patient."""
         receipt = consents.grant(7, HMB | IRB, consents.today + 9, sender=consents.patient)
         now = consents.evm.now
-        terms = {"purposes": HMB | IRB, "expiryDay": consents.today + 9, "signedAt": now, "at": now}
-        assert receipt.named("Granted") == [{"patient": consents.patient.address, "datasetId": 7} | terms]
+        terms = {"purposes": HMB | IRB, "expiryDay": consents.today + 9, "details": NO_DETAILS}
+        who, when = {"patient": consents.patient.address, "datasetId": 7}, {"signedAt": now, "at": now}
+        assert receipt.named("Granted") == [who | terms | when]
         assert len(receipt.events) == 1
         assert consents.word() == (HMB | IRB, now, now, consents.today + 9, bytes(18))
         assert tuple(consents.wordOf(consents.patient, 8)) == NONE
@@ -129,8 +130,9 @@ class TestNarrow:
         now = consents.evm.travel(5)
         day = consents.today + 9
         receipt = consents.narrow(7, DS | IRB, day, sender=consents.patient)
-        terms = {"purposes": DS | IRB, "expiryDay": day, "signedAt": now, "at": now}
-        assert receipt.named("Narrowed") == [{"patient": consents.patient.address, "datasetId": 7} | terms]
+        terms = {"purposes": DS | IRB, "expiryDay": day, "details": NO_DETAILS}
+        who, when = {"patient": consents.patient.address, "datasetId": 7}, {"signedAt": now, "at": now}
+        assert receipt.named("Narrowed") == [who | terms | when]
         assert consents.word() == (DS | IRB, now, now, day, Word(HMB, first, first, NO_EXPIRY).digest())
         assert not consents.active(purposes=HMB)
         assert consents.active(purposes=DS | IRB)
@@ -202,13 +204,18 @@ class TestRevokeFor:
         with consents.evm.reverts("DatasetUnknown", 9):
             consents.revokeFor(consents.patient, 9, sender=consents.owner)
 
-    def test_revoked_already__reverts(self, consents):
-        """So an owner cannot lengthen a patient's history, which the patient must show to prove a wrong."""
+    def test_what_is_revoked_already_is_revoked_anew_but_not_within_its_second(self, consents):
+        """There it says nothing; later it stops a grant that was signed before."""
+        first = consents.evm.now
         consents.revokeFor(consents.patient, 7, sender=consents.owner)
-        revoked = consents.evm.now
+        assert consents.revokeFor(consents.patient, 7, sender=consents.owner).events == ()
         consents.evm.travel(5)
-        with consents.evm.reverts("AlreadyRevoked", consents.patient, 7, revoked):
-            consents.revokeFor(consents.patient, 7, sender=consents.owner)
+        held_back = consents.grant_of()
+        now = consents.evm.travel(5)
+        consents.revokeFor(consents.patient, 7, sender=consents.owner)
+        assert consents.word() == (0, now, now, 0, Word(0, first, first).digest())
+        with consents.evm.reverts("Overtaken", now - 5, now):
+            consents.grantBySig(held_back, sender=consents.relayer)
 
     def test_owner_revokes_this_dataset_only(self, consents):
         for dataset in (7, 8):

@@ -8,7 +8,7 @@ import pytest
 
 from medfed.protocol import typed
 from medfed.protocol.consent import RevokeAll, Word
-from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_EXPIRY
+from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_DETAILS, NO_EXPIRY
 from tests.rig.evm import CHAIN_ID, Revert
 
 KINDS = ["grant", "narrow", "revoke", "revoke_all"]
@@ -70,9 +70,16 @@ class TestEveryKind:
 
     def test_changed_value__reverts(self, consented, kind):
         item = sign(consented, kind)
-        for field in sorted(item.keys() - {"patient", "signature"}):
+        changed = [
+            {name: item[name] - 1} for name in sorted(item.keys() - {"patient", "details", "signature"})
+        ]
+        if "details" in item:
+            since, until, _ = item["details"]
+            others = ((since + 1, until, bytes(28)), (since, until - 1, bytes(28)), (since, until, b"f" * 28))
+            changed += [{"details": details} for details in others]
+        for change in changed:
             with consented.evm.reverts("InvalidSignature"):
-                bring(consented, kind, item | {field: item[field] - 1})
+                bring(consented, kind, item | change)
 
     @pytest.mark.parametrize("signature", [b"", b"\0" * 65, b"\xff" * 65, b"\1" * 64])
     def test_nonsense_for_a_signature__reverts(self, consented, kind, signature):
@@ -177,8 +184,12 @@ class TestGrantAndNarrowing:
         signed, posted = consented.evm.now, consented.evm.travel(5)
         receipt = bring(consented, kind, item)
         name = {"grant": "Granted", "narrow": "Narrowed"}[kind]
-        terms = {"purposes": DS, "expiryDay": NO_EXPIRY, "signedAt": signed, "at": posted}
-        assert receipt.named(name) == [{"patient": consented.patient.address, "datasetId": 7} | terms]
+        terms = {"purposes": DS, "expiryDay": NO_EXPIRY, "details": NO_DETAILS}
+        who, when = (
+            {"patient": consented.patient.address, "datasetId": 7},
+            {"signedAt": signed, "at": posted},
+        )
+        assert receipt.named(name) == [who | terms | when]
         assert consented.word()[:4] == (DS, posted, signed, NO_EXPIRY)
         assert [consented.active(purposes=DS, at=posted + d) for d in (-1, 0)] == [False, True]
         assert not consented.active(purposes=HMB)

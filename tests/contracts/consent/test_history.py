@@ -49,8 +49,12 @@ def four_words(consents):
     return start, consent.history(events, patient.address, 7)
 
 
-def was_active(consents, t, words, revoke_alls, purposes=DS):
-    shown = [tuple(map(astuple, each)) for each in (words, revoke_alls)]
+def lists_of(history):
+    return history.words, history.details, history.revoke_alls
+
+
+def was_active(consents, t, words, revoke_alls, purposes=DS, details=()):
+    shown = [tuple(map(astuple, each)) for each in (words, details, revoke_alls)]
     return consents.wasActive(consents.patient, 7, purposes, t, *shown)
 
 
@@ -107,7 +111,7 @@ class TestWasActive:
         start, history = four_words(consents)
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.owner)
         consents.evm.travel(1)
-        shown = [tuple(map(astuple, each)) for each in (history.words, history.revoke_alls)]
+        shown = [tuple(map(astuple, each)) for each in lists_of(history)]
         with consents.evm.reverts("BrokenHistory", 0):
             consents.wasActive(consents.owner, 7, HMB, start, *shown)
 
@@ -146,7 +150,7 @@ class TestWasActive:
                 [
                     s
                     for s in seconds
-                    if consents.wasActive(patient, dataset, DS, start + s, words, revoke_alls)
+                    if consents.wasActive(patient, dataset, DS, start + s, words, [], revoke_alls)
                 ],
             ):
                 assert found == list(wanted)
@@ -237,7 +241,7 @@ def agree(consents, reference):
     )
     for dataset in steps.DATASETS:
         history, state = shown(reference, dataset), reference.state(dataset)
-        lists = [tuple(map(astuple, each)) for each in (history.words, history.revoke_alls)]
+        lists = [tuple(map(astuple, each)) for each in lists_of(history)]
         assert tuple(consents.wordOf(consents.patient, dataset)) == astuple(state.word)
         assert tuple(consents.revokeAllOf(consents.patient)) == astuple(state.revoke_all)
         for t in sorted(times):

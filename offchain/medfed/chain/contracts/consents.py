@@ -14,7 +14,7 @@ from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
 from medfed.chain.errors import error_name
 from medfed.protocol import consent
-from medfed.protocol.consent import RevokeAll, Word
+from medfed.protocol.consent import NO_DETAILS, Details, RevokeAll, Word
 from medfed.protocol.typed import GrantMessage, NarrowMessage, RevokeAllMessage, RevokeMessage
 from medfed.types import Address, DatasetId
 
@@ -26,6 +26,7 @@ _KINDS = {
     "Revoked": consent.Revoked,
     "AllRevoked": consent.AllRevoked,
 }
+_DETAILS = [field.name for field in fields(Details)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class SignedMessage:
     def flat(self) -> dict[str, Any]:
         """The fields of the contract's struct by name."""
         found = {field.name: getattr(self.message, field.name) for field in fields(self.message)}
-        return {**found, "signature": self.signature}
+        said = {name: found.pop(name) for name in _DETAILS if name in found}
+        return {**found, **({"details": said} if said else {}), "signature": self.signature}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Skipped:
 def consent_event(event: Event) -> consent.Event:
     """An event of this contract in the form of `protocol.consent`; raises `KeyError` for one that is no consent."""
     values = {("dataset" if name == "dataset_id" else name): value for name, value in event.values.items()}
+    if "details" in values:
+        values["details"] = Details(**values["details"])
     made: consent.Event = _KINDS[event.name](**values)
     return made
 
@@ -64,13 +68,17 @@ class Consents(Contract):
 
     # -- by the patient's own account ----------------------------------------------------------------------------
 
-    def grant(self, dataset: DatasetId, purposes: int, expiry_day: int) -> Call:
+    def grant(
+        self, dataset: DatasetId, purposes: int, expiry_day: int, details: Details = NO_DETAILS
+    ) -> Call:
         """Consent, in place of any earlier consent; `expiry_day` counts days since 1970."""
-        return self._change("grant", dataset, purposes, expiry_day)
+        return self._change("grant", dataset, purposes, expiry_day, details)
 
-    def narrow(self, dataset: DatasetId, purposes: int, expiry_day: int) -> Call:
+    def narrow(
+        self, dataset: DatasetId, purposes: int, expiry_day: int, details: Details = NO_DETAILS
+    ) -> Call:
         """Take some of the consent away and keep the rest."""
-        return self._change("narrow", dataset, purposes, expiry_day)
+        return self._change("narrow", dataset, purposes, expiry_day, details)
 
     def revoke(self, dataset: DatasetId) -> Call:
         """End the consent for one dataset."""
@@ -137,13 +145,16 @@ class Consents(Contract):
         self, patient: Address, dataset: DatasetId, purposes: int, at: int, shown: consent.History
     ) -> bool:
         """Whether `purposes` was active when the past second `at` had ended, from the words shown newest first."""
-        return bool(
-            self._view(None, "wasActive", patient, dataset, purposes, at, shown.words, shown.revoke_alls)
-        )
+        words = shown.words, shown.details, shown.revoke_alls
+        return bool(self._view(None, "wasActive", patient, dataset, purposes, at, *words))
 
     def word(self, patient: Address, dataset: DatasetId, block: BlockLike = None) -> Word:
         """The latest word; all zero when there never was one."""
         return Word(**self._view(block, "wordOf", patient, dataset))
+
+    def details(self, patient: Address, dataset: DatasetId, block: BlockLike = None) -> Details:
+        """What the latest word says beyond itself."""
+        return Details(**self._view(block, "detailsOf", patient, dataset))
 
     def revoke_all_word(self, patient: Address, block: BlockLike = None) -> RevokeAll:
         """The patient's latest revoke-all; all zero when there never was one."""
@@ -153,10 +164,14 @@ class Consents(Contract):
         self, patients: Sequence[Address], dataset: DatasetId, block: BlockLike = None
     ) -> list[consent.State]:
         """What the chain keeps of many patients and one dataset."""
-        words = self._views(block, "wordOf", [(patient, dataset) for patient in patients])
+        places = [(patient, dataset) for patient in patients]
+        words = [Word(**word) for word in self._views(block, "wordOf", places)]
         revoked = self._views(block, "revokeAllOf", [(patient,) for patient in patients])
+        said = [place for place, word in zip(places, words, strict=True) if word.detailed]
+        details = dict(zip(said, self._views(block, "detailsOf", said), strict=True))
         return [
-            consent.State(Word(**word), RevokeAll(**last)) for word, last in zip(words, revoked, strict=True)
+            consent.State(word, RevokeAll(**last), Details(**details.get(place, {})))
+            for place, word, last in zip(places, words, revoked, strict=True)
         ]
 
     @staticmethod
