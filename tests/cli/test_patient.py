@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import shutil
 import stat
+import subprocess
+import sys
 import time
 
 import pytest
@@ -18,11 +22,18 @@ _fresh = itertools.count(2_000_000)
 
 
 def sign(medfed, what, number, *arguments):
-    dataset = () if what == "revoke-all" else ("1",)
-    return medfed.data(
+    """Into `what`.consent; of a revoke-all, the one file of its folder is put there."""
+    dataset, folder = ("1",), f"folder-{next(_fresh)}"
+    if what == "revoke-all":
+        dataset = ()
+    data = medfed.data(
         *("patient", "sign", what, *dataset, "--keystore", "patients.json", *arguments),
-        *("--out", f"{what}.consent", "--accounts", number),
+        *("--out", folder if what == "revoke-all" else f"{what}.consent", "--accounts", number),
     )
+    if what == "revoke-all":
+        (file,) = data["files"]
+        shutil.copy(medfed.folder / file, medfed.folder / "revoke-all.consent")
+    return data
 
 
 def relay(medfed, *names):
@@ -119,7 +130,9 @@ class TestByCall:
         medfed.ok("dev", "fund", *accounts)
         for number in hospitals[:2]:
             medfed.ok("patient", "grant", number, "--purposes", "HMB", "--keystore", "all.json")
-        assert medfed.data("patient", "revoke-all", "--keystore", "all.json")["revoked"] == accounts[:2]
+        answer = medfed.ok("patient", "revoke-all", "--keystore", "all.json", "--json")
+        assert sorted(answer.data["revoked"]) == sorted(accounts[:2])
+        assert "may take them for one person's" in answer.err
         for number in hospitals:
             assert medfed.data("patient", "status", "all.json", number)["active"] is False
         assert medfed.data("patient", "revoke-all", "--keystore", "all.json")["revoked"] == []
@@ -134,6 +147,92 @@ class TestByCall:
         assert (stranger.code, "Only the owner of dataset 1" in stranger.sentence) == (7, True)
         medfed.ok("dataset", "revoke-for", patient, "1", "--keystore", "admin-1.json")
         assert status(medfed, number)["active"] is False
+
+
+class TestRevokeAllSpread:
+    """Each account at a moment of its own, so that nothing shows that they are one person's."""
+
+    @pytest.fixture
+    def wallet(self, medfed, hospitals):
+        """Two accounts with a consent and ether."""
+        name = f"spread-{next(_fresh)}.json"
+        medfed.ok("patient", "keygen", name, "--trial")
+        wallet = load_wallet(medfed.folder / name, PASSWORD)
+        medfed.ok("dev", "fund", *(wallet.account(number).address for number in hospitals[:2]))
+        for number in hospitals[:2]:
+            medfed.ok("patient", "grant", number, "--purposes", "HMB", "--keystore", name)
+        return name
+
+    def plan(self, medfed):
+        (path,) = (medfed.folder / "state").glob("revoke-all-*.json")
+        return path
+
+    def kill_in_the_middle(self, medfed, wallet):
+        """A spread over an hour, killed while it waits."""
+        command = [sys.executable, "-m", "medfed", "patient", "revoke-all", "--keystore", wallet]
+        process = subprocess.Popen(
+            [*command, "--spread", "1h"],
+            cwd=medfed.folder,
+            env=os.environ | {"MEDFED_PASSWORD_FILE": "password.txt"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not list((medfed.folder / "state").glob("revoke-all-*.json")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+
+    def test_after_a_kill_it_goes_on_as_planned(self, medfed, hospitals, wallet):
+        self.kill_in_the_middle(medfed, wallet)
+        path = self.plan(medfed)
+        moments = json.loads(path.read_text())
+        assert len(moments) == 2
+        assert all(time.time() - 60 < moment < time.time() + 3601 for moment in moments.values())
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        first, last = sorted(moments)
+        path.write_text(json.dumps({first: int(time.time()) - 1, last: int(time.time()) + 3}))
+        answer = medfed.ok("patient", "revoke-all", "--keystore", wallet, "--json")
+        assert answer.data == {"revoked": [first, last], "failed": []}
+        assert "until its moment a consent stands" in answer.err
+        assert not path.exists()
+
+    def test_what_is_left_can_be_revoked_at_once(self, medfed, hospitals, wallet):
+        self.kill_in_the_middle(medfed, wallet)
+        path = self.plan(medfed)
+        started = time.time()
+        assert len(medfed.data("patient", "revoke-all", "--keystore", wallet, "--now")["revoked"]) == 2
+        assert time.time() < started + 60
+        assert not path.exists()
+        for number in hospitals[:2]:
+            assert medfed.data("patient", "status", wallet, number)["active"] is False
+
+    def test_an_account_that_cannot_pay_stops_no_other(self, medfed, hospitals, wallet):
+        account = load_wallet(medfed.folder / wallet, PASSWORD).account(hospitals[2])
+        signing = ("patient", "sign", "grant", hospitals[2], "--purposes", "HMB", "--keystore", wallet)
+        medfed.ok(*signing, "--out", "third.consent")
+        relay(medfed, "third")
+        answer = medfed("patient", "revoke-all", "--keystore", wallet, "--json")
+        assert (answer.code, len(answer.data["revoked"])) == (75, 2)
+        assert [entry["patient"] for entry in answer.data["failed"]] == [account.address]
+        assert "gas money" in answer.data["failed"][0]["reason"]
+
+    def test_signed_ones_are_in_files_of_their_own_with_moments_of_their_own(self, medfed, wallet):
+        out = f"apart-{next(_fresh)}"
+        signing = ("patient", "sign", "revoke-all", "--keystore", wallet, "--out", out)
+        data = medfed.data(*signing, "--spread", "2d")
+        entries = [json.loads((medfed.folder / name).read_text())["consents"] for name in data["files"]]
+        assert [len(each) for each in entries] == [1, 1]
+        first, last = sorted(each[0]["data"]["message"]["issuedAt"] for each in entries)
+        assert 0 < last - first < 2 * 86_400
+        assert data["from"] == last
+        again = medfed(*signing)
+        assert (again.code, "name another one" in again.sentence) == (2, True)
+
+    @pytest.mark.parametrize("text", ["2 weeks", "-1h", "91d", "h"])
+    def test_what_is_no_length_of_time(self, medfed, hospitals, text):
+        answer = medfed("patient", "revoke-all", "--keystore", "patients.json", "--spread", text)
+        assert (answer.code, "no length of time" in answer.sentence) == (2, True)
 
 
 class TestBySignature:
@@ -168,7 +267,7 @@ class TestBySignature:
         """It only ends what was signed before it, whenever it comes."""
         number = next(_fresh)
         for what in ("revoke", "revoke-all"):
-            assert sign(medfed, what, number)["deadline"] == ""
+            assert not sign(medfed, what, number).get("deadline")
             [entry] = json.loads((medfed.folder / f"{what}.consent").read_text())["consents"]
             assert "deadline" not in entry["data"]["message"]
 

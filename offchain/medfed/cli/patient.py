@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli import patient_sign, rewards
+from medfed.cli import patient_sign, revoking, rewards
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, date_of, show, table, when
 
@@ -35,11 +35,6 @@ AccountNumber = Annotated[
     int | None,
     typer.Option("--account", help="Number of the wallet's account (default: the dataset's).", min=0),
 ]
-
-_REVOKED = (
-    "Revoked. Rounds that open from now on will not use your record; the one now running will. "
-    "A model that has learned from it cannot forget it."
-)
 
 
 @app.command("keygen")
@@ -159,23 +154,10 @@ def revoke(
     """Take the consent for one dataset back."""
     place, data, ids = _opened(dataset)
     data |= _send(place, (keystore, password_file, ids, number), "revoke", ids)
-    show(data | {"revoked": dataset}, as_json=as_json, render=lambda: _REVOKED)
+    show(data | {"revoked": dataset}, as_json=as_json, render=lambda: revoking.REVOKED)
 
 
-@app.command("revoke-all")
-def revoke_all(keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False) -> None:
-    """Take every consent of the wallet back. Each account pays the gas of its own revocation.
-
-    Accounts with numbers of their own (--account) are not known here: revoke theirs one by one.
-    """
-    from medfed.cli.run import open_chain, open_sender, open_wallet
-
-    place = open_chain()
-    accounts = patient_sign.consenting(place, open_wallet(keystore, password_file))
-    for account in accounts:
-        open_sender(place, account).send(place.contracts.consents.revoke_all())
-    text = _REVOKED if accounts else "No account of this wallet has a consent that could be revoked."
-    show({"revoked": [account.address for account in accounts]}, as_json=as_json, render=lambda: text)
+app.command("revoke-all")(revoking.revoke_all)
 
 
 @app.command("status")

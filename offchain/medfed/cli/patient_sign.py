@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, date_of, note, show
+from medfed.cli.output import JsonFlag, date_of, note, show, when
 
 if TYPE_CHECKING:
     from medfed.chain.contracts.consents import SignedMessage
@@ -155,24 +156,36 @@ def revoke(
 @app.command("revoke-all")
 def revoke_all(
     keystore: Keystore,
-    out: Out,
+    out: Annotated[
+        Path, typer.Option(help="Folder to write, with a file for each account; no secret is in it.")
+    ],
     accounts: Annotated[
         str, typer.Option(help="Numbers of accounts (default: every one that has a consent).")
     ] = "",
+    spread: Annotated[
+        str, typer.Option(help="Let each count from a random moment within this time on, e.g. 6h or 2d.")
+    ] = "0",
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign that every consent is taken back."""
+    """Sign that every consent is taken back, in a file for each account.
+
+    Accounts that are revoked side by side, by one relayer, or as signed in one second, show that they are one person's:
+    have them brought at different times, by different relayers, and sign with --spread.
+    """
     from medfed.cli import actions
     from medfed.cli.run import open_chain, open_wallet
+    from medfed.cli.spans import seconds_of
 
-    place, wallet = open_chain(), open_wallet(keystore, password_file)
+    place, wallet, span = open_chain(), open_wallet(keystore, password_file), seconds_of(spread)
     chosen = _accounts(wallet, accounts) if accounts else consenting(place, wallet)
 
     def sign(account: Account) -> SignedMessage:
-        return actions.sign_revoke_all(place, account, now=actions.signing_moment(place, account.address))
+        # Later, never earlier: one that is signed before a consent does not end it.
+        now = actions.signing_moment(place, account.address) + secrets.randbelow(span + 1)
+        return actions.sign_revoke_all(place, account, now=now)
 
-    _deliver(place, out, [sign(account) for account in chosen], as_json)
+    _deliver_apart(place, out, [sign(account) for account in chosen], as_json)
 
 
 def relay(
@@ -297,6 +310,45 @@ def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: boo
         f"{day and f' before {day}'}: `medfed patient relay {out} --keystore RELAYER`."
     )
     show(data, as_json=as_json, render=lambda: text)
+
+
+def _deliver_apart(place: OnChain, folder: Path, items: list[SignedMessage], as_json: bool) -> None:
+    """A file for each account, written in any order."""
+    from medfed.cli.consents import write_signed
+    from medfed.errors import InputError
+    from medfed.protocol.typed import consent_domain
+
+    if not items:
+        raise InputError("No account of this wallet has a consent that could be revoked.")
+    if folder.exists():
+        raise InputError(f"There is a file or folder {folder} already; name another one.")
+    folder.mkdir(parents=True)
+    domain = consent_domain(place.client.chain_id, place.contracts.consents.address)
+    files = [folder / f"{item.message.patient}.consent" for item in items]
+    for file, item in secrets.SystemRandom().sample(list(zip(files, items, strict=True)), len(items)):
+        write_signed(file, domain, [item])
+    last = max(item.message.issued_at for item in items)
+    data = {
+        "folder": str(folder),
+        "files": sorted(map(str, files)),
+        "signed": len(items),
+        "kind": "RevokeAll",
+        "from": last,
+    }
+    show(data, as_json=as_json, render=lambda: _apart(place, folder, len(items), last))
+
+
+def _apart(place: OnChain, folder: Path, count: int, last: int) -> str:
+    """What to do with the files, so that they show nothing more than they must."""
+    waits = f" The last counts from {when(last)} UTC on." if last > place.client.head().timestamp + 1 else ""
+    text = f"Signed for {count} account{'s' * (count > 1)}, each in a file of its own in {folder}.{waits} "
+    if count == 1:
+        return text + "It counts once somebody brings it: `medfed patient relay FILE --keystore RELAYER`."
+    return text + (
+        "Each counts once somebody brings it: `medfed patient relay FILE --keystore RELAYER`. Have them brought at different "
+        "times and by different relayers: side by side, they show that the accounts are one person's. Being revoked soon "
+        "matters more; if it is urgent, bring all of them now."
+    )
 
 
 def _gathered(
