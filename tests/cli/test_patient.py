@@ -13,10 +13,12 @@ import time
 
 import pytest
 
+from medfed.chain.keys import load_keystore
 from medfed.chain.wallet import Wallet, create_wallet, load_wallet
 from medfed.cli.cards import read_card
 from medfed.errors import KeystoreError
 from tests.cli.conftest import PASSWORD
+from tests.cli.course import on_chain
 
 _fresh = itertools.count(2_000_000)
 
@@ -38,7 +40,7 @@ def sign(medfed, what, number, *arguments):
 
 def relay(medfed, *names):
     files = [f"{name}.consent" for name in names]
-    return medfed.data("patient", "relay", *files, "--keystore", "relayer.json")
+    return medfed.data("patient", "relay", *files, "--keystore", "relayer.json", "--spread", "0")
 
 
 def status(medfed, number):
@@ -290,10 +292,55 @@ class TestBySignature:
         sign(medfed, "grant", f"{first}-{first + 69}", "--purposes", "HMB")
         gone = next(_fresh)
         sign(medfed, "revoke", gone)
-        assert relay(medfed, "grant", "revoke") == {"counted": 71, "skipped": []}
-        answer = medfed("patient", "relay", "grant.consent", "--keystore", "relayer.json", "--json")
-        assert (answer.code, answer.data["counted"], len(answer.data["skipped"])) == (7, 0, 70)
-        assert answer.data["skipped"][69]["where"] == "grant.consent, consent 70"
+        found = relay(medfed, "grant", "revoke")
+        assert (found["counted"], found["waiting"], found["skipped"]) == (71, 0, [])
+        assert {entry["state"] for entry in found["decisions"]} == {"counted"}
+
+    def test_what_is_on_the_chain_is_not_sent_again(self, medfed, hospitals):
+        """By the queue that brought it, nor by one that knows nothing of it."""
+        number = next(_fresh) + 20_000
+        sign(medfed, "grant", f"{number}-{number + 2}", "--purposes", "HMB")
+        relay(medfed, "grant")
+        client, payer = on_chain(medfed).client, load_keystore(medfed.folder / "relayer.json", PASSWORD)
+        sent = client.nonce(payer.address)
+        again = ("patient", "relay", "grant.consent", "--keystore", "relayer.json", "--spread", "0")
+        for queue in ((), ("--queue", f"queue-{number}")):
+            assert medfed.data(*again, *queue)["counted"] == 3
+        assert client.nonce(payer.address) == sent
+
+    def test_what_does_not_count_is_named_with_its_place(self, medfed, hospitals):
+        """A narrowing without a consent, and a file that is none of this kind, beside one that counts."""
+        number = next(_fresh)
+        sign(medfed, "grant", number, "--purposes", "GRU")
+        relay(medfed, "grant")
+        sign(medfed, "narrow", number, "--purposes", "HMB")
+        sign(medfed, "revoke", number)
+        relay(medfed, "revoke")
+        sign(medfed, "grant", next(_fresh), "--purposes", "HMB")
+        (medfed.folder / "none.consent").write_text("{}")
+        files = [f"{name}.consent" for name in ("none", "narrow", "grant")]
+        answer = medfed(
+            *("patient", "relay", *files, "--keystore", "relayer.json", "--spread", "0", "--json"),
+        )
+        assert (answer.code, answer.data["counted"]) == (7, 1)
+        places = {entry["where"]: entry["reason"] for entry in answer.data["skipped"]}
+        assert "later decision of the patient counts" in places["narrow.consent, consent 1"]
+        assert "holds no signed consents" in places["none.consent"]
+
+    def test_a_queue_is_worked_off_without_files(self, medfed, hospitals):
+        """What a relay that was stopped has left; here one that is signed for a later moment."""
+        number = next(_fresh)
+        sign(medfed, "grant", number, "--purposes", "HMB")
+        relay(medfed, "grant")
+        out = f"later-{number}"
+        signing = ("patient", "sign", "revoke-all", "--keystore", "patients.json", "--accounts", number)
+        data = medfed.data(*signing, "--out", out, "--spread", "90d")
+        relaying = ("--keystore", "relayer.json", "--spread", "0", "--queue", f"queue-{number}")
+        found = medfed.data("patient", "relay", *data["files"], *relaying)
+        assert (found["counted"], found["waiting"]) == (0, 1)
+        assert "moment that they are signed for" in medfed.ok("patient", "relay", *relaying).out
+        (decision,) = medfed.data("patient", "relay", *relaying)["decisions"]
+        assert (decision["where"], decision["state"]) == ("the queue", "queued")
 
     def test_the_file_is_what_other_wallets_sign(self, medfed, hospitals):
         """eth-account, which shares no code with ours, signs the same data with the same signature."""

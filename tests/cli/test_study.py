@@ -360,7 +360,7 @@ def test_an_account_is_not_looked_for_where_it_never_was(medfed, hospitals, cour
     assert all(entry["used"] is None for entry in medfed.ok(*uses).data)
     signing = ("patient", "sign", "grant", hospitals[0], "--purposes", "HMB", "--keystore", "elsewhere.json")
     medfed.ok(*signing, "--accounts", hospitals[1], "--out", "elsewhere.consent")
-    medfed.ok("patient", "relay", "elsewhere.consent", "--keystore", "relayer.json")
+    medfed.ok("patient", "relay", "elsewhere.consent", "--keystore", "relayer.json", "--spread", "0")
     assert [entry["study"] for entry in medfed(*uses).data if entry["used"]] == [course.study]
 
 

@@ -259,10 +259,7 @@ def _suspects(index: EventIndex, pseudonyms: Iterable[Pseudonym]) -> dict[Datase
         for dataset, owner in owners.items():
             if owner in hospitals:
                 found[dataset].append(who)
-    return {
-        dataset: sorted(each, key=lambda who: who.dataset != dataset)
-        for dataset, each in found.items()
-    }
+    return {dataset: sorted(each, key=lambda who: who.dataset != dataset) for dataset, each in found.items()}
 
 
 def _decided(index: EventIndex) -> defaultdict[Address, set[DatasetId]]:
