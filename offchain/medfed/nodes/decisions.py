@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from medfed.chain.consent_file import Signed, entry_of, kind_of, signed_of
+from medfed.data.private_file import write_private
 from medfed.errors import ConfigError, InputError, StoreUnavailable
 from medfed.protocol.typed import digest
 from medfed.types import Address, DatasetId
@@ -125,9 +126,12 @@ class DecisionLog:
     """The file. For one process at a time, which holds its lock; every change is durable when the call returns."""
 
     def __init__(self, path: Path) -> None:
-        """Raises `ConfigError` for a file that is damaged."""
+        """The folder exists. Raises `ConfigError` for a file that is damaged, or cannot be made."""
         self._path = path
         self._found: dict[str, Decision] = {}
+        self._length = 0
+        if not path.exists():
+            write_private(path, b"")
         self._load()
 
     def get(self, decision: str) -> Decision | None:
@@ -148,47 +152,51 @@ class DecisionLog:
         self._append(lines)
         self._found |= {each.id: each for each in decisions}
 
-    def mark(self, decisions: Sequence[Decision], state: State, why: str = "") -> None:
-        """Note what became of decisions. Raises as `put`."""
-        self._append(
-            [{"mark": [each.id for each in decisions], "state": state, "why": why}] if decisions else []
-        )
-        self._found |= {each.id: replace(self._found[each.id], state=state, why=why) for each in decisions}
+    def mark(self, marks: Mapping[State, Sequence[Decision]], why: str = "") -> None:
+        """Note what became of decisions, all of it or nothing. Raises as `put`."""
+        said = {state: decisions for state, decisions in marks.items() if decisions}
+        if not said:
+            return
+        named = {state.value: [each.id for each in decisions] for state, decisions in said.items()}
+        self._append([{"mark": named, "why": why}])
+        for state, decisions in said.items():
+            self._found |= {
+                each.id: replace(self._found[each.id], state=state, why=why) for each in decisions
+            }
 
     def _append(self, lines: Sequence[dict[str, Any]]) -> None:
         if not lines:
             return
         data = b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
         try:
-            with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
-                file.seek(0, os.SEEK_END)
+            with self._path.open("r+b") as file:
+                file.seek(self._length)
+                file.truncate()  # what a full disk took of an earlier try
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            self._length += len(data)
         except OSError as exc:
             raise StoreUnavailable(
                 f"The queue {self._path} cannot be written ({exc.strerror}); nothing more is posted until it can."
             ) from exc
 
     def _load(self) -> None:
-        if not self._path.exists():
-            return
         data = self._path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        for number, line in enumerate(data[:whole].splitlines(), 1):
+        self._length = data.rfind(b"\n") + 1
+        for number, line in enumerate(data[: self._length].splitlines(), 1):
             try:
                 self._read(json.loads(line), f"{self._path}, line {number}")
-            except (ValueError, KeyError, TypeError, InputError):
+            except (ValueError, KeyError, TypeError, AttributeError, InputError):
                 raise ConfigError(
                     f"Line {number} of the queue {self._path} is damaged; move the file away and hand the signed files in again."
                 ) from None
-        if whole != len(data):
-            os.truncate(self._path, whole)
 
     def _read(self, line: dict[str, Any], place: str) -> None:
         if "put" in line:
             decision = Decision(str(line["put"]), signed_of(line["signed"], place), float(line["due"]))
             self._found[decision.id] = decision
             return
-        for each in line["mark"]:
-            self._found[each] = replace(self._found[each], state=State(line["state"]), why=str(line["why"]))
+        for state, named in line["mark"].items():
+            for each in named:
+                self._found[each] = replace(self._found[each], state=State(state), why=str(line["why"]))

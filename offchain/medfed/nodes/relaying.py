@@ -208,7 +208,7 @@ class Relayer:
         good = [each for each in batch if self._would_count(each, head)]
         if not good:
             return
-        self._log.mark(good, State.POSTED)
+        self._log.mark({State.POSTED: good})
         self._settled = False  # until what became of them is noted
         skipped = post(self._consents, self._sender, [each.signed.item for each in good])
         names = {entry.index: entry.reason for entry in skipped}
@@ -239,7 +239,7 @@ class Relayer:
         posted = [each for each in self._log.waiting() if each.state is State.POSTED]
         there = [each for each in posted if self._is_on_chain(each)]
         self._count(there)
-        self._log.mark([each for each in posted if each not in there], State.QUEUED)
+        self._log.mark({State.QUEUED: [each for each in posted if each not in there]})
         self._settled = True
 
     def _refuse(self, decision: Decision, name: str) -> None:
@@ -247,17 +247,16 @@ class Relayer:
         if name == "Overtaken" and self._is_on_chain(decision):
             self._count([decision])
         else:
-            self._log.mark([decision], State.REFUSED, name)
+            self._log.mark({State.REFUSED: [decision]}, name)
 
     def _count(self, decisions: list[Decision]) -> None:
-        self._log.mark(decisions, State.COUNTED)
         later = {each.patient: each for each in decisions}
         gone = [
             each
             for each in self._log.waiting()
             if each.patient in later and replaces(later[each.patient], each)
         ]
-        self._log.mark(gone, State.REPLACED)
+        self._log.mark({State.COUNTED: decisions, State.REPLACED: gone})
 
     def _is_on_chain(self, decision: Decision) -> bool:
         """Whether the latest word, or revoke-all, of the account is this decision."""
