@@ -10,6 +10,7 @@ from pathlib import Path
 
 from medfed.chain.consent_file import Signed
 from medfed.chain.contracts.consents import SignedMessage
+from medfed.chain.deployment import open_index
 from medfed.chain.keys import Account, account_from_key
 from medfed.chain.sender import Sender
 from medfed.nodes.relaying import Relayer
@@ -88,8 +89,6 @@ class Office:
 
     def events(self, *patients) -> list[tuple]:
         """(name, account, dataset, signed at, transaction) of what counted, in the order of the chain."""
-        from medfed.chain.deployment import open_index
-
         index, wanted = open_index(self.place.contracts, None), {who.address for who in patients}
         index.sync()
         found = [

@@ -9,19 +9,23 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from medfed.chain.consent_file import write_signed
+from medfed.chain.calls import Call
+from medfed.chain.consent_file import Signed, write_signed
 from medfed.chain.keys import account_from_key, new_account, save_keystore
 from medfed.chain.posting import BATCH
+from medfed.chain.sender import Sender
 from medfed.errors import ConfigError, OutOfFunds
 from medfed.nodes.relaying import open_relayer
 from medfed.protocol.purposes import Purpose
 from medfed.rounds.federation import OnChain
 from tests.nodes.federation import deploy
 from tests.nodes.relays import Office
+from tests.rig.evm import artifact
 
 ETHER = 10**18
 
@@ -156,10 +160,8 @@ class TestBatches:
     def test_one_that_does_not_count_stops_no_other(self, office):
         """Endless signatures, another chain, a past deadline, one from a far future, a narrowing of nothing."""
         good, people = office.patient(), [office.patient() for _ in range(5)]
-        elsewhere = Office.grant(office, people[1], 1)
-        elsewhere = type(elsewhere)(
-            type(elsewhere.domain)("MedFed ConsentRegistry", 5, elsewhere.domain.contract), elsewhere.item
-        )
+        here = office.grant(people[1], 1)
+        elsewhere = Signed(replace(here.domain, chain_id=5), here.item)
         relayer = office.relayer()
         found = relayer.put(
             [
@@ -184,8 +186,6 @@ class TestBatches:
         who, relayer = office.patient(), office.relayer(spread=80)
         found = relayer.put([office.grant(who, 1)])
         office.place.client.set_balance(who.address, ETHER)
-        from medfed.chain.sender import Sender
-
         Sender(office.place.client, who).send(office.place.contracts.consents.revoke(1))
         office.now += 81
         assert relayer.execute() is False
@@ -201,6 +201,38 @@ class TestBatches:
         relayer.execute()
         assert states(relayer, found) == ["counted"]
         assert len(office.events(who)) == 1
+
+
+class TestWallets:
+    """Patients whose account is a contract: what it takes for a signature counts, whatever others of its kind do."""
+
+    def deployed(self, office, name, argument: bytes):
+        call = Call(None, bytes.fromhex(artifact(name)["bytecode"][2:]) + argument.rjust(32, b"\0"))
+        return office.sender().send(call).contract
+
+    def of_wallet(self, office, wallet, owner):
+        """A grant of the wallet's, signed by its owner's key."""
+        message = replace(office.grant(owner, 1).item.message, patient=wallet)
+        return office.sign(owner, message)
+
+    @pytest.mark.parametrize("chain", ["ground", pytest.param("live", marks=pytest.mark.anvil)])
+    def test_a_wallets_word_is_asked_for(self, request, tmp_path, chain):
+        place = request.getfixturevalue(chain)
+        office = opened(place if chain == "ground" else place[-1], tmp_path)
+        owner, stranger = office.patient(), office.patient()
+        wallets = [self.deployed(office, "OwnedWallet", bytes.fromhex(owner.address[2:])) for _ in range(2)]
+        faulty = [self.deployed(office, "FaultyWallet", bytes([fault])) for fault in range(5)]
+        relayer = office.relayer()
+        found = relayer.put(
+            [
+                *(self.of_wallet(office, wallet, owner) for wallet in faulty),
+                self.of_wallet(office, wallets[0], stranger),
+                self.of_wallet(office, wallets[1], owner),
+            ]
+        )
+        assert relayer.execute() is False
+        assert states(relayer, found) == ["refused"] * 6 + ["counted"]
+        assert {relayer.look(each).why for each in found[:6]} == {"InvalidSignature"}
 
 
 class TestTime:
