@@ -338,7 +338,7 @@ class TestBySignature:
         relaying = ("--keystore", "relayer.json", "--spread", "0", "--queue", f"queue-{number}")
         found = medfed.data("patient", "relay", *data["files"], *relaying)
         assert (found["counted"], found["waiting"]) == (0, 1)
-        assert "moment that they are signed for" in medfed.ok("patient", "relay", *relaying).out
+        assert "1 wait for a later moment" in medfed.ok("patient", "relay", *relaying).out
         (decision,) = medfed.data("patient", "relay", *relaying)["decisions"]
         assert (decision["where"], decision["state"]) == ("the queue", "queued")
 

@@ -317,13 +317,13 @@ def test_uses_are_found_by_the_patient_alone(medfed, hospitals, finished):
     assert not any(entry["used"] for entry in silent)
 
 
-def listing(medfed, course, dataset, wallet, number):
-    """Hospital 1 submits with a manifest that lists this account of the wallet under `dataset`."""
+def listing(medfed, course, dataset, wallet, number, seat=0):
+    """A hospital, the first, submits with a manifest that lists this account of the wallet under `dataset`."""
     use = Use(31337, on_chain(medfed).rounds.address, course.study, 1, dataset)
     leaf = cohort_leaf(use, wallet.account(number).address, use_salt(wallet.link_secret(number), use))
     leaves = b"".join(sorted([leaf, *(bytes([value]) * 32 for value in range(1, 16))]))
     store = open_store(f"local:{medfed.folder / 'store'}")
-    course.submit(0, cohort=digest_of(store.put(CohortManifest.of(use, leaves).to_bytes())))
+    course.submit(seat, cohort=digest_of(store.put(CohortManifest.of(use, leaves).to_bytes())))
 
 
 def test_a_wrongful_use_is_shown(medfed, hospitals, course):
@@ -349,6 +349,21 @@ def test_a_use_under_another_number_of_the_hospital_s_is_found(medfed, hospitals
     assert answer.code == 1
     assert (found["dataset"], found["patient"]) == (hospitals[0], wallet.account(other).address)
     assert (found["used"], found["consented"]) == (True, False)
+
+
+def test_a_use_by_the_hospital_that_handed_the_data_over_is_found(medfed, hospitals, course):
+    """The account was made for the successor, which another hospital has; its predecessor's owner lists it elsewhere."""
+    medfed.ok("patient", "keygen", "handed.json", "--trial")
+    wallet = load_wallet(medfed.folder / "handed.json", PASSWORD)
+    uses = ("--uses", "GRU")
+    before = medfed.data("dataset", "register", "hospital-2/hospital.toml", *uses)["dataset"]
+    medfed.ok("dataset", "offer", before, "admin-3.json", "--keystore", "admin-2.json")
+    accept = ("dataset", "accept", before, "hospital-3/hospital.toml", *uses, "--keystore", "admin-3.json")
+    after = medfed.data(*accept)["dataset"]
+    listing(medfed, course, hospitals[1], wallet, after, seat=1)
+    answer = medfed("patient", "uses", "--keystore", "handed.json", "--json")
+    found = [(entry["study"], entry["dataset"]) for entry in answer.data if entry["used"]]
+    assert (answer.code, found) == (1, [(course.study, hospitals[1])])
 
 
 def test_an_account_is_not_looked_for_where_it_never_was(medfed, hospitals, course):

@@ -272,9 +272,7 @@ def _report(told: list[dict[str, Any]], unread: list[dict[str, Any]], as_json: b
     ]
     waiting = states.count("queued")
     if waiting:
-        lines += [
-            f"{waiting} wait for the moment that they are signed for; `medfed patient relay` brings them then."
-        ]
+        lines += [f"{waiting} wait for a later moment; `medfed patient relay` brings them then."]
     lines += [f"{entry['where']} ({entry['patient']}) does not: {entry['reason']}." for entry in skipped]
     data = {"counted": counted, "waiting": waiting, "skipped": skipped, "decisions": told}
     show(data, as_json=as_json, render=lambda: "\n".join(lines))

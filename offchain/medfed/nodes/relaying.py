@@ -48,6 +48,8 @@ _MOMENTS = 8
 """Into how many moments a spread is divided: few enough that decisions meet in one transaction."""
 _LONGEST_WAIT_OF_REVOCATIONS = 600
 _FIRST_TO_LAST = ("RevokeAll", "Revoke", "Narrow", "Grant")
+_TOO_EARLY = ("NothingToNarrow", "NotNarrower")
+"""Why the contract refuses a narrowing that comes before its consent; it is tried again after that."""
 _LONGEST_AHEAD = 91 * 86_400
 
 
@@ -166,9 +168,13 @@ class Relayer:
             )
         if not self._is_signed(decision):
             return replace(decision, why="InvalidSignature")
-        span = min(self._spread, _LONGEST_WAIT_OF_REVOCATIONS) if decision.revokes else self._spread
-        due = self._wall() + span * self._draw.randint(0, _MOMENTS) / _MOMENTS if span else 0.0
-        return replace(decision, due=due, state=State.QUEUED)
+        return replace(decision, due=self._moment(decision.revokes), state=State.QUEUED)
+
+    def _moment(self, revokes: bool) -> float:
+        """One of the next moments, which are the same for everybody: what comes at different times can meet there."""
+        span = min(self._spread, _LONGEST_WAIT_OF_REVOCATIONS) if revokes else self._spread
+        step = span / _MOMENTS
+        return (self._wall() // step + self._draw.randint(1, _MOMENTS)) * step if span else 0.0
 
     def _is_signed(self, decision: Decision) -> bool:
         """By the patient's key, or as the patient's contract wallet says now."""
@@ -250,13 +256,12 @@ class Relayer:
             self._log.mark({State.REFUSED: [decision]}, name)
 
     def _count(self, decisions: list[Decision]) -> None:
+        """Note that they count, what is replaced by them, and which narrowings came before the consent that they narrow."""
         later = {each.patient: each for each in decisions}
-        gone = [
-            each
-            for each in self._log.waiting()
-            if each.patient in later and replaces(later[each.patient], each)
-        ]
-        self._log.mark({State.COUNTED: decisions, State.REPLACED: gone})
+        concerned = [each for each in self._log.all() if each.patient in later]
+        gone = [each for each in concerned if each.waits and replaces(later[each.patient], each)]
+        early = [each for each in concerned if each.why in _TOO_EARLY and _narrows(each, later[each.patient])]
+        self._log.mark({State.COUNTED: decisions, State.REPLACED: gone, State.QUEUED: early})
 
     def _is_on_chain(self, decision: Decision) -> bool:
         """Whether the latest word, or revoke-all, of the account is this decision."""
@@ -271,3 +276,8 @@ class Relayer:
 def _turn(chain: list[Decision]) -> Decision:
     """Whose turn it is in an account: a revocation, before which nothing about its dataset is left to post, else the first."""
     return next((each for each in chain if each.revokes), chain[0])
+
+
+def _narrows(decision: Decision, consent: Decision) -> bool:
+    """Whether it may be about this consent."""
+    return decision.dataset == consent.dataset and consent.order() < decision.order()
