@@ -21,6 +21,7 @@ from medfed.chain.keys import (
     patient_account,
     read_password,
     save_keystore,
+    signer_of,
 )
 from medfed.errors import ConfigError, InputError, KeystoreError
 
@@ -150,6 +151,41 @@ class TestAccount:
         from eth_utils import keccak
 
         assert keccak(raw) == tx_hash
+
+
+class TestSigner:
+    """Who signed a digest, as contracts see it."""
+
+    DIGEST = bytes(range(32))
+
+    @given(st.binary(min_size=32, max_size=32))
+    def test_is_the_account_that_signed(self, digest):
+        account = new_account()
+        assert signer_of(digest, account.sign_digest(digest)) == account.address
+
+    def test_another_digest_gives_another(self):
+        account = new_account()
+        assert signer_of(bytes(32), account.sign_digest(self.DIGEST)) != account.address
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda signature: signature[:64],
+            lambda signature: signature + b"\0",
+            lambda signature: signature[:64] + bytes([signature[64] - 27]),
+            lambda signature: bytes(65),
+            lambda signature: b"\xff" * 64 + signature[64:],
+        ],
+    )
+    def test_what_is_no_signature_is_nobodys(self, change):
+        assert signer_of(self.DIGEST, change(new_account().sign_digest(self.DIGEST))) is None
+
+    def test_the_other_form_of_a_signature_is_nobodys(self):
+        """With a high s anybody could make a second form of it; contracts take neither."""
+        order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+        signature = new_account().sign_digest(self.DIGEST)
+        high = (order - int.from_bytes(signature[32:64], "big")).to_bytes(32, "big")
+        assert signer_of(self.DIGEST, signature[:32] + high + bytes([55 - signature[64]])) is None
 
 
 class TestPatients:

@@ -207,7 +207,7 @@ def finished(medfed, hospitals, study_text) -> int:
             ),
             *("--out", "all.consent", "--accounts", f"{100 * number}-{100 * number + PATIENTS - 2}"),
         )
-        medfed.ok("patient", "relay", "all.consent", "--keystore", "relayer.json")
+        medfed.ok("patient", "relay", "all.consent", "--keystore", "relayer.json", "--spread", "0")
     (medfed.folder / "finished.toml").write_text(study_text.replace("rounds = 5", "rounds = 2"))
     study = medfed.data("study", "create", "finished.toml", "--keystore", "sponsor.json")["study"]
     with contextlib.ExitStack() as stack:

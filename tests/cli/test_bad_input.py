@@ -247,7 +247,7 @@ def signed(medfed, hospitals):
 
 def relayed(medfed, found):
     (medfed.folder / "bad.consent").write_text(json.dumps(found))
-    return medfed("patient", "relay", "bad.consent", "--keystore", "relayer.json")
+    return medfed("patient", "relay", "bad.consent", "--keystore", "relayer.json", "--spread", "0")
 
 
 FORGERIES = {
@@ -281,11 +281,18 @@ def test_signed_consents(medfed, signed, case):
 
 
 def test_a_replayed_consent(medfed, signed):
-    """The same signature counts once."""
-    found = signed()
+    """The same signature counts once: a second time it changes nothing, and after a later decision it is refused."""
+    number = next(_fresh)
+    found = sign(medfed, "grant", number, "--purposes", "HMB")
     assert relayed(medfed, found).code == 0
+    status = ("patient", "status", "patients.json", "1", "--account", number)
+    before = medfed.data(*status)
+    assert "1 of 1 consents count now." in relayed(medfed, found).out
+    assert medfed.data(*status) == before
+    assert relayed(medfed, sign(medfed, "revoke", number)).code == 0
     answer = relayed(medfed, found)
     assert (answer.code, "used already" in answer.out) == (7, True)
+    assert medfed.data(*status)["active"] is False
 
 
 def test_an_overtaken_consent(medfed, hospitals):
@@ -325,7 +332,7 @@ def test_numbers_that_nobody_could_sign_are_told_with_their_place(medfed, signed
 @pytest.mark.parametrize("text", ["{}", "no json", '{"format": "medfed/consents/1", "consents": [{}]}'])
 def test_files_that_hold_no_consents(medfed, text):
     (medfed.folder / "bad.consent").write_text(text)
-    answer = medfed("patient", "relay", "bad.consent", "--keystore", "relayer.json")
+    answer = medfed("patient", "relay", "bad.consent", "--keystore", "relayer.json", "--spread", "0")
     refuses(answer, 2, "bad.consent", "sign")
 
 
@@ -346,8 +353,8 @@ def test_consents_by_call(medfed, hospitals, case):
 
 def test_an_undefined_purpose_bit_in_a_signed_consent(medfed, hospitals):
     """Bit 31 means nothing: the contract skips the item and says so."""
+    from medfed.chain.consent_file import write_signed
     from medfed.cli import actions
-    from medfed.cli.consents import write_signed
     from medfed.protocol.typed import consent_domain
     from medfed.rounds.federation import OnChain
 
@@ -357,7 +364,7 @@ def test_an_undefined_purpose_bit_in_a_signed_consent(medfed, hospitals):
     item = actions.sign_grant(OnChain(place.client, place), account, 1, 1 << 31, now // 86400 + 9, now=now)
     domain = consent_domain(place.client.chain_id, place.consents.address)
     write_signed(medfed.folder / "bad.consent", domain, [item])
-    answer = medfed("patient", "relay", "bad.consent", "--keystore", "relayer.json")
+    answer = medfed("patient", "relay", "bad.consent", "--keystore", "relayer.json", "--spread", "0")
     assert (answer.code, "bits that mean nothing" in answer.out) == (7, True)
 
 

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import shutil
 import stat
+import subprocess
+import sys
 import time
 
 import pytest
 
+from medfed.chain.keys import load_keystore
 from medfed.chain.wallet import Wallet, create_wallet, load_wallet
 from medfed.cli.cards import read_card
 from medfed.errors import KeystoreError
 from medfed.protocol.consent import form_digest
 from tests.cli.conftest import PASSWORD
+from tests.cli.course import on_chain
 
 _fresh = itertools.count(2_000_000)
 
 
 def sign(medfed, what, number, *arguments):
-    dataset = () if what == "revoke-all" else ("1",)
-    return medfed.data(
+    """Into `what`.consent; of a revoke-all, the one file of its folder is put there."""
+    dataset, folder = ("1",), f"folder-{next(_fresh)}"
+    if what == "revoke-all":
+        dataset = ()
+    data = medfed.data(
         *("patient", "sign", what, *dataset, "--keystore", "patients.json", *arguments),
-        *("--out", f"{what}.consent", "--accounts", number),
+        *("--out", folder if what == "revoke-all" else f"{what}.consent", "--accounts", number),
     )
+    if what == "revoke-all":
+        (file,) = data["files"]
+        shutil.copy(medfed.folder / file, medfed.folder / "revoke-all.consent")
+    return data
 
 
 def relay(medfed, *names):
     files = [f"{name}.consent" for name in names]
-    return medfed.data("patient", "relay", *files, "--keystore", "relayer.json")
+    return medfed.data("patient", "relay", *files, "--keystore", "relayer.json", "--spread", "0")
 
 
 def status(medfed, number):
@@ -157,7 +170,9 @@ class TestByCall:
         medfed.ok("dev", "fund", *accounts)
         for number in hospitals[:2]:
             medfed.ok("patient", "grant", number, "--purposes", "HMB", "--keystore", "all.json")
-        assert medfed.data("patient", "revoke-all", "--keystore", "all.json")["revoked"] == accounts[:2]
+        answer = medfed.ok("patient", "revoke-all", "--keystore", "all.json", "--json")
+        assert sorted(answer.data["revoked"]) == sorted(accounts[:2])
+        assert "may take them for one person's" in answer.err
         for number in hospitals:
             assert medfed.data("patient", "status", "all.json", number)["active"] is False
         assert medfed.data("patient", "revoke-all", "--keystore", "all.json")["revoked"] == []
@@ -172,6 +187,92 @@ class TestByCall:
         assert (stranger.code, "Only the owner of dataset 1" in stranger.sentence) == (7, True)
         medfed.ok("dataset", "revoke-for", patient, "1", "--keystore", "admin-1.json")
         assert status(medfed, number)["active"] is False
+
+
+class TestRevokeAllSpread:
+    """Each account at a moment of its own, so that nothing shows that they are one person's."""
+
+    @pytest.fixture
+    def wallet(self, medfed, hospitals):
+        """Two accounts with a consent and ether."""
+        name = f"spread-{next(_fresh)}.json"
+        medfed.ok("patient", "keygen", name, "--trial")
+        wallet = load_wallet(medfed.folder / name, PASSWORD)
+        medfed.ok("dev", "fund", *(wallet.account(number).address for number in hospitals[:2]))
+        for number in hospitals[:2]:
+            medfed.ok("patient", "grant", number, "--purposes", "HMB", "--keystore", name)
+        return name
+
+    def plan(self, medfed):
+        (path,) = (medfed.folder / "state").glob("revoke-all-*.json")
+        return path
+
+    def kill_in_the_middle(self, medfed, wallet):
+        """A spread over an hour, killed while it waits."""
+        command = [sys.executable, "-m", "medfed", "patient", "revoke-all", "--keystore", wallet]
+        process = subprocess.Popen(
+            [*command, "--spread", "1h"],
+            cwd=medfed.folder,
+            env=os.environ | {"MEDFED_PASSWORD_FILE": "password.txt"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not list((medfed.folder / "state").glob("revoke-all-*.json")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+
+    def test_after_a_kill_it_goes_on_as_planned(self, medfed, hospitals, wallet):
+        self.kill_in_the_middle(medfed, wallet)
+        path = self.plan(medfed)
+        moments = json.loads(path.read_text())
+        assert len(moments) == 2
+        assert all(time.time() - 60 < moment < time.time() + 3601 for moment in moments.values())
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        first, last = sorted(moments)
+        path.write_text(json.dumps({first: int(time.time()) - 1, last: int(time.time()) + 3}))
+        answer = medfed.ok("patient", "revoke-all", "--keystore", wallet, "--json")
+        assert answer.data == {"revoked": [first, last], "failed": []}
+        assert "until its moment a consent stands" in answer.err
+        assert not path.exists()
+
+    def test_what_is_left_can_be_revoked_at_once(self, medfed, hospitals, wallet):
+        self.kill_in_the_middle(medfed, wallet)
+        path = self.plan(medfed)
+        started = time.time()
+        assert len(medfed.data("patient", "revoke-all", "--keystore", wallet, "--now")["revoked"]) == 2
+        assert time.time() < started + 60
+        assert not path.exists()
+        for number in hospitals[:2]:
+            assert medfed.data("patient", "status", wallet, number)["active"] is False
+
+    def test_an_account_that_cannot_pay_stops_no_other(self, medfed, hospitals, wallet):
+        account = load_wallet(medfed.folder / wallet, PASSWORD).account(hospitals[2])
+        signing = ("patient", "sign", "grant", hospitals[2], "--purposes", "HMB", "--keystore", wallet)
+        medfed.ok(*signing, "--out", "third.consent")
+        relay(medfed, "third")
+        answer = medfed("patient", "revoke-all", "--keystore", wallet, "--json")
+        assert (answer.code, len(answer.data["revoked"])) == (75, 2)
+        assert [entry["patient"] for entry in answer.data["failed"]] == [account.address]
+        assert "gas money" in answer.data["failed"][0]["reason"]
+
+    def test_signed_ones_are_in_files_of_their_own_with_moments_of_their_own(self, medfed, wallet):
+        out = f"apart-{next(_fresh)}"
+        signing = ("patient", "sign", "revoke-all", "--keystore", wallet, "--out", out)
+        data = medfed.data(*signing, "--spread", "2d")
+        entries = [json.loads((medfed.folder / name).read_text())["consents"] for name in data["files"]]
+        assert [len(each) for each in entries] == [1, 1]
+        first, last = sorted(each[0]["data"]["message"]["issuedAt"] for each in entries)
+        assert 0 < last - first < 2 * 86_400
+        assert data["from"] == last
+        again = medfed(*signing)
+        assert (again.code, "name another one" in again.sentence) == (2, True)
+
+    @pytest.mark.parametrize("text", ["2 weeks", "-1h", "91d", "h"])
+    def test_what_is_no_length_of_time(self, medfed, hospitals, text):
+        answer = medfed("patient", "revoke-all", "--keystore", "patients.json", "--spread", text)
+        assert (answer.code, "no length of time" in answer.sentence) == (2, True)
 
 
 class TestBySignature:
@@ -217,7 +318,7 @@ class TestBySignature:
         """It only ends what was signed before it, whenever it comes."""
         number = next(_fresh)
         for what in ("revoke", "revoke-all"):
-            assert sign(medfed, what, number)["deadline"] == ""
+            assert not sign(medfed, what, number).get("deadline")
             [entry] = json.loads((medfed.folder / f"{what}.consent").read_text())["consents"]
             assert "deadline" not in entry["data"]["message"]
 
@@ -240,10 +341,55 @@ class TestBySignature:
         sign(medfed, "grant", f"{first}-{first + 69}", "--purposes", "HMB")
         gone = next(_fresh)
         sign(medfed, "revoke", gone)
-        assert relay(medfed, "grant", "revoke") == {"counted": 71, "skipped": []}
-        answer = medfed("patient", "relay", "grant.consent", "--keystore", "relayer.json", "--json")
-        assert (answer.code, answer.data["counted"], len(answer.data["skipped"])) == (7, 0, 70)
-        assert answer.data["skipped"][69]["where"] == "grant.consent, consent 70"
+        found = relay(medfed, "grant", "revoke")
+        assert (found["counted"], found["waiting"], found["skipped"]) == (71, 0, [])
+        assert {entry["state"] for entry in found["decisions"]} == {"counted"}
+
+    def test_what_is_on_the_chain_is_not_sent_again(self, medfed, hospitals):
+        """By the queue that brought it, nor by one that knows nothing of it."""
+        number = next(_fresh) + 20_000
+        sign(medfed, "grant", f"{number}-{number + 2}", "--purposes", "HMB")
+        relay(medfed, "grant")
+        client, payer = on_chain(medfed).client, load_keystore(medfed.folder / "relayer.json", PASSWORD)
+        sent = client.nonce(payer.address)
+        again = ("patient", "relay", "grant.consent", "--keystore", "relayer.json", "--spread", "0")
+        for queue in ((), ("--queue", f"queue-{number}")):
+            assert medfed.data(*again, *queue)["counted"] == 3
+        assert client.nonce(payer.address) == sent
+
+    def test_what_does_not_count_is_named_with_its_place(self, medfed, hospitals):
+        """A narrowing without a consent, and a file that is none of this kind, beside one that counts."""
+        number = next(_fresh)
+        sign(medfed, "grant", number, "--purposes", "GRU")
+        relay(medfed, "grant")
+        sign(medfed, "narrow", number, "--purposes", "HMB")
+        sign(medfed, "revoke", number)
+        relay(medfed, "revoke")
+        sign(medfed, "grant", next(_fresh), "--purposes", "HMB")
+        (medfed.folder / "none.consent").write_text("{}")
+        files = [f"{name}.consent" for name in ("none", "narrow", "grant")]
+        answer = medfed(
+            *("patient", "relay", *files, "--keystore", "relayer.json", "--spread", "0", "--json"),
+        )
+        assert (answer.code, answer.data["counted"]) == (7, 1)
+        places = {entry["where"]: entry["reason"] for entry in answer.data["skipped"]}
+        assert "later decision of the patient counts" in places["narrow.consent, consent 1"]
+        assert "holds no signed consents" in places["none.consent"]
+
+    def test_a_queue_is_worked_off_without_files(self, medfed, hospitals):
+        """What a relay that was stopped has left; here one that is signed for a later moment."""
+        number = next(_fresh)
+        sign(medfed, "grant", number, "--purposes", "HMB")
+        relay(medfed, "grant")
+        out = f"later-{number}"
+        signing = ("patient", "sign", "revoke-all", "--keystore", "patients.json", "--accounts", number)
+        data = medfed.data(*signing, "--out", out, "--spread", "90d")
+        relaying = ("--keystore", "relayer.json", "--spread", "0", "--queue", f"queue-{number}")
+        found = medfed.data("patient", "relay", *data["files"], *relaying)
+        assert (found["counted"], found["waiting"]) == (0, 1)
+        assert "1 wait for a later moment" in medfed.ok("patient", "relay", *relaying).out
+        (decision,) = medfed.data("patient", "relay", *relaying)["decisions"]
+        assert (decision["where"], decision["state"]) == ("the queue", "queued")
 
     def test_the_file_is_what_other_wallets_sign(self, medfed, hospitals):
         """eth-account, which shares no code with ours, signs the same data with the same signature."""

@@ -317,20 +317,76 @@ def test_uses_are_found_by_the_patient_alone(medfed, hospitals, finished):
     assert not any(entry["used"] for entry in silent)
 
 
+def listing(medfed, course, dataset, wallet, number, seat=0):
+    """A hospital, the first, submits with a manifest that lists this account of the wallet under `dataset`."""
+    use = Use(31337, on_chain(medfed).rounds.address, course.study, 1, dataset)
+    leaf = cohort_leaf(use, wallet.account(number).address, use_salt(wallet.link_secret(number), use))
+    leaves = b"".join(sorted([leaf, *(bytes([value]) * 32 for value in range(1, 16))]))
+    store = open_store(f"local:{medfed.folder / 'store'}")
+    course.submit(seat, cohort=digest_of(store.put(CohortManifest.of(use, leaves).to_bytes())))
+
+
 def test_a_wrongful_use_is_shown(medfed, hospitals, course):
     """A hospital lists a patient who never consented: the patient sees it, and the exit code says so."""
     wallet = load_wallet(medfed.folder / "patients.json", PASSWORD)
     number = 7_000_000
-    rounds = on_chain(medfed).rounds.address
-    use = Use(31337, rounds, course.study, 1, hospitals[0])
-    salt = use_salt(wallet.link_secret(number), use)
-    leaf = cohort_leaf(use, wallet.account(number).address, salt)
-    leaves = b"".join(sorted([leaf, *(bytes([value]) * 32 for value in range(1, 16))]))
-    store = open_store(f"local:{medfed.folder / 'store'}")
-    course.submit(0, cohort=digest_of(store.put(CohortManifest.of(use, leaves).to_bytes())))
+    listing(medfed, course, hospitals[0], wallet, number)
     answer = medfed("patient", "uses", hospitals[0], "--keystore", "patients.json", "--account", number)
     assert answer.code == 1
     assert "without your consent" in " ".join(answer.out.split())
+
+
+def test_a_use_under_another_number_of_the_hospital_s_is_found(medfed, hospitals, course):
+    """The account was made for a later registration of the same hospital's, and nobody has to name any dataset."""
+    medfed.ok("patient", "keygen", "moved.json", "--trial")
+    other = medfed.data("dataset", "register", "hospital-1/hospital.toml", "--uses", "GRU")["dataset"]
+    wallet = load_wallet(medfed.folder / "moved.json", PASSWORD)
+    assert not any(entry["used"] for entry in medfed.data("patient", "uses", "--keystore", "moved.json"))
+    listing(medfed, course, hospitals[0], wallet, other)
+    assert medfed.data("patient", "uses", other, "--keystore", "moved.json") == []
+    answer = medfed("patient", "uses", "--keystore", "moved.json", "--json")
+    (found,) = [entry for entry in answer.data if entry["study"] == course.study]
+    assert answer.code == 1
+    assert (found["dataset"], found["patient"]) == (hospitals[0], wallet.account(other).address)
+    assert (found["used"], found["consented"]) == (True, False)
+
+
+def test_a_use_by_the_hospital_that_handed_the_data_over_is_found(medfed, hospitals, course):
+    """The account was made for the successor, which another hospital has; its predecessor's owner lists it elsewhere."""
+    medfed.ok("patient", "keygen", "handed.json", "--trial")
+    wallet = load_wallet(medfed.folder / "handed.json", PASSWORD)
+    uses = ("--uses", "GRU")
+    before = medfed.data("dataset", "register", "hospital-2/hospital.toml", *uses)["dataset"]
+    medfed.ok("dataset", "offer", before, "admin-3.json", "--keystore", "admin-2.json")
+    accept = ("dataset", "accept", before, "hospital-3/hospital.toml", *uses, "--keystore", "admin-3.json")
+    after = medfed.data(*accept)["dataset"]
+    listing(medfed, course, hospitals[1], wallet, after, seat=1)
+    answer = medfed("patient", "uses", "--keystore", "handed.json", "--json")
+    found = [(entry["study"], entry["dataset"]) for entry in answer.data if entry["used"]]
+    assert (answer.code, found) == (1, [(course.study, hospitals[1])])
+
+
+def test_an_account_is_not_looked_for_where_it_never_was(medfed, hospitals, course):
+    """That of another hospital's dataset, about which it never decided; once it has, it is."""
+    medfed.ok("patient", "keygen", "elsewhere.json", "--trial")
+    wallet = load_wallet(medfed.folder / "elsewhere.json", PASSWORD)
+    listing(medfed, course, hospitals[0], wallet, hospitals[1])
+    uses = ("patient", "uses", "--keystore", "elsewhere.json", "--json")
+    assert all(entry["used"] is None for entry in medfed.ok(*uses).data)
+    signing = ("patient", "sign", "grant", hospitals[0], "--purposes", "HMB", "--keystore", "elsewhere.json")
+    medfed.ok(*signing, "--accounts", hospitals[1], "--out", "elsewhere.consent")
+    medfed.ok("patient", "relay", "elsewhere.consent", "--keystore", "relayer.json", "--spread", "0")
+    assert [entry["study"] for entry in medfed(*uses).data if entry["used"]] == [course.study]
+
+
+def test_all_datasets_of_a_wallet_in_one_table(medfed, hospitals, finished):
+    """One row for each round of a dataset that an account decided about, with the dataset's number."""
+    found = medfed.data("patient", "uses", "--keystore", "patients.json", "--account", 100)
+    rows = [(entry["study"], entry["round"], entry["dataset"], entry["used"]) for entry in found]
+    assert [row for row in rows if row[0] == finished] == [
+        (finished, number, hospitals[0], True) for number in (1, 2)
+    ]
+    assert "Dataset" in medfed.ok("patient", "uses", "--keystore", "patients.json", "--account", 100).out
 
 
 def test_a_manifest_that_cannot_be_had_is_said(medfed, hospitals, course):

@@ -14,8 +14,10 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from eth_keys.datatypes import PrivateKey
+from eth_keys.datatypes import PrivateKey, Signature
+from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
 
 from medfed.chain.calls import Transaction
 from medfed.errors import ConfigError, InputError, KeystoreError
@@ -33,6 +35,7 @@ __all__ = [
     "read_keystore",
     "read_password",
     "save_keystore",
+    "signer_of",
     "unlock",
     "write_keystore",
 ]
@@ -90,6 +93,20 @@ def account_from_key(key: bytes) -> Account:
     if len(key) != 32 or not 0 < int.from_bytes(key, "big") < _ORDER:
         raise InputError("This is no private key: 32 bytes below the order of secp256k1 are needed.")
     return Account(PrivateKey(key))
+
+
+def signer_of(digest: bytes, signature: bytes) -> Address | None:
+    """Who signed a 32-byte digest with 65 bytes r ‖ s ‖ v; None for what no contract takes for a signature, such as one with a
+    high s."""
+    if len(signature) != 65 or signature[64] not in (27, 28):
+        return None
+    if not 0 < int.from_bytes(signature[32:64], "big") <= _ORDER // 2:
+        return None
+    try:
+        made = Signature(signature[:64] + bytes([signature[64] - 27]))
+        return Address(made.recover_public_key_from_msg_hash(digest).to_checksum_address())
+    except (BadSignature, ValidationError):
+        return None
 
 
 def create_keystore(path: Path, password: str, *, trial: bool = False) -> Account:

@@ -4,11 +4,11 @@ demo's own."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
-from medfed.chain.calls import Call, Event, Receipt
+from medfed.chain.calls import Event, Receipt
 from medfed.chain.clock import ChainClock
 from medfed.chain.contracts import rule_creation
 from medfed.chain.contracts.claims import AttemptState
@@ -18,8 +18,8 @@ from medfed.chain.contracts.datasets import DatasetInfo, VersionInfo
 from medfed.chain.contracts.studies import ScoreMode, StudyTerms
 from medfed.chain.contracts.vault import Permit
 from medfed.chain.deployment import Deployment
-from medfed.chain.errors import RpcError
 from medfed.chain.keys import Account
+from medfed.chain.posting import post
 from medfed.chain.sender import Sender
 from medfed.cli.amounts import coin_of
 from medfed.data.commitments import records_root
@@ -27,7 +27,7 @@ from medfed.data.csv_source import load_csv
 from medfed.data.patients import load_register
 from medfed.data.private_file import load_or_create_secret
 from medfed.data.quality import quality_report
-from medfed.errors import ContractRevert, InputError, TransactionStuck
+from medfed.errors import InputError
 from medfed.learning.models import complete_study
 from medfed.protocol import purposes as duo
 from medfed.protocol.canonical import canonical_json
@@ -52,7 +52,6 @@ from medfed.rounds.settle import due_claims
 from medfed.types import Address, Cid, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
 __all__ = [
-    "BATCH",
     "Absences",
     "Offer",
     "accept_dataset",
@@ -75,12 +74,6 @@ __all__ = [
     "signing_moment",
 ]
 
-BATCH = 64
-"""Consents in one transaction."""
-
-_GAS_PER_GRANT = 60_000
-_GAS_PER_WALLET = 230_000
-_GAS_PER_BATCH = 400_000
 _SIGNATURE_DAYS = 7
 _MOST_RECORDS = (1 << 24) - 1
 _PERMIT_SECONDS = 3600
@@ -384,75 +377,9 @@ def _signed(
     return SignedMessage(message, patient.sign_digest(digest(domain, message)))
 
 
-def relay(
-    place: OnChain,
-    sender: Sender,
-    items: Sequence[SignedMessage],
-    tell: Callable[[int], object] = lambda _: None,
-) -> list[Skipped]:
+def relay(place: OnChain, sender: Sender, items: Sequence[SignedMessage]) -> list[Skipped]:
     """Bring signed consents in batches; returns those that did not count, each with its place among `items`."""
-    skipped: list[Skipped] = []
-    for kind in (GrantMessage, NarrowMessage, RevokeMessage, RevokeAllMessage):
-        chosen = [number for number, item in enumerate(items) if type(item.message) is kind]
-        for start in range(0, len(chosen), BATCH):
-            numbers = chosen[start : start + BATCH]
-            found = _relay_batch(place, sender, [items[number] for number in numbers])
-            skipped += [replace(item, index=numbers[item.index]) for item in found]
-            tell(len(numbers))
-    return sorted(skipped, key=lambda item: item.index)
-
-
-def _relay_batch(place: OnChain, sender: Sender, batch: list[SignedMessage]) -> list[Skipped]:
-    """One batch of one kind. What the chain does not take at once is brought in halves, so that one item stops no other."""
-    # A single one is tried first, at the time of the newest block: one that is issued later would seem to come too soon.
-    if len(batch) == 1 and batch[0].message.issued_at <= place.client.head().timestamp:
-        return _relay_one(place, sender, batch[0])
-    consents = place.contracts.consents
-    build: dict[type, Callable[[Sequence[SignedMessage]], Call]] = {
-        GrantMessage: consents.grant_batch,
-        NarrowMessage: consents.narrow_batch,
-        RevokeMessage: consents.revoke_batch,
-        RevokeAllMessage: consents.revoke_all_batch,
-    }
-    call = build[type(batch[0].message)](batch)
-    try:
-        return consents.skipped(_send_batch(place, sender, call, len(batch)))
-    except (ContractRevert, RpcError, TransactionStuck):
-        if len(batch) == 1:
-            raise
-    half, skipped = len(batch) // 2, []
-    for start, part in ((0, batch[:half]), (half, batch[half:])):
-        found = _relay_batch(place, sender, part)
-        skipped += [replace(item, index=start + item.index) for item in found]
-    return skipped
-
-
-def _send_batch(place: OnChain, sender: Sender, call: Call, items: int) -> Receipt:
-    """Contract wallets may take four times the gas of plain accounts. The gas is told instead of estimated: a wallet's check
-    may take more in the block than it took in the estimate."""
-    most = place.client.gas_limit
-    try:
-        return sender.send(replace(call, gas=min(most, _GAS_PER_BATCH + _GAS_PER_GRANT * items)))
-    except ContractRevert as exc:
-        if exc.name != "InsufficientGas":
-            raise
-    return sender.send(replace(call, gas=min(most, _GAS_PER_BATCH + _GAS_PER_WALLET * items)))
-
-
-def _relay_one(place: OnChain, sender: Sender, item: SignedMessage) -> list[Skipped]:
-    """A single one goes without the cost of a batch, and one that does not count is not sent at all."""
-    consents = place.contracts.consents
-    build: dict[type, Callable[[SignedMessage], Call]] = {
-        GrantMessage: consents.grant_by_sig,
-        NarrowMessage: consents.narrow_by_sig,
-        RevokeMessage: consents.revoke_by_sig,
-        RevokeAllMessage: consents.revoke_all_by_sig,
-    }
-    try:
-        sender.send(build[type(item.message)](item))
-    except ContractRevert as exc:
-        return [Skipped(0, item.message.patient, exc.name)]
-    return []
+    return post(place.contracts.consents, sender, items)
 
 
 # -- studies ---------------------------------------------------------------------------------------------------------

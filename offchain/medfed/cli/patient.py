@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli import patient_sign, rewards
+from medfed.cli import patient_sign, revoking, rewards
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, date_of, show, table, when
 
 if TYPE_CHECKING:
+    from medfed.chain.wallet import Wallet
     from medfed.protocol.consent import Details, RevokeAll, Word
-    from medfed.rounds.federation import OnChain
+    from medfed.rounds.federation import Federation, OnChain
+    from medfed.rounds.uses import Finding
     from medfed.types import Address, DatasetId
 
 __all__ = ["app"]
@@ -33,11 +35,6 @@ AccountNumber = Annotated[
     int | None,
     typer.Option("--account", help="Number of the wallet's account (default: the dataset's).", min=0),
 ]
-
-_REVOKED = (
-    "Revoked. Rounds that open from now on will not use your record; the one now running does unless its training is still to come. "
-    "A model that has learned from it cannot forget it."
-)
 
 
 @app.command("keygen")
@@ -164,23 +161,10 @@ def revoke(
     """Take the consent for one dataset back."""
     place, data, ids = _opened(dataset)
     data |= _send(place, (keystore, password_file, ids, number), "revoke", ids)
-    show(data | {"revoked": dataset}, as_json=as_json, render=lambda: _REVOKED)
+    show(data | {"revoked": dataset}, as_json=as_json, render=lambda: revoking.REVOKED)
 
 
-@app.command("revoke-all")
-def revoke_all(keystore: Keystore, password_file: PasswordFile = None, as_json: JsonFlag = False) -> None:
-    """Take every consent of the wallet back. Each account pays the gas of its own revocation.
-
-    Accounts with numbers of their own (--account) are not known here: revoke theirs one by one.
-    """
-    from medfed.cli.run import open_chain, open_sender, open_wallet
-
-    place = open_chain()
-    accounts = patient_sign.consenting(place, open_wallet(keystore, password_file))
-    for account in accounts:
-        open_sender(place, account).send(place.contracts.consents.revoke_all())
-    text = _REVOKED if accounts else "No account of this wallet has a consent that could be revoked."
-    show({"revoked": [account.address for account in accounts]}, as_json=as_json, render=lambda: text)
+app.command("revoke-all")(revoking.revoke_all)
 
 
 @app.command("status")
@@ -221,8 +205,11 @@ def status(
 
 @app.command("uses")
 def uses(
-    dataset: Dataset,
     keystore: Keystore,
+    dataset: Annotated[
+        int | None,
+        typer.Argument(help="Number of a dataset (default: wherever the wallet's accounts could be).", min=1),
+    ] = None,
     number: AccountNumber = None,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
@@ -230,27 +217,36 @@ def uses(
     """Find every round that used your record.
 
     In public data, by the secret of your card: only you and your hospital can.
+    Without a dataset each account of the wallet is looked for in all datasets of its hospital, whatever their numbers.
     Exit code 1 when a round used it without your consent.
     """
     from medfed.cli.run import open_federation, open_wallet
-    from medfed.rounds.uses import find_uses
-    from medfed.types import DatasetId
 
-    wallet, index = open_wallet(keystore, password_file), dataset if number is None else number
-    account = wallet.account(index).address
-    found = find_uses(open_federation(), account, wallet.link_secret(index), DatasetId(dataset))
+    wallet, federation = open_wallet(keystore, password_file), open_federation()
+    found = _uses(federation, wallet, dataset, number)
     data = [
-        {"study": use.study, "round": use.round, "at": use.at, "used": use.used, "consented": use.consented}
+        {
+            "study": use.study,
+            "round": use.round,
+            "dataset": use.dataset,
+            "patient": use.patient,
+            "at": use.at,
+            "used": use.used,
+            "consented": use.consented,
+        }
         | ({"why": use.why} if use.why else {})
         for use in found
     ]
     answers = {True: "used", False: "not used", None: "not to be had now"}
     rows = [
-        (use.study, use.round, when(use.at), answers[use.used], "yes" if use.consented else "no")
+        (
+            *(use.study, use.round, use.dataset, when(use.at), answers[use.used]),
+            "yes" if use.consented else "no",
+        )
         for use in found
     ]
-    columns = ["Study#", "Round#", "Consents as of (UTC)", "Your record", "Your consent"]
-    title = f"Your record in dataset {dataset}"
+    columns = ["Study#", "Round#", "Dataset#", "Consents as of (UTC)", "Your record", "Your consent"]
+    title = "Your records" if dataset is None else f"Your record in dataset {dataset}"
     verdict = (
         "WRONG: a round used your record without your consent; show this to the consortium."
         if any(use.wrongful for use in found)
@@ -272,6 +268,26 @@ def _opened(dataset: int) -> tuple[OnChain, dict[str, Any], DatasetId]:
 
     place = open_chain()
     return place, {"dataset": dataset}, patient_sign.known(place, dataset)
+
+
+def _uses(federation: Federation, wallet: Wallet, dataset: int | None, number: int | None) -> list[Finding]:
+    """Of one dataset, or of all: then by the accounts that go with the datasets' numbers, and by `number` too."""
+    from medfed.rounds.uses import Pseudonym, find_all_uses, find_uses
+    from medfed.types import DatasetId
+
+    if dataset is not None:
+        index = dataset if number is None else number
+        place = wallet.account(index).address, wallet.link_secret(index), DatasetId(dataset)
+        return find_uses(federation, *place)
+    last = federation.contracts.datasets.count()
+    numbers = {each: DatasetId(each) for each in range(1, last + 1)}
+    if number is not None:
+        numbers.setdefault(number, DatasetId(0))
+    pseudonyms = [
+        Pseudonym(wallet.account(each).address, wallet.link_secret(each), own)
+        for each, own in numbers.items()
+    ]
+    return find_all_uses(federation, pseudonyms)
 
 
 def _account(keystore: Path, password_file: Path | None, dataset: DatasetId, number: int | None) -> Any:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+import secrets
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, date_of, note, show
+from medfed.cli.output import JsonFlag, date_of, note, show, when
 
 if TYPE_CHECKING:
+    from medfed.chain.consent_file import Signed
     from medfed.chain.contracts.consents import SignedMessage
     from medfed.chain.keys import Account
     from medfed.chain.wallet import Wallet
-    from medfed.cli.consents import Signed
+    from medfed.nodes.decisions import Decision
+    from medfed.nodes.relaying import Relayer
     from medfed.protocol.consent import Details, Word
-    from medfed.protocol.typed import Domain
     from medfed.rounds.federation import OnChain
     from medfed.types import Address, DatasetId
 
@@ -181,52 +184,125 @@ def revoke(
 @app.command("revoke-all")
 def revoke_all(
     keystore: Keystore,
-    out: Out,
+    out: Annotated[
+        Path, typer.Option(help="Folder to write, with a file for each account; no secret is in it.")
+    ],
     accounts: Annotated[
         str, typer.Option(help="Numbers of accounts (default: every one that has a consent).")
     ] = "",
+    spread: Annotated[
+        str, typer.Option(help="Let each count from a random moment within this time on, e.g. 6h or 2d.")
+    ] = "0",
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign that every consent is taken back."""
+    """Sign that every consent is taken back, in a file for each account.
+
+    Accounts that are revoked side by side, by one relayer, or as signed in one second, show that they are one person's:
+    have them brought at different times, by different relayers, and sign with --spread.
+    """
     from medfed.cli import actions
     from medfed.cli.run import open_chain, open_wallet
+    from medfed.cli.spans import seconds_of
 
-    place, wallet = open_chain(), open_wallet(keystore, password_file)
+    place, wallet, span = open_chain(), open_wallet(keystore, password_file), seconds_of(spread)
     chosen = _accounts(wallet, accounts) if accounts else consenting(place, wallet)
 
     def sign(account: Account) -> SignedMessage:
-        return actions.sign_revoke_all(place, account, now=actions.signing_moment(place, account.address))
+        # Later, never earlier: one that is signed before a consent does not end it.
+        now = actions.signing_moment(place, account.address) + secrets.randbelow(span + 1)
+        return actions.sign_revoke_all(place, account, now=now)
 
-    _deliver(place, out, [sign(account) for account in chosen], as_json)
+    _deliver_apart(place, out, [sign(account) for account in chosen], as_json)
 
 
 def relay(
-    files: Annotated[list[Path], typer.Argument(help="Files of `medfed patient sign`.")],
     keystore: Annotated[Path, typer.Option("--keystore", help="The relayer's keystore: it pays the gas.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files of `medfed patient sign` (default: what the queue holds)."),
+    ] = None,
+    queue: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps what is not posted yet (default: in the state directory)."),
+    ] = None,
+    spread: Annotated[
+        str,
+        typer.Option(
+            help="Post each at a random moment within this time, so that others hide it; 0 for now."
+        ),
+    ] = "1m",
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Bring signed consents to the chain. Anyone may.
 
-    A consent that does not count stops no other. Exit code 7 when there is one, after all others are brought.
+    They go into a queue and out in the order of signing, shuffled among each other, never two of one account in a
+    transaction; what a later decision replaces is not posted. Revocations go first, within ten minutes at most.
+    After a stop or a failure the next call goes on. A consent that does not count stops no other.
+    Exit code 7 when there is one, after all others are brought.
     """
-    from medfed.cli import actions
-    from medfed.cli.run import open_account, open_chain, open_sender
+    from medfed.cli.run import open_account, open_chain, open_sender, settings
+    from medfed.cli.spans import seconds_of
+    from medfed.nodes.relaying import open_relayer
 
-    place = open_chain()
+    place, span = open_chain(), seconds_of(spread)
     sender = open_sender(place, open_account(keystore, password_file))
-    places, items, refused = _gathered(place, files)
-    _await_issue(place, items)
-    told = actions.relay(place, sender, items, lambda count: None if as_json else note(f"{count} sent"))
-    for entry in told:
-        reason = _REASONS.get(entry.reason, f"the contract refused it ({entry.reason or 'no reason given'})")
-        refused.append({"where": places[entry.index], "patient": entry.patient, "reason": reason})
-    counted = len(items) - len(told)
-    lines = [f"{counted} of {len(items) + len(refused) - len(told)} consents count now."]
-    lines += [f"{entry['where']} ({entry['patient']}) does not: {entry['reason']}." for entry in refused]
-    show({"counted": counted, "skipped": refused}, as_json=as_json, render=lambda: "\n".join(lines))
-    if refused:
+    places, items, unread = _gathered(files or [])
+    folder = queue or settings().state_dir / "relay"
+    tell = None if as_json else _tell_sent
+    with open_relayer(place, sender, folder, spread=span, tell=tell) as relayer:
+        before = relayer.waiting()
+        put = relayer.put(items)
+        _run(relayer, span)
+        followed = list(zip(places, put, strict=True))
+        named = {decision.id for decision in put}
+        followed += [("the queue", each) for each in before if each.id not in named]
+        told = [_told(where, relayer.look(each)) for where, each in followed]
+    _report(told, unread, as_json)
+
+
+def _run(relayer: Relayer, span: int) -> None:
+    """Until nothing is left to do, but for what is signed for a moment that is far off."""
+    while relayer.execute():
+        pause = relayer.pause()
+        if pause > span + 5:
+            return
+        time.sleep(min(max(pause, 0.05), 1.0))
+
+
+def _tell_sent(count: int) -> None:
+    note(f"{count} sent")
+
+
+def _told(where: str, decision: Decision) -> dict[str, Any]:
+    """What became of a decision, for people."""
+    data = {"where": where, "patient": decision.patient, "state": decision.state.value}
+    if decision.why:
+        known = decision.why if " " in decision.why else f"the contract refused it ({decision.why})"
+        data["reason"] = _REASONS.get(decision.why, known)
+    return data
+
+
+def _report(told: list[dict[str, Any]], unread: list[dict[str, Any]], as_json: bool) -> None:
+    states = [entry["state"] for entry in told]
+    counted = states.count("counted")
+    skipped = unread + [
+        {key: value for key, value in entry.items() if key != "state"} for entry in told if "reason" in entry
+    ]
+    lines = [f"{counted} of {len(told) + len(unread)} consents count now."]
+    lines += [
+        f"{entry['where']} ({entry['patient']}) is replaced by a later decision."
+        for entry in told
+        if entry["state"] == "replaced"
+    ]
+    waiting = states.count("queued")
+    if waiting:
+        lines += [f"{waiting} wait for a later moment; `medfed patient relay` brings them then."]
+    lines += [f"{entry['where']} ({entry['patient']}) does not: {entry['reason']}." for entry in skipped]
+    data = {"counted": counted, "waiting": waiting, "skipped": skipped, "decisions": told}
+    show(data, as_json=as_json, render=lambda: "\n".join(lines))
+    if skipped:
         raise typer.Exit(7)
 
 
@@ -355,7 +431,7 @@ def _accounts(wallet: Wallet, text: str) -> list[Account]:
 
 
 def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: bool) -> None:
-    from medfed.cli.consents import kind_of, write_signed
+    from medfed.chain.consent_file import kind_of, write_signed
     from medfed.errors import InputError
     from medfed.protocol.typed import consent_domain
 
@@ -372,47 +448,62 @@ def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: boo
     show(data, as_json=as_json, render=lambda: text)
 
 
-def _gathered(
-    place: OnChain, files: list[Path]
-) -> tuple[list[str], list[SignedMessage], list[dict[str, Any]]]:
-    """What the files hold: where each consent stands, the consents for this registry, and those for another one."""
-    from medfed.cli.consents import read_signed
+def _deliver_apart(place: OnChain, folder: Path, items: list[SignedMessage], as_json: bool) -> None:
+    """A file for each account, written in any order."""
+    from medfed.chain.consent_file import write_signed
+    from medfed.errors import InputError
     from medfed.protocol.typed import consent_domain
 
-    here = consent_domain(place.client.chain_id, place.contracts.consents.address)
-    places, items, refused = [], [], []
+    if not items:
+        raise InputError("No account of this wallet has a consent that could be revoked.")
+    if folder.exists():
+        raise InputError(f"There is a file or folder {folder} already; name another one.")
+    folder.mkdir(parents=True)
+    domain = consent_domain(place.client.chain_id, place.contracts.consents.address)
+    files = [folder / f"{item.message.patient}.consent" for item in items]
+    for file, item in secrets.SystemRandom().sample(list(zip(files, items, strict=True)), len(items)):
+        write_signed(file, domain, [item])
+    last = max(item.message.issued_at for item in items)
+    data = {
+        "folder": str(folder),
+        "files": sorted(map(str, files)),
+        "signed": len(items),
+        "kind": "RevokeAll",
+        "from": last,
+    }
+    show(data, as_json=as_json, render=lambda: _apart(place, folder, len(items), last))
+
+
+def _apart(place: OnChain, folder: Path, count: int, last: int) -> str:
+    """What to do with the files, so that they show nothing more than they must."""
+    waits = f" The last counts from {when(last)} UTC on." if last > place.client.head().timestamp + 1 else ""
+    text = f"Signed for {count} account{'s' * (count > 1)}, each in a file of its own in {folder}.{waits} "
+    if count == 1:
+        return text + "It counts once somebody brings it: `medfed patient relay FILE --keystore RELAYER`."
+    return text + (
+        "Each counts once somebody brings it: `medfed patient relay FILE --keystore RELAYER`. Have them brought at different "
+        "times and by different relayers: side by side, they show that the accounts are one person's. Being revoked soon "
+        "matters more; if it is urgent, bring all of them now."
+    )
+
+
+def _gathered(files: list[Path]) -> tuple[list[str], list[Signed], list[dict[str, Any]]]:
+    """What the files hold: where each consent stands, the consents, and the files that hold none.
+
+    Raises `InputError` when there is no other file.
+    """
+    from medfed.chain.consent_file import read_signed
+    from medfed.errors import InputError
+
+    places, items, unread = [], [], []
     for file in files:
-        for number, signed in enumerate(read_signed(file), 1):
-            where = f"{file}, consent {number}"
-            reason = _unfit(signed, here)
-            if not reason:
-                places.append(where)
-                items.append(signed.item)
-                continue
-            refused.append({"where": where, "patient": signed.item.message.patient, "reason": reason})
-    return places, items, refused
-
-
-def _unfit(signed: Signed, here: Domain) -> str:
-    """Why nobody needs to ask the contract about it; empty for one that may count."""
-    from medfed.cli.consents import LONGEST_SIGNATURE
-
-    if signed.domain != here:
-        return (
-            f"it is signed for contract {signed.domain.contract} on chain {signed.domain.chain_id}, "
-            f"this is {here.contract} on chain {here.chain_id}; sign again"
-        )
-    length = len(signed.item.signature)
-    if length > LONGEST_SIGNATURE:
-        return f"its signature has {length:,} bytes, and no wallet needs more than {LONGEST_SIGNATURE:,}; sign again"
-    return ""
-
-
-def _await_issue(place: OnChain, items: list[SignedMessage], longest: int = 5) -> None:
-    """A change right after another is signed for the next second: let it come."""
-    from medfed.chain.clock import ChainClock
-
-    clock = ChainClock(place.client)
-    latest = max((item.message.issued_at for item in items), default=0)
-    if 0 < clock.remaining(latest - 1) <= longest:
-        clock.wait_past(latest - 1)
+        try:
+            found = read_signed(file)
+        except InputError as exc:
+            if len(files) == 1:
+                raise
+            unread.append({"where": str(file), "patient": "unknown", "reason": str(exc).removesuffix(".")})
+            continue
+        places += [f"{file}, consent {number}" for number in range(1, len(found) + 1)]
+        items += found
+    return places, items, unread

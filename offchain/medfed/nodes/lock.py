@@ -16,8 +16,8 @@ LOCK = "daemon.lock"
 
 
 @contextmanager
-def sole(home: Path) -> Iterator[None]:
-    """Be the only daemon of `home` while the block runs; a killed process lets go by itself.
+def sole(home: Path, option: str = "--home") -> Iterator[None]:
+    """Be the only daemon of `home` while the block runs; a killed process lets go by itself. `option` names another one.
 
     Raises `ConfigError` when there is another one. It holds for one machine: see docs/operations.md for two.
     """
@@ -28,7 +28,7 @@ def sole(home: Path) -> Iterator[None]:
         except BlockingIOError:
             other = os.read(handle, 32).decode("ascii", "replace").strip()
             raise ConfigError(
-                f"Another daemon (process {other}) runs on {home}; stop it, or give this one another --home."
+                f"Another daemon (process {other}) runs on {home}; stop it, or give this one another {option}."
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)

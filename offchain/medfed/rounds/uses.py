@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medfed.chain.calls import Call
 from medfed.chain.contracts.payouts import PatientLeaf
+from medfed.chain.history import consents
+from medfed.chain.index import EventIndex
 from medfed.errors import ContentMissing, ContractRevert, IntegrityError, ProtocolError
+from medfed.protocol import consent
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import Update
 from medfed.protocol.leaves import Use, cohort_leaf, use_salt
@@ -18,19 +23,28 @@ from medfed.rounds.history import (
     RoundHistory,
     StudyHistory,
     asked,
-    consented,
     read_round,
     read_study,
     study_ids,
 )
-from medfed.types import Address, DatasetId, RoundNumber
+from medfed.types import Address, DatasetId, HospitalId, RoundNumber
 
-__all__ = ["Finding", "Share", "find_shares", "find_uses", "own_leaf"]
+__all__ = ["Finding", "Pseudonym", "Share", "find_all_uses", "find_shares", "find_uses", "own_leaf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonym:
+    """One of a patient's accounts with its link secret, and the dataset that it was made for (0: none is known)."""
+
+    patient: Address
+    link_secret: bytes = field(repr=False)
+    dataset: DatasetId
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One round of a study with the patient's dataset. `used` is None where the manifest cannot be read (`why`).
+    """One round of a study with a dataset, and one of the patient's accounts. `used` is None where the manifest cannot be
+    read (`why`).
 
     `consented` says whether the consent to what the study asks for was active in the second that counts (`at`); a round
     that used the record without it was a wrongful use.
@@ -38,6 +52,8 @@ class Finding:
 
     study: int
     round: int
+    dataset: DatasetId
+    patient: Address
     at: int
     used: bool | None
     consented: bool
@@ -68,7 +84,24 @@ def find_uses(
 ) -> list[Finding]:
     """Every round in which the dataset's hospital submitted, oldest first: whether it used the patient's record."""
     federation.sync()
-    return [_look(federation, (patient, link_secret), *place) for place in _rounds(federation, dataset)]
+    return list(_Search(federation, {dataset: [Pseudonym(patient, link_secret, dataset)]}).findings())
+
+
+def find_all_uses(federation: Federation, pseudonyms: Sequence[Pseudonym]) -> list[Finding]:
+    """The rounds, oldest first, that used a record under any of these accounts, or had its consent before now, or cannot be
+    read.
+
+    A hospital may have used a record under another number than that of the consent, such as after registering its data
+    anew. So each account is looked for in every dataset of the hospitals that had the account's own dataset, or one that
+    it ever decided about, or a predecessor or successor of these.
+    """
+    federation.sync()
+    search = _Search(federation, _suspects(federation.index, pseudonyms))
+    return [
+        finding
+        for finding in search.findings()
+        if finding.used is not False or search.decided(finding.dataset, finding.patient)
+    ]
 
 
 def find_shares(
@@ -80,7 +113,7 @@ def find_shares(
     What was claimed before is not among it, and neither is a round whose manifest cannot be had.
     """
     federation.sync()
-    found = (_share(federation, (patient, link_secret), *place) for place in _rounds(federation, dataset))
+    found = (_share(federation, (patient, link_secret), *place) for place in _rounds(federation, {dataset}))
     return [share for share in found if share is not None]
 
 
@@ -143,44 +176,99 @@ def _use(federation: Federation, entry: Enrolment, history: RoundHistory) -> Use
 
 
 def _rounds(
-    federation: Federation, dataset: DatasetId
+    federation: Federation, datasets: Container[DatasetId]
 ) -> Iterator[tuple[StudyHistory, Enrolment, RoundHistory]]:
+    """Each round with each seat that submitted one of the datasets; every study and every round is read once."""
     for number in study_ids(federation.index):
         study = read_study(federation.index, number)
-        for entry in study.enrolments:
-            if entry.dataset != dataset:
-                continue
-            for value in range(1, study.rounds + 1):
-                history = read_round(federation.index, number, RoundNumber(value))
-                if entry.seat in history.updates:
-                    yield study, entry, history
+        entries = [entry for entry in study.enrolments if entry.dataset in datasets]
+        for value in range(1, study.rounds + 1 if entries else 1):
+            history = read_round(federation.index, number, RoundNumber(value))
+            yield from ((study, entry, history) for entry in entries if entry.seat in history.updates)
 
 
-def _look(
-    federation: Federation,
-    who: tuple[Address, bytes],
-    study: StudyHistory,
-    entry: Enrolment,
-    history: RoundHistory,
-) -> Finding:
-    patient, link_secret = who
-    purposes = asked(federation.index, entry, study.terms)
-    at = history.opened_at - 1
-    agreed = patient in consented(federation.index, entry.dataset, purposes, at)
-    place = (int(history.study), int(history.number), at)
-    use = _use(federation, entry, history)
-    leaf = cohort_leaf(use, patient, use_salt(link_secret, use))
-    try:
-        used = _is_used(federation, study, history.updates[entry.seat], leaf)
-    except (ContentMissing, IntegrityError, ProtocolError) as exc:
-        return Finding(*place, None, agreed, str(exc))
-    return Finding(*place, used, agreed)
+class _Search:
+    """Looks for accounts in the datasets where each could be."""
+
+    def __init__(self, federation: Federation, suspects: Mapping[DatasetId, Sequence[Pseudonym]]) -> None:
+        self._federation = federation
+        self._suspects = suspects
+        self._patients = {who.patient for found in suspects.values() for who in found}
+        self._words = functools.cache(self._read_words)
+
+    def findings(self) -> Iterator[Finding]:
+        """What each round says, oldest first."""
+        for place in _rounds(self._federation, self._suspects):
+            yield from self._look(*place)
+
+    def decided(self, dataset: DatasetId, patient: Address) -> bool:
+        """Whether the account ever granted, narrowed or revoked a consent for the dataset."""
+        return any(
+            event.patient == patient and not isinstance(event, consent.AllRevoked)
+            for event in self._words(dataset)
+        )
+
+    def _look(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> Iterator[Finding]:
+        """One finding for each account that is listed, else one for each that decided about the dataset, else for its own."""
+        suspects, used, why = self._suspects[entry.dataset], None, ""
+        shown = [who for who in suspects if self.decided(entry.dataset, who.patient)] or suspects[:1]
+        try:
+            listed = self._listed(study, entry, history)
+            used, shown = bool(listed), listed or shown
+        except (ContentMissing, IntegrityError, ProtocolError) as exc:
+            why = str(exc)
+        purposes, at = asked(self._federation.index, entry, study.terms), history.opened_at - 1
+        for who in shown:
+            agreed = consent.was_active(self._words(entry.dataset), who.patient, entry.dataset, purposes, at)
+            place = int(history.study), int(history.number), entry.dataset, who.patient
+            yield Finding(*place, at, used, agreed, why)
+
+    def _listed(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> list[Pseudonym]:
+        """Whom the manifest lists, by the chunks in which they would stand; each chunk is read once."""
+        use, update = _use(self._federation, entry, history), history.updates[entry.seat]
+        cid, most = cid_from_digest(update.cohort_cid), _most_bytes(study, update)
+        piece = functools.cache(lambda chunk: self._federation.store.piece(cid, chunk, most))
+
+        def is_in(who: Pseudonym) -> bool:
+            leaf = cohort_leaf(use, who.patient, use_salt(who.link_secret, use))
+            return is_listed(leaf, update.weight, piece)
+
+        return [who for who in self._suspects[entry.dataset] if is_in(who)]
+
+    def _read_words(self, dataset: DatasetId) -> list[consent.Event]:
+        return [
+            event for event in consents(self._federation.index, dataset) if event.patient in self._patients
+        ]
 
 
-def _is_used(federation: Federation, study: StudyHistory, update: Update, leaf: bytes) -> bool:
-    """Whether the manifest lists the leaf, by the chunk in which it would stand."""
-    cid, most = cid_from_digest(update.cohort_cid), _most_bytes(study, update)
-    return is_listed(leaf, update.weight, lambda chunk: federation.store.piece(cid, chunk, most))
+def _suspects(index: EventIndex, pseudonyms: Iterable[Pseudonym]) -> dict[DatasetId, list[Pseudonym]]:
+    """For each dataset the accounts that could be in it, its own first."""
+    owners: dict[DatasetId, HospitalId] = {}
+    first: dict[DatasetId, DatasetId] = {}
+    for event in index.events("DatasetRegistered"):
+        owners[event["dataset"]] = event["hospital"]
+        first[event["dataset"]] = first.get(event["predecessor"], event["dataset"])
+    holders: defaultdict[DatasetId, set[HospitalId]] = defaultdict(set)
+    for dataset, owner in owners.items():
+        holders[first[dataset]].add(owner)
+    decided = _decided(index)
+    found: defaultdict[DatasetId, list[Pseudonym]] = defaultdict(list)
+    for who in pseudonyms:
+        known = first.keys() & {who.dataset, *decided[who.patient]}
+        hospitals = {owner for dataset in known for owner in holders[first[dataset]]}
+        for dataset, owner in owners.items():
+            if owner in hospitals:
+                found[dataset].append(who)
+    return {dataset: sorted(each, key=lambda who: who.dataset != dataset) for dataset, each in found.items()}
+
+
+def _decided(index: EventIndex) -> defaultdict[Address, set[DatasetId]]:
+    """The datasets that each account ever decided about."""
+    found: defaultdict[Address, set[DatasetId]] = defaultdict(set)
+    for name in ("Granted", "Narrowed", "Revoked"):
+        for event in index.events(name, contract="ConsentRegistry"):
+            found[event["patient"]].add(event["dataset_id"])
+    return found
 
 
 def _most_bytes(study: StudyHistory, update: Update) -> int:

@@ -7,10 +7,10 @@ import struct
 
 import pytest
 
+from medfed.chain.consent_file import read_signed, write_signed
 from medfed.chain.contracts.consents import SignedMessage
 from medfed.chain.keys import read_keystore
 from medfed.cli.cards import read_card
-from medfed.cli.consents import read_signed, write_signed
 from medfed.cli.pledges import read_pledge
 from medfed.data.patients import load_register
 from medfed.data.private_file import write_private

@@ -13,6 +13,7 @@ from medfed.chain.calls import Call, Event, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
 from medfed.chain.errors import error_name
+from medfed.errors import ContractRevert
 from medfed.protocol import consent
 from medfed.protocol.consent import NO_DETAILS, Details, RevokeAll, Word
 from medfed.protocol.typed import GrantMessage, NarrowMessage, RevokeAllMessage, RevokeMessage
@@ -20,6 +21,8 @@ from medfed.types import Address, DatasetId
 
 __all__ = ["Consents", "SignedMessage", "Skipped", "consent_event"]
 
+_WALLET_GAS = 1_000_000
+"""More than the contract allows a wallet, and few enough that a 64th of it answers for one that burns them all."""
 _KINDS = {
     "Granted": consent.Granted,
     "Narrowed": consent.Narrowed,
@@ -159,6 +162,14 @@ class Consents(Contract):
     def revoke_all_word(self, patient: Address, block: BlockLike = None) -> RevokeAll:
         """The patient's latest revoke-all; all zero when there never was one."""
         return RevokeAll(**self._view(block, "revokeAllOf", patient))
+
+    def is_wallet_signature(self, wallet: Address, digest: bytes, signature: bytes) -> bool:
+        """Whether the contract at `wallet` takes the signature now (ERC-1271)."""
+        call = self._change("isWalletSignature", wallet, digest, signature, gas=_WALLET_GAS)
+        try:
+            return bool(self.interface.decode("isWalletSignature", self.client.read(call)))
+        except ContractRevert:
+            return False
 
     def states(
         self, patients: Sequence[Address], dataset: DatasetId, block: BlockLike = None

@@ -29,7 +29,15 @@ from medfed.protocol.typed import (
     typed_data,
 )
 
-__all__ = ["LONGEST_SIGNATURE", "Signed", "kind_of", "read_signed", "write_signed"]
+__all__ = [
+    "LONGEST_SIGNATURE",
+    "Signed",
+    "entry_of",
+    "kind_of",
+    "read_signed",
+    "signed_of",
+    "write_signed",
+]
 
 _FORMAT = "medfed/consents/1"
 _MOST_BYTES = 64 << 20
@@ -66,14 +74,18 @@ def kind_of(item: SignedMessage) -> str:
 
 def write_signed(path: Path, domain: Domain, items: Sequence[SignedMessage]) -> None:
     """Write messages that were signed for `domain`. Raises `InputError` when the file cannot be written."""
-    entries = [
-        {"data": typed_data(domain, item.message), "signature": f"0x{item.signature.hex()}"} for item in items
-    ]
+    entries = [entry_of(Signed(domain, item)) for item in items]
     text = json.dumps({"format": _FORMAT, "consents": entries}, indent=1)
     try:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as exc:
         raise InputError(f"The file {path} cannot be written: {exc.strerror}.") from None
+
+
+def entry_of(signed: Signed) -> dict[str, Any]:
+    """A message as it stands in a file, in JSON types; `signed_of` reads it again."""
+    item = signed.item
+    return {"data": typed_data(signed.domain, item.message), "signature": f"0x{item.signature.hex()}"}
 
 
 def read_signed(path: Path) -> list[Signed]:
@@ -91,10 +103,11 @@ def read_signed(path: Path) -> list[Signed]:
         raise InputError(
             f"The file {path} holds no signed consents; `medfed patient sign` makes one."
         ) from None
-    return [_signed(entry, f"{path}, consent {number}") for number, entry in enumerate(entries, 1)]
+    return [signed_of(entry, f"{path}, consent {number}") for number, entry in enumerate(entries, 1)]
 
 
-def _signed(entry: Any, place: str) -> Signed:
+def signed_of(entry: Any, place: str) -> Signed:
+    """The message in an entry of a file; `place` says where it stands. Raises `InputError` for what is none."""
     try:
         data, signature = entry["data"], _bytes(entry["signature"])
         said = data["domain"]
