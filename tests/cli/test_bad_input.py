@@ -276,7 +276,7 @@ def test_signed_consents(medfed, signed, case):
     if case == "a later issue":  # else its deadline would come first
         place["deadline"] = (1 << 32) - 1
     answer = relayed(medfed, found)
-    assert (answer.code, "0 of 1 consents count now." in answer.out) == (7, True), answer
+    assert (answer.code, "0 of 1 signed decisions count now." in answer.out) == (7, True), answer
     assert reason in answer.out
 
 
@@ -301,7 +301,7 @@ def test_one_bad_consent_sinks_no_other(medfed, signed):
     good, bad = signed(), signed()
     bad["consents"][0]["signature"] = "0x" + "01" * 65
     answer = relayed(medfed, {**good, "consents": bad["consents"] + good["consents"]})
-    assert "1 of 2 consents count now." in answer.out
+    assert "1 of 2 signed decisions count now." in answer.out
     assert "bad.consent, consent 1" in answer.out
 
 
@@ -311,7 +311,7 @@ def test_a_signature_of_any_length_sinks_no_other(medfed, signed):
     endless["consents"][0]["signature"] = "0x" + "01" * 60_000
     long = [signed()["consents"][0] | {"signature": "0x" + "01" * 4_096} for _ in range(40)]
     answer = relayed(medfed, {**good, "consents": [*endless["consents"], *long, *good["consents"]]})
-    assert "1 of 42 consents count now." in answer.out
+    assert "1 of 42 signed decisions count now." in answer.out
     assert "bad.consent, consent 1" in answer.out
     assert "60,000 bytes" in answer.out
 

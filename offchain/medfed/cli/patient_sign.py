@@ -181,9 +181,9 @@ def relay(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring signed consents to the chain. Anyone may.
+    """Bring signed consents and revocations to the chain. Anyone may.
 
-    A consent that does not count stops no other. Exit code 7 when there is one, after all others are brought.
+    One that does not count stops no other. Exit code 7 when there is one, after all others are brought.
     """
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_chain, open_sender
@@ -197,7 +197,7 @@ def relay(
         reason = _REASONS.get(entry.reason, f"the contract refused it ({entry.reason or 'no reason given'})")
         refused.append({"where": places[entry.index], "patient": entry.patient, "reason": reason})
     counted = len(items) - len(told)
-    lines = [f"{counted} of {len(items) + len(refused) - len(told)} consents count now."]
+    lines = [f"{counted} of {len(items) + len(refused) - len(told)} signed decisions count now."]
     lines += [f"{entry['where']} ({entry['patient']}) does not: {entry['reason']}." for entry in refused]
     show({"counted": counted, "skipped": refused}, as_json=as_json, render=lambda: "\n".join(lines))
     if refused:
