@@ -276,7 +276,7 @@ def test_signed_consents(medfed, signed, case):
     if case == "a later issue":  # else its deadline would come first
         place["deadline"] = (1 << 32) - 1
     answer = relayed(medfed, found)
-    assert (answer.code, "0 of 1 consents count now." in answer.out) == (7, True), answer
+    assert (answer.code, "0 of 1 signed decisions count now." in answer.out) == (7, True), answer
     assert reason in answer.out
 
 
@@ -287,7 +287,7 @@ def test_a_replayed_consent(medfed, signed):
     assert relayed(medfed, found).code == 0
     status = ("patient", "status", "patients.json", "1", "--account", number)
     before = medfed.data(*status)
-    assert "1 of 1 consents count now." in relayed(medfed, found).out
+    assert "1 of 1 signed decisions count now." in relayed(medfed, found).out
     assert medfed.data(*status) == before
     assert relayed(medfed, sign(medfed, "revoke", number)).code == 0
     answer = relayed(medfed, found)
@@ -308,7 +308,7 @@ def test_one_bad_consent_sinks_no_other(medfed, signed):
     good, bad = signed(), signed()
     bad["consents"][0]["signature"] = "0x" + "01" * 65
     answer = relayed(medfed, {**good, "consents": bad["consents"] + good["consents"]})
-    assert "1 of 2 consents count now." in answer.out
+    assert "1 of 2 signed decisions count now." in answer.out
     assert "bad.consent, consent 1" in answer.out
 
 
@@ -318,7 +318,7 @@ def test_a_signature_of_any_length_sinks_no_other(medfed, signed):
     endless["consents"][0]["signature"] = "0x" + "01" * 60_000
     long = [signed()["consents"][0] | {"signature": "0x" + "01" * 4_096} for _ in range(40)]
     answer = relayed(medfed, {**good, "consents": [*endless["consents"], *long, *good["consents"]]})
-    assert "1 of 42 consents count now." in answer.out
+    assert "1 of 42 signed decisions count now." in answer.out
     assert "bad.consent, consent 1" in answer.out
     assert "60,000 bytes" in answer.out
 

@@ -48,6 +48,7 @@ def named_commands(text):
         "docs/audit.md",
         "docs/market.md",
         "docs/glossary.md",
+        "docs/patients.md",
         "docs/incentives.md",
     ],
 )

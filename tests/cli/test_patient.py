@@ -117,6 +117,13 @@ class TestByCall:
         assert medfed.data("patient", "status", "stranger.json", "2")["active"] is False
         assert "revoked on" in medfed.ok("patient", "status", "stranger.json", "2").out
 
+    def test_without_ether_the_way_by_signature_is_named(self, medfed, hospitals):
+        medfed.ok("patient", "keygen", "poor.json", "--trial")
+        key = ("--keystore", "poor.json")
+        for what, *options in (("grant", "--purposes", "HMB"), ("revoke",)):
+            refused = medfed("patient", what, hospitals[0], *options, *key)
+            assert (refused.code, f"`medfed patient sign {what}`" in refused.sentence) == (75, True), refused
+
     def test_narrowing_keeps_what_is_not_named(self, medfed, hospitals):
         """A narrower purpose keeps its end; an earlier end keeps its purposes."""
         key = ("--keystore", "stranger.json")

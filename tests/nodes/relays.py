@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from medfed.chain.consent_file import Signed
@@ -66,11 +66,11 @@ class Office:
     # -- what is signed; `at` in seconds after `start` ---------------------------------------------------------------
 
     def grant(self, who, at, dataset=1, purposes=Purpose.GRU, deadline=FOREVER) -> Signed:
-        terms = int(purposes), consent.NO_EXPIRY, self.start + at, deadline
+        terms = int(purposes), consent.NO_EXPIRY, *astuple(consent.NO_DETAILS), self.start + at, deadline
         return self.sign(who, GrantMessage(who.address, DatasetId(dataset), *terms))
 
     def narrow(self, who, at, dataset=1, purposes=Purpose.HMB) -> Signed:
-        terms = int(purposes), consent.NO_EXPIRY, self.start + at, FOREVER
+        terms = int(purposes), consent.NO_EXPIRY, *astuple(consent.NO_DETAILS), self.start + at, FOREVER
         return self.sign(who, NarrowMessage(who.address, DatasetId(dataset), *terms))
 
     def revoke(self, who, at, dataset=1) -> Signed:

@@ -274,7 +274,9 @@ def enlist(
             {"replaced": count, "former": str(former)},
             as_json=as_json,
             render=lambda: (
-                f"{count} records have another patient's account now; the register as it was is {former}."
+                f"{count} record{'s' * (count > 1)} of this patient {'have' if count > 1 else 'has'} the card's account now; "
+                f"keep the register as it was, {former}: what rounds used before is shown with it. "
+                "A daemon that runs has to be started again to read the new one."
             ),
         )
         return

@@ -97,7 +97,8 @@ def card(
         as_json=as_json,
         render=lambda: (
             f"Your account for dataset {dataset} is {account}. "
-            f"Give {out} to the hospital that holds your record, and to nobody else."
+            f"Give {out} to the hospital that holds your record, and to nobody else. "
+            "This is no consent yet; one has no effect before the hospital has entered the card."
         ),
     )
 
@@ -300,9 +301,15 @@ def _send(
     place: OnChain, who: tuple[Path, Path | None, DatasetId, int | None], what: str, *values: Any
 ) -> dict[str, Any]:
     from medfed.cli.run import open_sender
+    from medfed.errors import OutOfFunds
 
     account = _account(*who)
-    receipt = open_sender(place, account).send(getattr(place.contracts.consents, what)(*values))
+    try:
+        receipt = open_sender(place, account).send(getattr(place.contracts.consents, what)(*values))
+    except OutOfFunds as exc:
+        raise OutOfFunds(
+            f"{exc} Or sign it without ether, for somebody else to bring: `medfed patient sign {what}`."
+        ) from exc
     return {"patient": account.address, "gas": receipt.gas_used}
 
 

@@ -235,7 +235,7 @@ def relay(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring signed consents to the chain. Anyone may.
+    """Bring signed consents and revocations to the chain. Anyone may.
 
     They go into a queue and out in the order of signing, shuffled among each other, never two of one account in a
     transaction; what a later decision replaces is not posted. Revocations go first, within ten minutes at most.
@@ -290,7 +290,7 @@ def _report(told: list[dict[str, Any]], unread: list[dict[str, Any]], as_json: b
     skipped = unread + [
         {key: value for key, value in entry.items() if key != "state"} for entry in told if "reason" in entry
     ]
-    lines = [f"{counted} of {len(told) + len(unread)} consents count now."]
+    lines = [f"{counted} of {len(told) + len(unread)} signed decisions count now."]
     lines += [
         f"{entry['where']} ({entry['patient']}) is replaced by a later decision."
         for entry in told

@@ -35,6 +35,7 @@ from medfed.chain.sender import Sender
 from medfed.errors import ContractRevert
 from medfed.nodes.decisions import Decision, DecisionLog, State, identity, needed, replaces
 from medfed.nodes.lock import sole
+from medfed.protocol import purposes as duo
 from medfed.protocol.typed import consent_domain, digest
 from medfed.rounds.federation import OnChain
 from medfed.types import BlockStamp
@@ -270,7 +271,7 @@ class Relayer:
             return self._consents.revoke_all_word(decision.patient).signed_at == decision.issued_at
         word = self._consents.word(decision.patient, decision.dataset)
         said = decision.issued_at, getattr(message, "purposes", 0), getattr(message, "expiry_day", 0)
-        return (word.signed_at, word.purposes, word.expiry_day) == said
+        return (word.signed_at, word.purposes & ~duo.DETAILS, word.expiry_day) == said
 
 
 def _turn(chain: list[Decision]) -> Decision:

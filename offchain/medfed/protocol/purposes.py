@@ -253,7 +253,8 @@ def _code(word: str) -> int:
         return int(known[word.upper()])
     except KeyError:
         raise InputError(
-            f"{word!r} is no purpose that MedFed knows; choose from {', '.join(Purpose.__members__)}."
+            f"{word!r} is no purpose that MedFed knows; choose from {', '.join(Purpose.__members__)}. "
+            "What each of them means is told in docs/purposes.md."
         ) from None
 
 
