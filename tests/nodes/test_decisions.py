@@ -25,7 +25,7 @@ KINDS = {"g": GrantMessage, "n": NarrowMessage, "r": RevokeMessage, "a": RevokeA
 def decision(text: str, at: int) -> Decision:
     """ "g1" is a grant for dataset 1, "n1" a narrowing, "r1" a revocation, "a" a revoke-all."""
     kind, dataset = KINDS[text[0]], () if text == "a" else (int(text[1]),)
-    terms = (1, 65_535, at, at + 9) if text[0] in "gn" else (at,)
+    terms = (1, 65_535, 0, 65_535, bytes(28), at, at + 9) if text[0] in "gn" else (at,)
     signed = Signed(
         consent_domain(1, CONTRACT), SignedMessage(kind(PATIENT, *dataset, *terms), bytes([at]) * 65)
     )
