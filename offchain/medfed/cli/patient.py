@@ -123,7 +123,7 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     place, data, ids = _opened(dataset)
     word = *patient_sign.terms(place, purposes, days), patient_sign.details(data_from, data_until, form)
     sent = _send(place, (keystore, password_file, ids, number), "grant", ids, *word)
-    _tell_word(data | sent, word, as_json)
+    _tell_word(place, data | sent, word, as_json)
 
 
 @app.command("narrow")
@@ -148,7 +148,7 @@ def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     window = data_from, data_until, form
     word = patient_sign.narrowed(place, account, ids, (purposes, days), window)
     sent = _send(place, (keystore, password_file, ids, number), "narrow", ids, *word)
-    _tell_word(data | sent, word, as_json)
+    _tell_word(place, data | sent, word, as_json, only="only ")
 
 
 @app.command("revoke")
@@ -183,6 +183,7 @@ def status(
 
     With --form, exit code 1 when it is another form than the consent names.
     """
+    from medfed.cli.meaning import called, details_lines
     from medfed.cli.run import party
     from medfed.protocol.consent import State, stands
 
@@ -195,7 +196,7 @@ def status(
     now = place.client.head().timestamp
     active = stands(State(word, everything), now)
     data |= _status(account, word, everything, active) | _said(details)
-    lines = [_sentence(dataset, word, everything, active), *_details_lines(details)]
+    lines = [_sentence(called(place, ids), word, everything, active), *details_lines(details)]
     if form is not None:
         data["is_form"] = patient_sign.form_of(form) == details.form
         lines.append(f"{form} is {'' if data['is_form'] else 'not '}the form that was read.")
@@ -313,35 +314,26 @@ def _send(
     return {"patient": account.address, "gas": receipt.gas_used}
 
 
-def _tell_word(data: dict[str, Any], word: tuple[int, int, Details], as_json: bool) -> None:
+def _tell_word(
+    place: OnChain, data: dict[str, Any], word: tuple[int, int, Details], as_json: bool, *, only: str = ""
+) -> None:
+    from medfed.cli.meaning import called, details_lines
     from medfed.protocol import purposes as duo
+    from medfed.types import DatasetId
 
     allowed, expiry, details = word
     data |= {"purposes": duo.names(allowed), "until": date_of(expiry)} | _said(details)
     text = (
-        f"Studies may now use your record in dataset {data['dataset']} for: {duo.describe(allowed)}. "
+        f"Studies may now {only}use your record in {called(place, DatasetId(data['dataset']))} for: {duo.describe(allowed)}. "
         f"This ends when {date_of(expiry)} begins (UTC), or when you revoke it."
     )
-    show(data, as_json=as_json, render=lambda: [text, *_details_lines(details)])
+    show(data, as_json=as_json, render=lambda: [text, *details_lines(details)])
 
 
 def _said(details: Details) -> dict[str, Any]:
     """Window and form for a program: 0 where there is no first year, 65535 where there is no last one."""
     form = f"0x{details.form.hex()}" if any(details.form) else ""
     return {"data_from": details.data_from, "data_until": details.data_until, "form": form}
-
-
-def _details_lines(details: Details) -> list[str]:
-    from medfed.protocol.consent import NO_LAST_YEAR
-
-    since = f" from {details.data_from}" if details.data_from else ""
-    until = f" until {details.data_until}" if details.data_until != NO_LAST_YEAR else ""
-    lines = [f"Only data{since}{until} are used, both years included."] if details.bounded else []
-    return (
-        [*lines, f"The form that was read has the hash 0x{details.form.hex()}."]
-        if any(details.form)
-        else lines
-    )
 
 
 def _status(account: Address, word: Word, everything: RevokeAll, active: bool) -> dict[str, Any]:
@@ -358,18 +350,20 @@ def _status(account: Address, word: Word, everything: RevokeAll, active: bool) -
     }
 
 
-def _sentence(dataset: int, word: Word, everything: RevokeAll, active: bool) -> str:
+def _sentence(where: str, word: Word, everything: RevokeAll, active: bool) -> str:
     from medfed.protocol import purposes as duo
 
     if active:
-        return f"The record in dataset {dataset} may be used for: {duo.describe(word.allowed)}, {_until(word.expiry_day)}."
+        return (
+            f"The record in {where} may be used for: {duo.describe(word.allowed)}, {_until(word.expiry_day)}."
+        )
     if not (word.posted_at or everything.posted_at):
         why = "there never was a consent"
     elif word.purposes and word.signed_at > everything.signed_at:
         why = "the consent has ended"
     else:
         why = f"the consent was revoked on {when(_revoked_at(word, everything))} UTC"
-    return f"The record in dataset {dataset} is not used by new rounds: {why}."
+    return f"The record in {where} is not used by new rounds: {why}."
 
 
 def _revoked_at(word: Word, everything: RevokeAll) -> int:

@@ -432,6 +432,7 @@ def _accounts(wallet: Wallet, text: str) -> list[Account]:
 
 def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: bool) -> None:
     from medfed.chain.consent_file import kind_of, write_signed
+    from medfed.cli.meaning import meaning
     from medfed.errors import InputError
     from medfed.protocol.typed import consent_domain
 
@@ -440,12 +441,19 @@ def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: boo
     write_signed(out, consent_domain(place.client.chain_id, place.contracts.consents.address), items)
     deadline = getattr(items[0].message, "deadline", None)
     day = "" if deadline is None else date_of(deadline // 86_400)
-    data = {"file": str(out), "signed": len(items), "kind": kind_of(items[0]), "deadline": day}
+    means = meaning(place, items[0].message)
+    data = {
+        "file": str(out),
+        "signed": len(items),
+        "kind": kind_of(items[0]),
+        "deadline": day,
+        "means": means,
+    }
     text = (
         f"Signed {len(items)} time{'s' * (len(items) > 1)} into {out}. It counts once somebody brings it"
         f"{day and f' before {day}'}: `medfed patient relay {out} --keystore RELAYER`."
     )
-    show(data, as_json=as_json, render=lambda: text)
+    show(data, as_json=as_json, render=lambda: [*means, text])
 
 
 def _deliver_apart(place: OnChain, folder: Path, items: list[SignedMessage], as_json: bool) -> None:

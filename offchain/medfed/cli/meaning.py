@@ -1,0 +1,56 @@
+"""What a patient's decision means, in the words that are shown before it counts."""
+
+from __future__ import annotations
+
+from medfed.cli.output import date_of, printable
+from medfed.errors import ContractRevert
+from medfed.protocol import purposes as duo
+from medfed.protocol.consent import NO_LAST_YEAR, Details
+from medfed.protocol.typed import GrantMessage, NarrowMessage, RevokeAllMessage, RevokeMessage
+from medfed.rounds.federation import OnChain
+from medfed.types import DatasetId
+
+__all__ = ["called", "details_lines", "meaning"]
+
+
+def called(place: OnChain, dataset: DatasetId) -> str:
+    """A dataset with its title and its hospital's name, as far as they have any: "dataset 3 (Breast cytology, Hospital A)"."""
+    contracts = place.contracts
+    try:
+        hospital = contracts.consortium.name_of(contracts.datasets.owner(dataset))
+    except ContractRevert:
+        return f"dataset {dataset}"
+    names = [printable(each, 64) for each in (contracts.datasets.title(dataset), hospital) if each]
+    return f"dataset {dataset}" + (f" ({', '.join(names)})" if names else "")
+
+
+def meaning(
+    place: OnChain, message: GrantMessage | NarrowMessage | RevokeMessage | RevokeAllMessage
+) -> list[str]:
+    """The sentences that whoever signs this agrees to."""
+    if isinstance(message, RevokeAllMessage):
+        return ["You take back every consent of this account that you signed until now."]
+    where = called(place, message.dataset_id)
+    if isinstance(message, RevokeMessage):
+        return [
+            f"You take back the consent for {where}: rounds that open from then on do not use your record."
+        ]
+    what = "Studies may use" if isinstance(message, GrantMessage) else "From then on studies may only use"
+    ends = (
+        f"until {date_of(message.expiry_day)} begins (UTC)"
+        if date_of(message.expiry_day)
+        else "without an end"
+    )
+    return [
+        f"{what} your record in {where} for: {duo.describe(message.purposes)}; {ends}, or until you revoke it.",
+        *details_lines(Details(message.data_from, message.data_until, message.form)),
+    ]
+
+
+def details_lines(details: Details) -> list[str]:
+    """Window and form, where there are any."""
+    since = f" from {details.data_from}" if details.data_from else ""
+    until = f" until {details.data_until}" if details.data_until != NO_LAST_YEAR else ""
+    lines = [f"Only data{since}{until} are used, both years included."] if details.bounded else []
+    form = [f"The form that was read has the hash 0x{details.form.hex()}."] if any(details.form) else []
+    return [*lines, *form]
