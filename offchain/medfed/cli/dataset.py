@@ -13,7 +13,8 @@ from medfed.cli.output import JsonFlag, printable, show, table, when
 
 if TYPE_CHECKING:
     from medfed.config import HospitalConfig
-    from medfed.types import DatasetId
+    from medfed.protocol.basis import Basis
+    from medfed.types import Address, DatasetId
 
 __all__ = ["app"]
 
@@ -31,6 +32,14 @@ Keystore = Annotated[
 ]
 Uses = Annotated[str, typer.Option(help="What the records may be used for, e.g. GRU or HMB,NPU.")]
 Disease = Annotated[int, typer.Option(help="Disease code, 0 for none.", min=0)]
+Ground = Annotated[
+    str,
+    typer.Option("--basis", help="Why patients count: consent, opt-out (unless they object), or permit."),
+]
+Issuer = Annotated[
+    str,
+    typer.Option(help="Who permits studies, with --basis permit: an address, or the path of a keystore."),
+]
 Save = Annotated[
     bool, typer.Option("--save", help="Write the new dataset's number into the hospital's file.")
 ]
@@ -53,13 +62,15 @@ def register(  # noqa: PLR0913, PLR0917 - one parameter for each option
             help="What patients read when they sign, for good, e.g. Breast cytology (default: none yet)."
         ),
     ] = "",
+    basis: Ground = "consent",
+    issuer: Issuer = "",
     save: Save = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Commit to a hospital's records and register them. No record leaves the site.
 
-    Sent with the operator's key that the file names. A register of patients that does not exist yet is begun. Uses and disease
-    cannot be changed later: whoever registers the records anew (`--after`) asks the patients anew.
+    Sent with the operator's key that the file names. A register of patients that does not exist yet is begun. Uses, disease and
+    basis cannot be changed later: whoever registers the records anew (`--after`) asks the patients anew.
     """
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender
@@ -76,6 +87,7 @@ def register(  # noqa: PLR0913, PLR0917 - one parameter for each option
         uses=uses,
         disease=disease,
         label=config.label,
+        ground=_ground(basis, issuer),
         after=DatasetId(after) if after else None,
         title=title,
     )
@@ -184,6 +196,8 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
         typer.Option("--keystore", help="Keystore of the admin account of the hospital that takes over."),
     ],
     disease: Disease = 0,
+    basis: Ground = "consent",
+    issuer: Issuer = "",
     password_file: PasswordFile = None,
     save: Save = False,
     as_json: JsonFlag = False,
@@ -202,7 +216,14 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
     sender = open_sender(federation, open_account(keystore, password_file))
     files = _files(config)
     number = actions.accept_dataset(
-        federation, sender, DatasetId(dataset), files, uses=uses, disease=disease, label=config.label
+        federation,
+        sender,
+        DatasetId(dataset),
+        files,
+        uses=uses,
+        disease=disease,
+        label=config.label,
+        ground=_ground(basis, issuer),
     )
     _tell_number(hospital, number, save, as_json)
 
@@ -215,6 +236,15 @@ def _sent(what: str, dataset: int, key: tuple[Path, Path | None], *further: obje
     place = open_chain()
     sender = open_sender(place, open_account(*key))
     sender.send(getattr(place.contracts.datasets, what)(DatasetId(dataset), *further))
+
+
+def _ground(basis: str, issuer: str) -> tuple[Basis, Address]:
+    """What `--basis` and `--issuer` say."""
+    from medfed.chain.contracts.datasets import NO_ACCOUNT
+    from medfed.cli.run import party
+    from medfed.protocol.basis import Basis
+
+    return Basis.parse(basis), party(issuer) if issuer else NO_ACCOUNT
 
 
 def _tell_number(hospital: Path, number: DatasetId, save: bool, as_json: bool) -> None:

@@ -1,9 +1,9 @@
-"""A hospital's cohort of one round: whose consent was active in the second before the round opened, less who took it back
-before the hospital trained. A manifest may be shorter than the consents of that second; no rule makes it longer."""
+"""A hospital's cohort of one round: who counted, by the dataset's basis, in the second before the round opened, less who
+objected before the hospital trained. A manifest may be shorter than what counted in that second; no rule makes it longer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +15,12 @@ from medfed.data.commitments import records_root
 from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
 from medfed.errors import DataError, IntegrityError
-from medfed.protocol.consent import State, is_active
+from medfed.protocol.basis import counts
+from medfed.protocol.consent import State
 from medfed.protocol.leaves import Use
-from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, asked, consented, pinned
+from medfed.rounds.history import Enrolment, LineageBook, RoundHistory, asked, counted, pinned
 from medfed.rounds.recompute import RoundPlace
-from medfed.types import Address
+from medfed.types import Address, DatasetId
 
 __all__ = ["Holdings", "check_pinned", "committed_cohort", "held_cohort", "round_cohort"]
 
@@ -70,8 +71,9 @@ def held_cohort(
     """
     this = _Round(index, place, history, entry, holdings)
     patients = sorted(this.active)
-    states = dict(zip(patients, consents.states(patients, entry.dataset), strict=True))
-    invented = [patient for patient, state in states.items() if this.is_invented(state)]
+    kept = [consents.states(patients, dataset) for dataset in this.datasets]
+    states = dict(zip(patients, zip(*kept, strict=True), strict=True))
+    invented = [patient for patient, found in states.items() if this.is_invented(found)]
     if invented:
         raise IntegrityError(
             f"Of {len(patients)} consents that the event index tells of, the contract keeps {len(invented)} otherwise. "
@@ -100,48 +102,58 @@ class _Round:
         entry: Enrolment,
         holdings: Holdings,
     ) -> None:
-        self._index, self._dataset, self._holdings = index, entry.dataset, holdings
+        self._index, self._history, self._entry = index, history, entry
+        self._spec, self._holdings = place.spec, holdings
+        self._book = LineageBook(index, entry.dataset)
         self._purposes, self._at = asked(index, entry, place.spec), history.opened_at - 1
         use = Use(place.chain_id, place.contract, place.study, place.number, entry.dataset)
         cap = min(place.spec.codec_spec.max_weight, entry.records)
         self._terms = CohortTerms(use, place.spec.cohort_step, cap, holdings.filler_secret)
 
+    @property
+    def datasets(self) -> tuple[DatasetId, ...]:
+        """Those whose words count, newest first."""
+        return self._book.datasets
+
     @cached_property
     def active(self) -> frozenset[Address]:
-        """The hospital's patients whose consent was active when the second before the round had ended."""
-        found = consented(self._index, self._dataset, self._purposes, self._at)
-        return found.intersection(self._holdings.register.patients)
+        """The hospital's patients who counted when the second before the round had ended."""
+        patients = self._holdings.register.patients
+        return counted(self._index, self._entry, self._spec, self._history, patients)
 
     def cohort(self, ended: AbstractSet[Address]) -> Cohort | None:
         """Of those who are active, without some."""
         return build_cohort(self._holdings.dataset, self._holdings.register, self.active - ended, self._terms)
 
-    def is_invented(self, state: State) -> bool:
-        """Whether the chain kept this before the round, and it is no consent."""
-        return _changed(state) <= self._at and not is_active(state, self._purposes, self._at)
+    def is_invented(self, states: Sequence[State]) -> bool:
+        """Whether the chain kept this before the round, and the patient does not count by it."""
+        return _changed(states) <= self._at and not self._counts(states, self._at)
 
-    def ended(self, states: Mapping[Address, State]) -> frozenset[Address]:
-        """Those of these patients who have taken their consent to this study back since."""
+    def ended(self, states: Mapping[Address, Sequence[State]]) -> frozenset[Address]:
+        """Those of these patients who have said since that this study has them no more."""
         return frozenset(
             patient
-            for patient, state in states.items()
-            if _changed(state) > self._at and not is_active(state, self._purposes, _changed(state))
+            for patient, found in states.items()
+            if _changed(found) > self._at and not self._counts(found, _changed(found))
         )
 
+    def _counts(self, states: Sequence[State], at: int) -> bool:
+        return counts(self._book.basis, states, self._purposes, at)
+
     def later(self) -> Iterator[frozenset[Address]]:
-        """Whose consents had ended, by the events: when the round opened, and after each later change of that."""
-        book, known = ConsentBook(self._index, self._dataset), frozenset[Address]()
+        """Who counted no more, by the events: when the round opened, and after each later change of that."""
+        book, known = LineageBook(self._index, self._entry.dataset), frozenset[Address]()
         yield known
         later = book.later(self._at)
         touched = self.active.intersection(event.patient for event in later)
         for at in sorted({event.at for event in later}):
             book.replay(at)
-            ended = self.ended({patient: book.states[patient] for patient in touched})
+            ended = self.ended({patient: book.states(patient) for patient in touched})
             if ended != known:
                 known = ended
                 yield ended
 
 
-def _changed(state: State) -> int:
+def _changed(states: Sequence[State]) -> int:
     """When the chain heard of the patient's last decision."""
-    return max(state.word.posted_at, state.revoke_all.posted_at)
+    return max(max(state.word.posted_at, state.revoke_all.posted_at) for state in states)

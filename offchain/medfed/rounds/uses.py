@@ -17,8 +17,7 @@ from medfed.rounds.history import (
     Enrolment,
     RoundHistory,
     StudyHistory,
-    asked,
-    consented,
+    counted,
     read_round,
     read_study,
     study_ids,
@@ -32,8 +31,8 @@ __all__ = ["Finding", "Share", "find_shares", "find_uses", "own_leaf"]
 class Finding:
     """One round of a study with the patient's dataset. `used` is None where the manifest cannot be read (`why`).
 
-    `consented` says whether the consent to what the study asks for was active in the second that counts (`at`); a round
-    that used the record without it was a wrongful use.
+    `consented` says whether the consent to what the study asks for was active, or the patient counted on
+    another basis, in the second that counts (`at`); a round that used the record without it was a wrongful use.
     """
 
     study: int
@@ -164,9 +163,8 @@ def _look(
     history: RoundHistory,
 ) -> Finding:
     patient, link_secret = who
-    purposes = asked(federation.index, entry, study.terms)
     at = history.opened_at - 1
-    agreed = patient in consented(federation.index, entry.dataset, purposes, at)
+    agreed = patient in counted(federation.index, entry, study.terms, history, [patient])
     place = (int(history.study), int(history.number), at)
     use = _use(federation, entry, history)
     leaf = cohort_leaf(use, patient, use_salt(link_secret, use))
