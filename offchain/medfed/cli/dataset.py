@@ -30,6 +30,9 @@ Keystore = Annotated[
     Path,
     typer.Option("--keystore", help="Keystore of the admin account of the hospital that owns the dataset."),
 ]
+IssuersKeystore = Annotated[
+    Path, typer.Option("--keystore", help="Keystore of the account that permits the dataset's uses.")
+]
 Uses = Annotated[str, typer.Option(help="What the records may be used for, e.g. GRU or HMB,NPU.")]
 Disease = Annotated[int, typer.Option(help="Disease code, 0 for none.", min=0)]
 Ground = Annotated[
@@ -184,6 +187,39 @@ def withdraw(
     _sent("withdraw", dataset, (keystore, password_file))
     text = f"Dataset {dataset} is offered to nobody."
     show({"dataset": dataset}, as_json=as_json, render=lambda: text)
+
+
+@app.command("permit")
+def permit(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    dataset: Number,
+    study: Annotated[int, typer.Argument(help="The study's number.", min=1)],
+    decision: Annotated[str, typer.Argument(help="CID of the document that holds the decision.")],
+    until: Annotated[int, typer.Option(help="Day since 1970 (UTC) with which the permit ends.", min=1)],
+    keystore: IssuersKeystore,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Permit the use of a dataset in a study, in place of what was decided before. By the dataset's issuer."""
+    from medfed.protocol.cid import digest_of
+
+    digest = digest_of(decision)
+    _sent("permit", dataset, (keystore, password_file), study, digest, until)
+    data = {"dataset": dataset, "study": study, "decision": decision, "until_day": until}
+    show(data, as_json=as_json, render=lambda: f"Dataset {dataset} may be used in study {study}.")
+
+
+@app.command("withdraw-permit")
+def withdraw_permit(
+    dataset: Number,
+    study: Annotated[int, typer.Argument(help="The study's number.", min=1)],
+    keystore: IssuersKeystore,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """End a permit. Rounds that are open go on; later ones use no patient of the dataset. By the dataset's issuer."""
+    _sent("withdraw_permit", dataset, (keystore, password_file), study)
+    text = f"Dataset {dataset} may be used in study {study} no more."
+    show({"dataset": dataset, "study": study}, as_json=as_json, render=lambda: text)
 
 
 @app.command("accept")
@@ -347,6 +383,7 @@ def list_datasets(as_json: JsonFlag = False) -> None:
             "quality": d.info.quality,
             "uses": duo.names(d.info.uses),
             "disease": d.info.disease,
+            "basis": d.info.basis.label,
         }
         for d in found
     ]
@@ -357,24 +394,25 @@ def list_datasets(as_json: JsonFlag = False) -> None:
             d.info.records,
             f"{d.info.quality / 100:.0f} %",
             ", ".join(duo.names(d.info.uses)),
+            d.info.basis.label,
         )
         for d in found
     ]
-    columns = ["Dataset#", "Version#", "Records#", "Quality#", "Uses"]
+    columns = ["Dataset#", "Version#", "Records#", "Quality#", "Uses", "Basis"]
     empty = "No dataset is registered; `medfed dataset register` registers one."
     show(data, as_json=as_json, render=lambda: table("Datasets", columns, rows) if rows else empty)
 
 
 @app.command("show")
 def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
-    """Show one dataset. Its owner, version, uses, and how many studies hold it."""
+    """Show one dataset. Its owner, version, uses, basis, and how many studies hold it."""
     from medfed.cli.run import open_chain
     from medfed.protocol import purposes as duo
     from medfed.types import DatasetId
 
     datasets, number = open_chain().contracts.datasets, DatasetId(dataset)
     owner, found, offered = datasets.owner(number), datasets.dataset(number), datasets.offered_to(number)
-    title = datasets.title(number)
+    title, issuer = datasets.title(number), datasets.issuer(number)
     data = {
         "dataset": dataset,
         "owner": owner,
@@ -384,6 +422,8 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
         "records_root": found.records_root,
         "uses": duo.names(found.uses),
         "disease": found.disease,
+        "basis": found.basis.label,
+        "issuer": issuer,
         "quality": found.quality,
         "studies": found.enrolments,
         "updated_at": found.updated_at,
@@ -397,6 +437,7 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
         f"version {found.version} of {when(found.updated_at)} UTC: {found.records} records, "
         f"quality {found.quality / 100:.0f} %\n"
         f"may be used for: {duo.describe(found.uses)}\n"
+        f"basis: {found.basis.label}{f', issued by {issuer}' if issuer else ''}\n"
         f"held by {found.enrolments} running studies"
         + (f"\ncomes after dataset {found.predecessor}" if found.predecessor else "")
         + (f"\noffered to {offered}" if offered else "")
