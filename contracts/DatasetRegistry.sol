@@ -7,6 +7,7 @@ import {Guarded} from "./libraries/Guarded.sol";
 import {Labels} from "./libraries/Labels.sol";
 import {Purposes} from "./libraries/Purposes.sol";
 import {DatasetId} from "./types/DatasetId.sol";
+import {StudyId} from "./types/StudyId.sol";
 
 /// @dev The best quality score.
 uint16 constant QUALITY_LIMIT = 10_000;
@@ -33,6 +34,10 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
     mapping(DatasetId dataset => address hospital) public offeredTo;
     /// @inheritdoc IDatasetRegistry
     mapping(DatasetId dataset => string title) public titleOf;
+    /// @inheritdoc IDatasetRegistry
+    mapping(DatasetId dataset => address issuer) public issuerOf;
+
+    mapping(DatasetId dataset => mapping(StudyId study => Permit)) private _permits;
 
     // Constructor
 
@@ -129,14 +134,40 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
         return _register(hospital, dataset, info);
     }
 
+    // Functions of a dataset's issuer
+
+    /// @inheritdoc IDatasetRegistry
+    function permit(DatasetId dataset, StudyId study, bytes32 decision, uint16 untilDay) external {
+        _requireIssuer(dataset);
+        require(decision != bytes32(0), DecisionMissing());
+        require(block.timestamp < uint256(untilDay) * 1 days, PermitPassed(untilDay));
+
+        _permits[dataset][study] = Permit(decision, untilDay);
+
+        emit StudyPermitted(dataset, study, decision, untilDay);
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function withdrawPermit(DatasetId dataset, StudyId study) external {
+        _requireIssuer(dataset);
+        require(_permits[dataset][study].untilDay != 0, StudyNotPermitted(dataset, study));
+
+        delete _permits[dataset][study];
+
+        emit PermitWithdrawn(dataset, study);
+    }
+
     // Functions of the contracts that are trusted
 
     /// @inheritdoc IDatasetRegistry
-    function lock(DatasetId dataset, address hospital, uint32 purposes, uint24 disease, uint32 confirmed)
-        external
-        only(msg.sender == ROUNDS)
-        returns (uint16 version, uint24 records)
-    {
+    function lock(
+        StudyId study,
+        DatasetId dataset,
+        address hospital,
+        uint32 purposes,
+        uint24 disease,
+        uint32 confirmed
+    ) external only(msg.sender == ROUNDS) returns (uint16 version, uint24 records) {
         Dataset storage stored = _datasets[dataset];
         require(stored.owner == hospital, NotTheOwner(dataset, hospital));
         require(!stored.retired, DatasetIsRetired(dataset));
@@ -145,6 +176,11 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
         require(
             Purposes.permitsStudy(stored.uses, stored.disease, met, disease),
             UseNotPermitted(dataset, met, disease)
+        );
+        require(
+            stored.basis != Basis.Permit
+                || block.timestamp < uint256(_permits[dataset][study].untilDay) * 1 days,
+            StudyNotPermitted(dataset, study)
         );
 
         (version, records) = (stored.version, stored.records);
@@ -161,6 +197,11 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
     /// @inheritdoc IDatasetRegistry
     function getDataset(DatasetId dataset) external view returns (Dataset memory) {
         return _datasets[dataset];
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function permitOf(DatasetId dataset, StudyId study) external view returns (Permit memory) {
+        return _permits[dataset][study];
     }
 
     /// @inheritdoc IDatasetRegistry
@@ -190,6 +231,10 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
     function _requireOwnersAdmin(DatasetId dataset) private view returns (address owner) {
         owner = ownerOf(dataset);
         require(msg.sender == CONSORTIUM.adminOf(owner), NotTheOwnersAdmin(dataset, msg.sender));
+    }
+
+    function _requireIssuer(DatasetId dataset) private view {
+        require(msg.sender == issuerOf[dataset], NotTheIssuer(dataset, msg.sender));
     }
 
     function _requireActive(address hospital) private view {
@@ -224,6 +269,10 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
     {
         _requireVersion(info.records, info.quality);
         Purposes.requireConsent(info.uses);
+        require(
+            (info.basis == Basis.Permit) == (info.issuer != address(0)),
+            IssuerDoesNotFit(info.basis, info.issuer)
+        );
 
         dataset = DatasetId.wrap(++datasetCount);
         _datasets[dataset] = Dataset({
@@ -237,8 +286,10 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
             version: 1,
             quality: info.quality,
             predecessor: predecessor,
-            retired: false
+            retired: false,
+            basis: info.basis
         });
+        if (info.basis == Basis.Permit) issuerOf[dataset] = info.issuer;
 
         emit DatasetRegistered(dataset, hospital, predecessor, info);
     }

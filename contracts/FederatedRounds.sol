@@ -108,7 +108,8 @@ contract FederatedRounds is IFederatedRounds, Guarded {
         s.members = members + 1;
         _seatOf[study][hospital] = uint256(members) + 1;
 
-        (uint16 version, uint24 records) = DATASETS.lock(dataset, hospital, e.purposes, e.disease, confirmed);
+        (uint16 version, uint24 records) =
+            DATASETS.lock(study, dataset, hospital, e.purposes, e.disease, confirmed);
         // Written after the call, to the registry of this deployment, because only its answer has the pinned version and count.
         _seats[study][seat] =
             Seat(hospital, dataset, version, records, Purposes.toByte(confirmed), RoundId.wrap(0));

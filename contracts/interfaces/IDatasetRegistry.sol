@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {DatasetId} from "../types/DatasetId.sol";
+import {StudyId} from "../types/StudyId.sol";
 
 /// @title Datasets of hospitals
 /// @notice Commitments and counts, never a record. What a patient is shown before consenting stays as it was: a dataset's hospital, its
@@ -9,6 +10,13 @@ import {DatasetId} from "../types/DatasetId.sol";
 /// own, which names its predecessor, and patients are asked anew. Registering and publishing are the daemon's, with the operator's key;
 /// what cannot be undone is the admin account's.
 interface IDatasetRegistry {
+    /// @notice The ground in law on which patients' records may be used.
+    enum Basis {
+        Consent, // patients count who consented
+        OptOut, // enlisted patients count, unless they objected
+        Permit // as OptOut, while the dataset's issuer permits the study
+    }
+
     /// @notice What a hospital says of a new dataset.
     struct DatasetInfo {
         bytes32 recordsRoot; // Merkle root of the record commitments
@@ -18,6 +26,8 @@ interface IDatasetRegistry {
         uint32 uses; // purposes the hospital permits, as in Purposes; for good
         uint24 disease; // disease code for disease-specific use, 0 for none; for good
         uint16 quality; // 0 to 10,000
+        Basis basis; // for good
+        address issuer; // who permits studies, zero unless the basis is Permit; for good
     }
 
     /// @notice What a hospital says of a later version.
@@ -42,6 +52,13 @@ interface IDatasetRegistry {
         uint16 quality; // 0 to 10,000
         DatasetId predecessor; // the dataset that it comes after, 0 for none
         bool retired; // takes no further enrolment
+        Basis basis; // the ground on which it is used
+    }
+
+    /// @notice What an issuer decided of one dataset and one study: two words.
+    struct Permit {
+        bytes32 decision; // digest of the decision document's CID
+        uint16 untilDay; // days since 1970: the permit ends when this day begins in UTC; 0 for no permit
     }
 
     /// @notice `hospital` has a new dataset, of version 1, which comes after `predecessor` (0 for none).
@@ -63,6 +80,14 @@ interface IDatasetRegistry {
 
     /// @notice The dataset is offered to `hospital` no more.
     event OfferWithdrawn(DatasetId indexed dataset, address indexed hospital);
+
+    /// @notice The dataset's issuer permits its use in `study` until day `untilDay` begins, for the reasons in `decision`.
+    event StudyPermitted(
+        DatasetId indexed dataset, StudyId indexed study, bytes32 decision, uint16 untilDay
+    );
+
+    /// @notice The dataset's issuer permits its use in `study` no more.
+    event PermitWithdrawn(DatasetId indexed dataset, StudyId indexed study);
 
     /// @notice `account` operates no hospital, or one that is suspended.
     error NotAnActiveOperator(address account);
@@ -106,6 +131,21 @@ interface IDatasetRegistry {
     /// @notice `account` is not the admin account of the hospital that the dataset is offered to.
     error NotOfferedTo(DatasetId dataset, address account);
 
+    /// @notice A dataset has an issuer if its basis is a permit, and none if it is another.
+    error IssuerDoesNotFit(Basis basis, address issuer);
+
+    /// @notice `account` does not permit the dataset's uses.
+    error NotTheIssuer(DatasetId dataset, address account);
+
+    /// @notice A permit names the document of its decision.
+    error DecisionMissing();
+
+    /// @notice Day `untilDay` has begun already.
+    error PermitPassed(uint16 untilDay);
+
+    /// @notice The dataset's issuer does not permit its use in this study, or did so until a day that has begun.
+    error StudyNotPermitted(DatasetId dataset, StudyId study);
+
     /// @notice The dataset may not be used for these purposes, or not for this disease.
     error UseNotPermitted(DatasetId dataset, uint32 purposes, uint24 disease);
 
@@ -138,13 +178,26 @@ interface IDatasetRegistry {
     /// @param info What the receiver says of the successor; its uses and its disease are asked of patients anew.
     function accept(DatasetId dataset, DatasetInfo calldata info) external returns (DatasetId successor);
 
-    /// @notice Called by the rounds contract at enrolment: checks the owner and that the dataset's uses allow a study of these purposes and
-    /// this disease, counts the enrolment, tells what to pin.
+    /// @notice By the dataset's issuer: permits its use in a study, in place of what was decided before.
+    /// @param decision Digest of the decision document's CID.
+    /// @param untilDay Days since 1970: the permit ends when this day begins in UTC.
+    function permit(DatasetId dataset, StudyId study, bytes32 decision, uint16 untilDay) external;
+
+    /// @notice By the dataset's issuer: ends a permit. Rounds that are open go on; later ones use no patient of the dataset.
+    function withdrawPermit(DatasetId dataset, StudyId study) external;
+
+    /// @notice Called by the rounds contract at enrolment: checks the owner, that the dataset's uses allow a study of these purposes and
+    /// this disease, and its permit where its basis is one; counts the enrolment, tells what to pin.
     /// @param confirmed Of the study's codes that carry a parameter those that the owner says it meets; it is taken to meet no others.
     /// @dev No event here or in `unlock`: whoever calls tells of every enrolment and release itself.
-    function lock(DatasetId dataset, address hospital, uint32 purposes, uint24 disease, uint32 confirmed)
-        external
-        returns (uint16 version, uint24 records);
+    function lock(
+        StudyId study,
+        DatasetId dataset,
+        address hospital,
+        uint32 purposes,
+        uint24 disease,
+        uint32 confirmed
+    ) external returns (uint16 version, uint24 records);
 
     /// @notice Called by the studies contract when an enrolment ends.
     function unlock(DatasetId dataset) external;
@@ -160,6 +213,12 @@ interface IDatasetRegistry {
 
     /// @notice The dataset that this one comes after; 0 when it comes after none.
     function predecessorOf(DatasetId dataset) external view returns (DatasetId);
+
+    /// @notice Who permits the dataset's uses; zero unless its basis is a permit.
+    function issuerOf(DatasetId dataset) external view returns (address issuer);
+
+    /// @notice What the dataset's issuer decided last of a study; all zero when it permits nothing.
+    function permitOf(DatasetId dataset, StudyId study) external view returns (Permit memory);
 
     /// @notice The hospital that may take the dataset over; zero when it is offered to none.
     function offeredTo(DatasetId dataset) external view returns (address hospital);

@@ -59,9 +59,11 @@ def wrappers(module):
 
 
 def words_above():
-    """Every attribute and string in the layers that act for people."""
+    """Every attribute and string in the layers that act for people, and in what posts for them."""
     for name, tree in modules().items():
-        if name.split(".")[0] in ("cli", "nodes", "rounds") and not name.startswith("cli.demo"):
+        if (
+            name.split(".")[0] in ("cli", "nodes", "rounds") or name == "chain.posting"
+        ) and not name.startswith("cli.demo"):
             for node in ast.walk(tree):
                 if isinstance(node, ast.Attribute):
                     yield node.attr

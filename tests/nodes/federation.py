@@ -21,13 +21,14 @@ from medfed.data.csv_source import write_csv
 from medfed.data.patients import Entry, write_register
 from medfed.data.private_file import write_private
 from medfed.nodes.hospital import Hospital
+from medfed.protocol.basis import Basis
 from medfed.protocol.consent import DAY
 from medfed.protocol.purposes import Purpose
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study
 from medfed.storage import ContentStore
 from medfed.storage.local import LocalStore
-from medfed.types import DatasetId, HospitalId, RoundNumber, StudyId
+from medfed.types import Address, DatasetId, HospitalId, RoundNumber, StudyId
 from tests.rig import studies
 
 __all__ = ["BOND", "PASSWORD", "PATIENTS", "PHASE", "STAKE", "Member", "World", "deploy"]
@@ -95,6 +96,16 @@ class World:
 
     def federation(self, store: ContentStore | None = None) -> Federation:
         return Federation(self.client, self.contracts, store or self.store, self.index)
+
+    def renew(self, member: Member, ground: tuple[Basis, Address]) -> None:
+        """A dataset that comes after the member's own, on another ground; its daemons take that from now on."""
+        files = member.folder / "records.csv", member.folder / "patients.csv", member.folder / "secret.hex"
+        sender, before = Sender(self.client, member.operator), member.dataset
+        member.dataset = actions.register_dataset(
+            self.federation(), sender, files, uses="GRU", label="ill", ground=ground, after=before
+        )
+        text = member.file.read_text().replace(f"dataset = {before}\n", f"dataset = {member.dataset}\n")
+        member.file.write_text(text)
 
     def admit(self, number: int, disease: int = 0) -> Member:
         label = f"{self.sponsor.address} {number}"

@@ -8,10 +8,11 @@ from typing import Any
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
+from medfed.protocol.basis import Basis
 from medfed.protocol.commitments import Aggregate
 from medfed.protocol.purposes import Purpose
 from tests.rig import roles
-from tests.rig.evm import CHAIN_ID
+from tests.rig.evm import CHAIN_ID, NO_ONE
 from tests.rig.pledges import pledge
 
 STAKE, REWARD, STEP = 100, 900, 8
@@ -21,7 +22,9 @@ SLASH_BPS, CHALLENGER_BPS = 2000, 4000
 SPEC = b"\x51" * 32
 SEATS = 4  # of a study, unless its terms say otherwise
 
-DATASET = (b"\1" * 32, b"\2" * 32, b"\3" * 32, 100, int(Purpose.GRU), 0, 9000)
+CONSENTED = (int(Basis.CONSENT), NO_ONE)
+"""Basis and issuer of a dataset whose patients are asked."""
+DATASET = (b"\1" * 32, b"\2" * 32, b"\3" * 32, 100, int(Purpose.GRU), 0, 9000, *CONSENTED)
 VERSION = (*DATASET[:4], DATASET[6])
 
 

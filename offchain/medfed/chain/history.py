@@ -15,7 +15,8 @@ from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.index import EventIndex
 from medfed.errors import ProtocolError
 from medfed.protocol import consent
-from medfed.types import Address, DatasetId, HospitalId
+from medfed.protocol.basis import Basis
+from medfed.types import Address, DatasetId, HospitalId, StudyId
 
 __all__ = [
     "DatasetRecord",
@@ -24,6 +25,8 @@ __all__ = [
     "datasets",
     "hospitals",
     "is_active",
+    "is_permitted",
+    "lineage",
     "was_suspended",
 ]
 
@@ -118,9 +121,37 @@ def datasets(
     for event in _in_order(found):
         number, version = event["dataset"], event.values.get("version", 1)
         first = records.get((number, 1))
-        info = DatasetInfo(**event["info"]) if first is None else replace(first.info, **event["info"])
+        info = _info(event["info"]) if first is None else replace(first.info, **event["info"])
         records[number, version] = DatasetRecord(number, version, info, event.block)
     return list(records.values())
+
+
+def lineage(index: EventIndex, dataset: DatasetId) -> tuple[DatasetId, ...]:
+    """The dataset and its predecessors, newest first. Raises `ProtocolError` for a predecessor that is not older."""
+    before = {event["dataset"]: event["predecessor"] for event in index.events("DatasetRegistered")}
+    found = [dataset]
+    while predecessor := before.get(found[-1], 0):
+        if predecessor >= found[-1]:
+            raise ProtocolError(f"dataset {found[-1]} comes after dataset {predecessor}, which is not older")
+        found.append(DatasetId(predecessor))
+    return tuple(found)
+
+
+def is_permitted(index: EventIndex, dataset: DatasetId, study: StudyId, at: int) -> bool:
+    """Whether the dataset's issuer permitted its use in a study when second `at` had ended."""
+    decisions = _in_order(
+        [
+            event
+            for name in ("StudyPermitted", "PermitWithdrawn")
+            for event in index.events(name, dataset=dataset, study=study)
+            if _time(event) <= at
+        ]
+    )
+    return bool(decisions) and at < decisions[-1].values.get("until_day", 0) * consent.DAY
+
+
+def _info(values: dict[str, Any]) -> DatasetInfo:
+    return DatasetInfo(**{**values, "basis": Basis(values["basis"])})
 
 
 def _changes(index: EventIndex, hospital: HospitalId, before: tuple[int, int] | None) -> list[Event]:

@@ -14,7 +14,7 @@ from medfed.chain.contracts import rule_creation
 from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.consents import SignedMessage, Skipped
 from medfed.chain.contracts.consortium import HospitalStatus, Pledge
-from medfed.chain.contracts.datasets import DatasetInfo, VersionInfo
+from medfed.chain.contracts.datasets import NO_ACCOUNT, DatasetInfo, VersionInfo
 from medfed.chain.contracts.studies import ScoreMode, StudyTerms
 from medfed.chain.contracts.vault import Permit
 from medfed.chain.deployment import Deployment
@@ -30,6 +30,7 @@ from medfed.data.quality import quality_report
 from medfed.errors import InputError
 from medfed.learning.models import complete_study
 from medfed.protocol import purposes as duo
+from medfed.protocol.basis import Basis
 from medfed.protocol.canonical import canonical_json
 from medfed.protocol.cid import digest_of
 from medfed.protocol.commitments import seats_in
@@ -144,12 +145,14 @@ def register_dataset(  # noqa: PLR0913 - one parameter for each thing said
     disease: int = 0,
     label: str = "label",
     date: str = "",
+    ground: tuple[Basis, Address] = (Basis.CONSENT, NO_ACCOUNT),
     after: DatasetId | None = None,
     title: str = "",
 ) -> DatasetId:
     """Commit to the records in `files` (records, register, secret) and register them, as what comes after a dataset of the
-    same hospital where one is named, under a title where one is given. Publishes the quality report, no record."""
-    info = _described(federation, files, uses=uses, disease=disease, columns=(label, date))
+    same hospital where one is named, under a title where one is given. `ground` is its basis and its issuer. Publishes
+    the quality report, no record."""
+    info = _described(federation, files, ground, uses=uses, disease=disease, columns=(label, date))
     datasets = federation.contracts.datasets
     call = datasets.register(info) if after is None else datasets.renew(after, info)
     number = datasets.registered(sender.send(call))
@@ -168,10 +171,11 @@ def accept_dataset(  # noqa: PLR0913 - one parameter for each thing said
     disease: int = 0,
     label: str = "label",
     date: str = "",
+    ground: tuple[Basis, Address] = (Basis.CONSENT, NO_ACCOUNT),
 ) -> DatasetId:
     """Take over a dataset that is offered to the hospital: commit to the records in `files` as its successor. By the
     hospital's admin account."""
-    info = _described(federation, files, uses=uses, disease=disease, columns=(label, date))
+    info = _described(federation, files, ground, uses=uses, disease=disease, columns=(label, date))
     datasets = federation.contracts.datasets
     return datasets.registered(sender.send(datasets.accept(dataset, info)))
 
@@ -194,13 +198,20 @@ def publish_dataset(
 def _described(
     federation: Federation,
     files: tuple[Path, Path, Path],
+    ground: tuple[Basis, Address],
     *,
     uses: str,
     disease: int,
     columns: tuple[str, str],
 ) -> DatasetInfo:
+    basis, issuer = ground
+    if (basis is Basis.PERMIT) != (issuer != NO_ACCOUNT):
+        raise InputError(
+            f"A dataset by permit names an issuer, another names none; this one's basis is {basis.label}. "
+            "Give --issuer with --basis permit, and with no other."
+        )
     allowed, version = duo.parse(uses), _version(federation, files, columns)
-    return DatasetInfo(**asdict(version), uses=allowed, disease=disease)
+    return DatasetInfo(**asdict(version), uses=allowed, disease=disease, basis=basis, issuer=issuer)
 
 
 def _version(federation: Federation, files: tuple[Path, Path, Path], columns: tuple[str, str]) -> VersionInfo:

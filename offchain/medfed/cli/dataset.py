@@ -13,7 +13,8 @@ from medfed.cli.output import JsonFlag, printable, show, table, when
 
 if TYPE_CHECKING:
     from medfed.config import HospitalConfig
-    from medfed.types import DatasetId
+    from medfed.protocol.basis import Basis
+    from medfed.types import Address, DatasetId
 
 __all__ = ["app"]
 
@@ -29,8 +30,19 @@ Keystore = Annotated[
     Path,
     typer.Option("--keystore", help="Keystore of the admin account of the hospital that owns the dataset."),
 ]
+IssuersKeystore = Annotated[
+    Path, typer.Option("--keystore", help="Keystore of the account that permits the dataset's uses.")
+]
 Uses = Annotated[str, typer.Option(help="What the records may be used for, e.g. GRU or HMB,NPU.")]
 Disease = Annotated[int, typer.Option(help="Disease code, 0 for none.", min=0)]
+Ground = Annotated[
+    str,
+    typer.Option("--basis", help="Why patients count: consent, opt-out (unless they object), or permit."),
+]
+Issuer = Annotated[
+    str,
+    typer.Option(help="Who permits studies, with --basis permit: an address, or the path of a keystore."),
+]
 Save = Annotated[
     bool, typer.Option("--save", help="Write the new dataset's number into the hospital's file.")
 ]
@@ -53,13 +65,15 @@ def register(  # noqa: PLR0913, PLR0917 - one parameter for each option
             help="What patients read when they sign, for good, e.g. Breast cytology (default: none yet)."
         ),
     ] = "",
+    basis: Ground = "consent",
+    issuer: Issuer = "",
     save: Save = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Commit to a hospital's records and register them. No record leaves the site.
 
-    Sent with the operator's key that the file names. A register of patients that does not exist yet is begun. Uses and disease
-    cannot be changed later: whoever registers the records anew (`--after`) asks the patients anew.
+    Sent with the operator's key that the file names. A register of patients that does not exist yet is begun. Uses, disease and
+    basis cannot be changed later: whoever registers the records anew (`--after`) asks the patients anew.
     """
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender
@@ -77,6 +91,7 @@ def register(  # noqa: PLR0913, PLR0917 - one parameter for each option
         disease=disease,
         label=config.label,
         date=config.date_column,
+        ground=_ground(basis, issuer),
         after=DatasetId(after) if after else None,
         title=title,
     )
@@ -176,6 +191,39 @@ def withdraw(
     show({"dataset": dataset}, as_json=as_json, render=lambda: text)
 
 
+@app.command("permit")
+def permit(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    dataset: Number,
+    study: Annotated[int, typer.Argument(help="The study's number.", min=1)],
+    decision: Annotated[str, typer.Argument(help="CID of the document that holds the decision.")],
+    until: Annotated[int, typer.Option(help="Day since 1970 (UTC) with which the permit ends.", min=1)],
+    keystore: IssuersKeystore,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Permit a dataset's use in a study. By its issuer; in place of what was decided before."""
+    from medfed.protocol.cid import digest_of
+
+    digest = digest_of(decision)
+    _sent("permit", dataset, (keystore, password_file), study, digest, until)
+    data = {"dataset": dataset, "study": study, "decision": decision, "until_day": until}
+    show(data, as_json=as_json, render=lambda: f"Dataset {dataset} may be used in study {study}.")
+
+
+@app.command("withdraw-permit")
+def withdraw_permit(
+    dataset: Number,
+    study: Annotated[int, typer.Argument(help="The study's number.", min=1)],
+    keystore: IssuersKeystore,
+    password_file: PasswordFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """End a permit. Rounds that are open go on; later ones use no patient of the dataset. By the dataset's issuer."""
+    _sent("withdraw_permit", dataset, (keystore, password_file), study)
+    text = f"Dataset {dataset} may be used in study {study} no more."
+    show({"dataset": dataset, "study": study}, as_json=as_json, render=lambda: text)
+
+
 @app.command("accept")
 def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
     dataset: Number,
@@ -186,6 +234,8 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
         typer.Option("--keystore", help="Keystore of the admin account of the hospital that takes over."),
     ],
     disease: Disease = 0,
+    basis: Ground = "consent",
+    issuer: Issuer = "",
     password_file: PasswordFile = None,
     save: Save = False,
     as_json: JsonFlag = False,
@@ -212,6 +262,7 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
         disease=disease,
         label=config.label,
         date=config.date_column,
+        ground=_ground(basis, issuer),
     )
     _tell_number(hospital, number, save, as_json)
 
@@ -224,6 +275,15 @@ def _sent(what: str, dataset: int, key: tuple[Path, Path | None], *further: obje
     place = open_chain()
     sender = open_sender(place, open_account(*key))
     sender.send(getattr(place.contracts.datasets, what)(DatasetId(dataset), *further))
+
+
+def _ground(basis: str, issuer: str) -> tuple[Basis, Address]:
+    """What `--basis` and `--issuer` say."""
+    from medfed.chain.contracts.datasets import NO_ACCOUNT
+    from medfed.cli.run import party
+    from medfed.protocol.basis import Basis
+
+    return Basis.parse(basis), party(issuer) if issuer else NO_ACCOUNT
 
 
 def _tell_number(hospital: Path, number: DatasetId, save: bool, as_json: bool) -> None:
@@ -328,6 +388,7 @@ def list_datasets(as_json: JsonFlag = False) -> None:
             "quality": d.info.quality,
             "uses": duo.names(d.info.uses),
             "disease": d.info.disease,
+            "basis": d.info.basis.label,
         }
         for d in found
     ]
@@ -338,24 +399,25 @@ def list_datasets(as_json: JsonFlag = False) -> None:
             d.info.records,
             f"{d.info.quality / 100:.0f} %",
             ", ".join(duo.names(d.info.uses)),
+            d.info.basis.label,
         )
         for d in found
     ]
-    columns = ["Dataset#", "Version#", "Records#", "Quality#", "Uses"]
+    columns = ["Dataset#", "Version#", "Records#", "Quality#", "Uses", "Basis"]
     empty = "No dataset is registered; `medfed dataset register` registers one."
     show(data, as_json=as_json, render=lambda: table("Datasets", columns, rows) if rows else empty)
 
 
 @app.command("show")
 def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
-    """Show one dataset. Its owner, version, uses, and how many studies hold it."""
+    """Show one dataset. Its owner, version, uses, basis, and how many studies hold it."""
     from medfed.cli.run import open_chain
     from medfed.protocol import purposes as duo
     from medfed.types import DatasetId
 
     datasets, number = open_chain().contracts.datasets, DatasetId(dataset)
     owner, found, offered = datasets.owner(number), datasets.dataset(number), datasets.offered_to(number)
-    title = datasets.title(number)
+    title, issuer = datasets.title(number), datasets.issuer(number)
     data = {
         "dataset": dataset,
         "owner": owner,
@@ -365,6 +427,8 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
         "records_root": found.records_root,
         "uses": duo.names(found.uses),
         "disease": found.disease,
+        "basis": found.basis.label,
+        "issuer": issuer,
         "quality": found.quality,
         "studies": found.enrolments,
         "updated_at": found.updated_at,
@@ -378,6 +442,7 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
         f"version {found.version} of {when(found.updated_at)} UTC: {found.records} records, "
         f"quality {found.quality / 100:.0f} %\n"
         f"may be used for: {duo.describe(found.uses)}\n"
+        f"basis: {found.basis.label}{f', issued by {issuer}' if issuer else ''}\n"
         f"held by {found.enrolments} running studies"
         + (f"\ncomes after dataset {found.predecessor}" if found.predecessor else "")
         + (f"\noffered to {offered}" if offered else "")

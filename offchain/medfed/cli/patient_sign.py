@@ -196,7 +196,7 @@ def revoke_all(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign that every consent is taken back, in a file for each account.
+    """Sign that every consent is taken back. A file for each account.
 
     Accounts that are revoked side by side, by one relayer, or as signed in one second, show that they are one person's:
     have them brought at different times, by different relayers, and sign with --spread.

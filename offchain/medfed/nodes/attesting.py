@@ -11,7 +11,7 @@ from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import Update, bitmap, seats_in
 from medfed.protocol.phase import quorum_of, training_ends, voidable_at
 from medfed.rounds.contests import read_contest
-from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, consenting
+from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, bound
 from medfed.rounds.recompute import Outcome, RoundSum
 from medfed.types import RoundNumber, Seat, StudyId
 
@@ -91,8 +91,7 @@ class Attesting:
             self.forget(history)
             entries = {each.seat: each for each in study.enrolments}
             patients = {
-                seat: consenting(self._site.index, each, study.terms, history)
-                for seat, each in entries.items()
+                seat: bound(self._site.index, each, study.terms, history) for seat, each in entries.items()
             }
             found = RoundSum(self._site.place(study, history.number), entries, patients)
             self._sums[key] = found

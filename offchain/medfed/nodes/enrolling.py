@@ -5,8 +5,9 @@ from __future__ import annotations
 from medfed.errors import DataError, InputError, PolicyRefusal
 from medfed.nodes.policy import confirmed
 from medfed.nodes.site import Site
+from medfed.protocol.basis import Basis
 from medfed.rounds.history import Enrolment, StudyHistory
-from medfed.types import BlockStamp, DatasetId, Seat
+from medfed.types import BlockStamp, DatasetId, Seat, StudyId
 
 __all__ = ["Enrolling"]
 
@@ -53,6 +54,23 @@ class Enrolling:
         place = Seat(len(study.enrolments)), self._site.id, dataset
         return Enrolment(*place, info.version, info.records, self._confirmed(study))
 
+    def check_basis(self, dataset: DatasetId, study: StudyId) -> None:
+        """Raise `PolicyRefusal` where the dataset's basis lets it into no study of this chain, or not into this one.
+
+        Where patients count who were never asked, nobody is to see one hospital's update: masked rounds do not exist yet.
+        """
+        datasets = self._site.contracts.datasets
+        basis = datasets.dataset(dataset).basis
+        if basis is not Basis.CONSENT and not self._site.client.is_development:
+            raise PolicyRefusal(
+                f"Dataset {dataset} is used on the basis of {basis.label}; such datasets enrol on development chains only. "
+                "Register the records with the basis consent, and ask the patients."
+            )
+        if basis is Basis.PERMIT and datasets.permit_of(dataset, study) is None:
+            raise PolicyRefusal(
+                f"The issuer of dataset {dataset} does not permit study {study}; ask {datasets.issuer(dataset)} for its permit."
+            )
+
     def advance(self, study: StudyHistory, head: BlockStamp) -> None:
         """Open the first round, or end the study, once its seats are taken or its time is up."""
         full = len(study.enrolments) == study.terms.max_hospitals
@@ -92,6 +110,7 @@ class Enrolling:
         if why:
             self._site.notes.tell("bond", study.study, why)
         dataset = self._dataset()
+        self.check_basis(dataset, study.study)
         self._check_records(dataset)
         call = rounds.enrol(
             study.study, dataset, study.terms.spec, min(most, _STAKE_LIMIT), self._confirmed(study)

@@ -19,7 +19,7 @@ from medfed.protocol.phase import Outcome, Phase, phase_of, training_ends
 from medfed.rounds.contests import read_contest
 from medfed.rounds.disputes import Claim, ContestBook
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import RoundHistory, StudyHistory, consenting, read_round
+from medfed.rounds.history import RoundHistory, StudyHistory, bound, read_round
 from medfed.rounds.proofs import Proof, Unprovable, refute_aggregate, refute_update
 from medfed.rounds.recompute import RoundPlace
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of
@@ -174,7 +174,7 @@ class Lookout:
         self, study: StudyHistory, history: RoundHistory, place: RoundPlace, seat: Seat
     ) -> Unprovable | Proof | None:
         entry = study.entry(seat)
-        patients = consenting(self._fed.index, entry, study.terms, history)
+        patients = bound(self._fed.index, entry, study.terms, history)
         return refute_update(self._fed.store, place, entry, history.updates[seat], patients)
 
     def _aggregate(

@@ -10,7 +10,7 @@ from medfed.nodes.site import Site
 from medfed.protocol.phase import Outcome
 from medfed.protocol.vector import vector_size
 from medfed.rounds.cohort import round_cohort
-from medfed.rounds.history import RoundHistory, StudyHistory, read_study
+from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, read_study
 from medfed.types import BlockStamp, RoundNumber, StudyId
 
 __all__ = ["Preview", "Previewing"]
@@ -53,21 +53,22 @@ class Previewing:
             leaves=cohort.manifest().count if cohort else 0,
             update_words=spec.size,
             update_bytes=vector_size(spec.size),
-            refused=self._refusal(study, len(cohort.members) if cohort else 0),
+            refused=self._refusal(study, entry, len(cohort.members) if cohort else 0),
         )
 
-    def _refusal(self, study: StudyHistory, patients: int) -> str:
+    def _refusal(self, study: StudyHistory, entry: Enrolment, patients: int) -> str:
         seat = study.enrolment(self._site.id)
         if seat is not None and not study.may_submit(seat.seat):
             return f"A proof was against seat {seat.seat}, this hospital's; it submits no more."
         try:
             self._site.check(study)
+            self._enrolling.check_basis(entry.dataset, study.study)
         except PolicyRefusal as exc:
             return str(exc)
         if seat is None and (why := self._enrolling.unaffordable(study)):
             return why
         least = self._site.config.policy.smallest_cohort
-        return "" if patients >= least else f"{patients} patients consent, the policy asks for {least}."
+        return "" if patients >= least else f"{patients} patients count, the policy asks for {least}."
 
 
 def _opening(study: StudyHistory, at: int) -> RoundHistory:

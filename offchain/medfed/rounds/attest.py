@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medfed.errors import InputError, ProtocolError
 from medfed.rounds.federation import Federation
-from medfed.rounds.history import consenting, read_round, read_study
+from medfed.rounds.history import bound, read_round, read_study
 from medfed.rounds.recompute import Outcome, RoundPlace, RoundSum
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of
 from medfed.types import RoundNumber, Seat, StudyId
@@ -30,9 +30,7 @@ def recompute_round(
     spec = fetch_spec(federation.store, study)
     place = RoundPlace(federation.client.chain_id, federation.contracts.rounds.address, number, value, spec)
     entries = {entry.seat: entry for entry in study.enrolments}
-    patients = {
-        seat: consenting(federation.index, entry, study.terms, history) for seat, entry in entries.items()
-    }
+    patients = {seat: bound(federation.index, entry, study.terms, history) for seat, entry in entries.items()}
     found = RoundSum(place, entries, patients)
     result = history.result
     wanted = history.updates

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from medfed import __version__
 from medfed.chain.artifacts import artifact
-from medfed.chain.calls import Event
+from medfed.chain.calls import Event, checksum
 from medfed.chain.contracts import check_rule
 from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.datasets import DatasetInfo
@@ -38,6 +38,7 @@ from medfed.errors import (
     SpecError,
 )
 from medfed.learning.models import Model, initial_model, model_bytes, parse_model
+from medfed.protocol.basis import Basis
 from medfed.protocol.cid import cid_from_digest, cid_of
 from medfed.protocol.commitments import Aggregate, Update, seats_in
 from medfed.protocol.consent import Details
@@ -52,9 +53,13 @@ from medfed.rounds.federation import Federation
 from medfed.rounds.history import (
     ConsentBook,
     Enrolment,
+    LineageBook,
     RoundHistory,
     StudyHistory,
     asked,
+    basis_of,
+    bound,
+    counted,
     pinned,
     read_round,
     read_study,
@@ -210,7 +215,21 @@ class _Audit:
             return f"an event names {exc}, of which no other event tells"
         return ""
 
-    def consented(self, entry: Enrolment, history: RoundHistory) -> Mapping[Address, Details]:
+    def bound(self, entry: Enrolment, history: RoundHistory) -> int:
+        """How many patients the seat's manifest may list."""
+        if basis_of(self.federation.index, entry.dataset) is not Basis.CONSENT:
+            return bound(self.federation.index, entry, self.study.terms, history)
+        return len(self._consented(entry, history))
+
+    def without(self, entry: Enrolment, history: RoundHistory, patients: Iterable[Address]) -> int:
+        """How many of these patients, enlisted by the hospital's own word, did not count in the round."""
+        if basis_of(self.federation.index, entry.dataset) is Basis.CONSENT:
+            active = {patient.lower() for patient in self._consented(entry, history)}
+            return len({patient.lower() for patient in patients} - active)
+        shown = {checksum(patient) for patient in patients}
+        return len(shown - counted(self.federation.index, entry, self.study.terms, history, shown).keys())
+
+    def _consented(self, entry: Enrolment, history: RoundHistory) -> Mapping[Address, Details]:
         """Whose consent was active in the second before the round opened."""
         if entry.dataset not in self.books:
             self.books[entry.dataset] = ConsentBook(self.federation.index, entry.dataset)
@@ -307,7 +326,8 @@ def _check_start(audit: _Audit) -> StudySpec:
     evidence.check_code()
     evidence.check_study()
     for entry in audit.study.enrolments:
-        evidence.check_consents(entry.dataset)
+        for dataset in LineageBook(audit.federation.index, entry.dataset).datasets:
+            evidence.check_consents(dataset)
         _check_dataset(audit, entry)
     spec = fetch_spec(store, audit.study)
     check_rule(audit.federation.client, spec.rule, audit.study.terms.rule)
@@ -475,7 +495,7 @@ def _check_left_out(
     """Why the quorum left an update out: by the bytes, where they can be had."""
     entry, _ = work
     try:
-        check_update(audit.federation.store, place, *work, len(audit.consented(entry, history)))
+        check_update(audit.federation.store, place, *work, audit.bound(entry, history))
     except ProtocolError:
         audit.checks += 1  # rightly so: it breaks the protocol
     except (ContentMissing, IntegrityError) as exc:
@@ -519,9 +539,8 @@ def _check_manifest(
     audit: _Audit, history: RoundHistory, place: RoundPlace, work: tuple[Enrolment, Update]
 ) -> None:
     entry, update = work
-    active = audit.consented(entry, history)
     try:
-        manifest = check_manifest(audit.federation.store, place, entry, update, len(active))
+        manifest = check_manifest(audit.federation.store, place, entry, update, audit.bound(entry, history))
     except ProtocolError as exc:
         others = seats_in(history.attested & ~(1 << entry.seat))
         by = f" Attested to by seats {', '.join(map(str, others))}." if others else ""
@@ -533,11 +552,11 @@ def _check_manifest(
             f"which consent stands behind each leaf of seat {entry.seat}: needs its disclosure"
         )
         return
+    basis = basis_of(audit.federation.index, entry.dataset)
     patients = disclosure.patients(manifest, update.weight, place.spec.cohort_step)
-    without = {patient.lower() for patient in patients} - {patient.lower() for patient in active}
-    audit.expect(
-        not without, f"{len(without)} of its patients had not consented at second {history.opened_at - 1}"
-    )
+    without = audit.without(entry, history, patients)
+    said = "not consented" if basis is Basis.CONSENT else "objected, or their hospital had no permit,"
+    audit.expect(not without, f"{without} of its patients had {said} at second {history.opened_at - 1}")
 
 
 def _check_pay(audit: _Audit, history: RoundHistory) -> None:

@@ -1,9 +1,9 @@
-"""A hospital's cohort of one round: whose consent was active in the second before the round opened, less who took it back
-before the hospital trained. A manifest may be shorter than the consents of that second; no rule makes it longer."""
+"""A hospital's cohort of one round: who counted, by the dataset's basis, in the second before the round opened, less who
+objected before the hospital trained. A manifest may be shorter than what counted in that second; no rule makes it longer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,11 +14,12 @@ from medfed.data.commitments import records_root
 from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
 from medfed.errors import DataError, IntegrityError
-from medfed.protocol.consent import Details, State, is_active
+from medfed.protocol.basis import counting
+from medfed.protocol.consent import Details, State
 from medfed.protocol.leaves import Use
-from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, asked, consented, pinned
+from medfed.rounds.history import Enrolment, LineageBook, RoundHistory, asked, counted, pinned
 from medfed.rounds.recompute import RoundPlace
-from medfed.types import Address
+from medfed.types import Address, DatasetId
 
 __all__ = ["Holdings", "check_pinned", "committed_cohort", "held_cohort", "round_cohort"]
 
@@ -70,8 +71,9 @@ def held_cohort(
     """
     this = _Round(index, place, history, entry, holdings)
     patients = sorted(this.active)
-    states = dict(zip(patients, consents.states(patients, entry.dataset), strict=True))
-    invented = [patient for patient, state in states.items() if this.is_invented(patient, state)]
+    kept = [consents.states(patients, dataset) for dataset in this.datasets]
+    states = dict(zip(patients, zip(*kept, strict=True), strict=True))
+    invented = [patient for patient, found in states.items() if this.is_invented(patient, found)]
     if invented:
         raise IntegrityError(
             f"Of {len(patients)} consents that the event index tells of, the contract keeps {len(invented)} otherwise. "
@@ -100,55 +102,66 @@ class _Round:
         entry: Enrolment,
         holdings: Holdings,
     ) -> None:
-        self._index, self._dataset, self._holdings = index, entry.dataset, holdings
+        self._index, self._history, self._entry = index, history, entry
+        self._spec, self._holdings = place.spec, holdings
+        self._book = LineageBook(index, entry.dataset)
         self._purposes, self._at = asked(index, entry, place.spec), history.opened_at - 1
         use = Use(place.chain_id, place.contract, place.study, place.number, entry.dataset)
         cap = min(place.spec.codec_spec.max_weight, entry.records)
         self._terms = CohortTerms(use, place.spec.cohort_step, cap, holdings.filler_secret)
 
+    @property
+    def datasets(self) -> tuple[DatasetId, ...]:
+        """Those whose words count, newest first."""
+        return self._book.datasets
+
     @cached_property
     def active(self) -> dict[Address, Details]:
-        """The hospital's patients whose consent was active when the second before the round had ended, with its details."""
-        found = consented(self._index, self._dataset, self._purposes, self._at)
-        return {patient: found[patient] for patient in self._holdings.register.patients if patient in found}
+        """The hospital's patients who counted when the second before the round had ended, with their consents' details."""
+        patients = self._holdings.register.patients
+        return counted(self._index, self._entry, self._spec, self._history, patients)
 
     def cohort(self, standing: Mapping[Address, Details]) -> Cohort | None:
         """Of those who are active, the ones whose consent stands."""
         return build_cohort(self._holdings.dataset, self._holdings.register, standing, self._terms)
 
-    def is_invented(self, patient: Address, state: State) -> bool:
-        """Whether the chain kept this before the round, and it is not the consent that the events tell of."""
-        if _changed(state) > self._at:
+    def is_invented(self, patient: Address, states: Sequence[State]) -> bool:
+        """Whether the chain kept this before the round, and the patient does not count by it, or with other details."""
+        if _changed(states) > self._at:
             return False
-        return not is_active(state, self._purposes, self._at) or state.details != self.active[patient]
+        return self._counting(states, self._at) != self.active[patient]
 
-    def standing(self, states: Mapping[Address, State]) -> dict[Address, Details]:
-        """Those who are active without who has taken the consent to this study back since, by what the chain keeps of some; a
+    def standing(self, states: Mapping[Address, Sequence[State]]) -> dict[Address, Details]:
+        """Those who are active without who has said since that this study has them no more, by what the chain keeps of some; a
         consent that was changed since is about what both are about."""
         found = dict(self.active)
-        for patient, state in states.items():
-            if _changed(state) <= self._at:
+        for patient, kept in states.items():
+            if _changed(kept) <= self._at:
                 continue
-            if is_active(state, self._purposes, _changed(state)):
-                found[patient] = found[patient].within(state.details)
-            else:
+            details = self._counting(kept, _changed(kept))
+            if details is None:
                 del found[patient]
+            else:
+                found[patient] = found[patient].within(details)
         return found
 
+    def _counting(self, states: Sequence[State], at: int) -> Details | None:
+        return counting(self._book.basis, states, self._purposes, at)
+
     def later(self) -> Iterator[dict[Address, Details]]:
-        """What stood by the events: when the round opened, and after each later change of that."""
-        book, known = ConsentBook(self._index, self._dataset), self.active
+        """Who counted by the events: when the round opened, and after each later change of that."""
+        book, known = LineageBook(self._index, self._entry.dataset), self.active
         yield known
         later = book.later(self._at)
         touched = self.active.keys() & {event.patient for event in later}
         for at in sorted({event.at for event in later}):
             book.replay(at)
-            standing = self.standing({patient: book.states[patient] for patient in touched})
+            standing = self.standing({patient: book.states(patient) for patient in touched})
             if standing != known:
                 known = standing
                 yield standing
 
 
-def _changed(state: State) -> int:
+def _changed(states: Sequence[State]) -> int:
     """When the chain heard of the patient's last decision."""
-    return max(state.word.posted_at, state.revoke_all.posted_at)
+    return max(max(state.word.posted_at, state.revoke_all.posted_at) for state in states)

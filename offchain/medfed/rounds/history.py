@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -13,11 +13,12 @@ from typing import Any
 from medfed.chain.calls import Event
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.studies import StudyTerms
-from medfed.chain.history import consents, datasets, is_active, was_suspended
+from medfed.chain.history import consents, datasets, is_active, is_permitted, lineage, was_suspended
 from medfed.chain.index import EventIndex
 from medfed.errors import InputError, ProtocolError
 from medfed.protocol import consent
 from medfed.protocol import purposes as duo
+from medfed.protocol.basis import Basis, counting
 from medfed.protocol.commitments import Aggregate, Update, bitmap, seats_in
 from medfed.protocol.documents import StudySpec
 from medfed.protocol.layout import Vector
@@ -34,11 +35,14 @@ from medfed.types import Address, DatasetId, HospitalId, RoundNumber, Seat, Stud
 __all__ = [
     "ConsentBook",
     "Enrolment",
+    "LineageBook",
     "RoundHistory",
     "StudyHistory",
     "asked",
+    "basis_of",
+    "bound",
     "consented",
-    "consenting",
+    "counted",
     "declined",
     "pinned",
     "read_round",
@@ -332,12 +336,48 @@ def consented(
     return ConsentBook(index, dataset).active(purposes, at)
 
 
-def consenting(
-    index: EventIndex, entry: Enrolment, study: StudyTerms | StudySpec, history: RoundHistory
-) -> int:
-    """How many patients consented to what the study asks of a seat's dataset, in the second before the round opened: no
-    manifest lists more, whoever looks. Raises as `asked`."""
-    return len(consented(index, entry.dataset, asked(index, entry, study), history.opened_at - 1))
+def basis_of(index: EventIndex, dataset: DatasetId) -> Basis:
+    """The ground on which the dataset's patients count. Raises `ProtocolError` for a dataset that nobody registered."""
+    versions = datasets(index, dataset)
+    if not versions:
+        raise ProtocolError(f"nobody registered dataset {dataset}")
+    return versions[0].info.basis
+
+
+def counted(
+    index: EventIndex,
+    entry: Enrolment,
+    study: StudyTerms | StudySpec,
+    history: RoundHistory,
+    patients: Iterable[Address],
+) -> dict[Address, consent.Details]:
+    """Which of these enlisted patients count in a round, with what their consents are about: by what the chain kept in the
+    second before it opened. Raises as `asked` and `basis_of`."""
+    at, purposes = history.opened_at - 1, asked(index, entry, study)
+    if not _may_count(index, entry, history):
+        return {}
+    book = LineageBook(index, entry.dataset)
+    book.replay(at)
+    found = {each: counting(book.basis, book.states(each), purposes, at) for each in patients}
+    return {patient: details for patient, details in found.items() if details is not None}
+
+
+def bound(index: EventIndex, entry: Enrolment, study: StudyTerms | StudySpec, history: RoundHistory) -> int:
+    """How many patients a seat's manifest may list, whoever looks: those who consented in the second before the round opened;
+    on another basis the pinned records, or none without a permit. Raises as `counted`.
+
+    Objections take nothing off it: anybody may post one, and who is enlisted is not public.
+    """
+    if basis_of(index, entry.dataset) is Basis.CONSENT:
+        return len(consented(index, entry.dataset, asked(index, entry, study), history.opened_at - 1))
+    return entry.records if _may_count(index, entry, history) else 0
+
+
+def _may_count(index: EventIndex, entry: Enrolment, history: RoundHistory) -> bool:
+    """Whether anybody may: without a permit that stands, nobody does where the basis is one."""
+    if basis_of(index, entry.dataset) is not Basis.PERMIT:
+        return True
+    return is_permitted(index, entry.dataset, history.study, history.opened_at - 1)
 
 
 class ConsentBook:
@@ -372,6 +412,29 @@ class ConsentBook:
                 return
             self.states[event.patient] = consent.apply(self.states[event.patient], event)
             self._done += 1
+
+
+class LineageBook:
+    """The words on one dataset and, where the basis asks through them, on its predecessors."""
+
+    def __init__(self, index: EventIndex, dataset: DatasetId) -> None:
+        self.basis = basis_of(index, dataset)
+        self.datasets = (dataset,) if self.basis is Basis.CONSENT else lineage(index, dataset)
+        """Newest first."""
+        self._books = [ConsentBook(index, each) for each in self.datasets]
+
+    def states(self, patient: Address) -> tuple[consent.State, ...]:
+        """What the chain kept of a patient and each dataset after the last second that was asked for."""
+        return tuple(book.states.get(patient, consent.State()) for book in self._books)
+
+    def later(self, at: int) -> list[consent.Event]:
+        """What came after second `at`, each dataset on its own."""
+        return [event for book in self._books for event in book.later(at)]
+
+    def replay(self, at: int) -> None:
+        """Replay all events up to second `at`."""
+        for book in self._books:
+            book.replay(at)
 
 
 def _undoings(index: EventIndex, **where: Any) -> list[Event]:

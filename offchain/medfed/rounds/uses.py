@@ -13,6 +13,7 @@ from medfed.chain.history import consents
 from medfed.chain.index import EventIndex
 from medfed.errors import ContentMissing, ContractRevert, IntegrityError, ProtocolError
 from medfed.protocol import consent
+from medfed.protocol.basis import Basis
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import Update
 from medfed.protocol.leaves import Use, cohort_leaf, use_salt
@@ -23,6 +24,8 @@ from medfed.rounds.history import (
     RoundHistory,
     StudyHistory,
     asked,
+    basis_of,
+    counted,
     read_round,
     read_study,
     study_ids,
@@ -46,8 +49,8 @@ class Finding:
     """One round of a study with a dataset, and one of the patient's accounts. `used` is None where the manifest cannot be
     read (`why`).
 
-    `consented` says whether the consent to what the study asks for was active in the second that counts (`at`); a round
-    that used the record without it was a wrongful use.
+    `consented` says whether the consent to what the study asks for was active, or the patient counted on
+    another basis, in the second that counts (`at`); a round that used the record without it was a wrongful use.
     """
 
     study: int
@@ -217,11 +220,19 @@ class _Search:
             used, shown = bool(listed), listed or shown
         except (ContentMissing, IntegrityError, ProtocolError) as exc:
             why = str(exc)
-        purposes, at = asked(self._federation.index, entry, study.terms), history.opened_at - 1
+        at = history.opened_at - 1
         for who in shown:
-            agreed = consent.was_active(self._words(entry.dataset), who.patient, entry.dataset, purposes, at)
+            agreed = self._agreed(study, entry, history, who.patient)
             place = int(history.study), int(history.number), entry.dataset, who.patient
             yield Finding(*place, at, used, agreed, why)
+
+    def _agreed(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, patient: Address) -> bool:
+        """Whether the account counted in a round; of consents only those are replayed that are the patient's."""
+        index, dataset = self._federation.index, entry.dataset
+        if basis_of(index, dataset) is not Basis.CONSENT:
+            return patient in counted(index, entry, study.terms, history, [patient])
+        purposes = asked(index, entry, study.terms)
+        return consent.was_active(self._words(dataset), patient, dataset, purposes, history.opened_at - 1)
 
     def _listed(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> list[Pseudonym]:
         """Whom the manifest lists, by the chunks in which they would stand; each chunk is read once."""

@@ -15,7 +15,9 @@ ASTHMA, DIABETES = 7, 8
 
 def registered(world, uses=DS, disease=ASTHMA):
     """A dataset of the first hospital's."""
-    return world.datasets.register((*DATASET[:4], uses, disease, 9000), sender=world.operators[0]).value
+    return world.datasets.register(
+        (*DATASET[:4], uses, disease, 9000, *DATASET[7:]), sender=world.operators[0]
+    ).value
 
 
 def enrol(world, study, dataset, seat=0, confirmed=0):
@@ -31,7 +33,7 @@ def test_a_stolen_hot_key_turns_consents_for_one_disease_to_no_other(world, evm)
     with evm.reverts("UseNotPermitted", dataset, DS, DIABETES):
         enrol(world, study, dataset)
     renewed = world.datasets.renew(
-        dataset, (*DATASET[:4], DS, DIABETES, 9000), sender=world.operators[0]
+        dataset, (*DATASET[:4], DS, DIABETES, 9000, *DATASET[7:]), sender=world.operators[0]
     ).value
     enrol(world, study, renewed)
     assert not world.consents.isActive(patient, renewed, DS, evm.now)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from medfed.protocol.basis import Basis
 from medfed.protocol.purposes import Purpose
+from tests.rig.evm import NO_ONE
 
 __all__ = ["HMB", "NAMES", "USES", "info", "version"]
 
@@ -20,6 +22,8 @@ def info(**changes):
         "uses": USES,
         "disease": 0,
         "quality": 9000,
+        "basis": Basis.CONSENT,
+        "issuer": NO_ONE,
     }
     return values | changes
 

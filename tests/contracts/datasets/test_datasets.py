@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from deploy.compile import storage_layout
+from medfed.protocol.basis import Basis
 from medfed.protocol.purposes import PARAMETERISED, Purpose
 from tests.contracts.datasets.infos import HMB, USES, info, version
 from tests.rig.evm import NO_ONE
 
 
-def lock(world, dataset=1, hospital=None, purposes=HMB, disease=0, confirmed=0, sender=None):
+def lock(world, dataset=1, hospital=None, purposes=HMB, disease=0, confirmed=0, sender=None, study=1):
     return world.datasets.lock(
+        study,
         dataset,
         hospital or world.hospital,
         int(purposes),
@@ -36,6 +38,7 @@ def test_registering_gives_the_hospital_a_dataset_and_keeps_the_facts(evm, world
         "quality": 9000,
         "predecessor": 0,
         "retired": False,
+        "basis": Basis.CONSENT,
     }
     assert world.datasets.datasetCount() == 2
     told = {"dataset": 2, "hospital": world.hospital.address, "predecessor": 0}
@@ -189,7 +192,7 @@ def test_more_studies_than_a_byte_counts_enrol_a_dataset(evm, world):
 def test_the_count_of_studies_has_room_for_as_many_as_there_can_be():
     """Four bytes: at a block a second and one enrolment in each, longer than a hundred years."""
     types = storage_layout("DatasetRegistry")["types"].values()
-    (members,) = (kind["members"] for kind in types if "members" in kind)
+    (members,) = (kind["members"] for kind in types if kind["label"] == "struct IDatasetRegistry.Dataset")
     assert next(each["type"] for each in members if each["label"] == "enrolments") == "t_uint32"
 
 

@@ -21,7 +21,7 @@ def enrol(world, study, seat, *, dataset=None, spec=SPEC, largest=ALL, confirmed
 
 def registered(world, seat, uses, disease=0):
     """Another dataset of a hospital, for these uses."""
-    record = (*DATASET[:4], int(uses), disease, 9000)
+    record = (*DATASET[:4], int(uses), disease, 9000, *DATASET[7:])
     return world.datasets.register(record, sender=world.operators[seat]).value
 
 

@@ -10,7 +10,7 @@ from medfed.protocol.commitments import Update
 from medfed.protocol.phase import Outcome, Phase, RoundFacts, phase_of, quorum_of, voidable_at
 from tests.conftest import ROOT
 from tests.rig.evm import Revert
-from tests.rig.world import SPEC, aggregate, update
+from tests.rig.world import DATASET, SPEC, aggregate, update
 
 VECTORS = ROOT / "tests" / "vectors"
 PHASES = json.loads((VECTORS / "phases.json").read_text(encoding="utf-8"))
@@ -111,7 +111,7 @@ def raw(case, *names):
 @pytest.mark.parametrize("case", COMMITMENTS["updates"][:2], ids=lambda case: case["weight"])
 def test_the_slot_of_an_update_is_its_commitment(world, case):
     """What `submitUpdate` stores is what the twin computes."""
-    record = (b"\1" * 32, b"\2" * 32, b"\3" * 32, 400, 1, 0, 0)
+    record = (b"\1" * 32, b"\2" * 32, b"\3" * 32, 400, 1, 0, 0, *DATASET[7:])
     dataset = world.datasets.register(record, sender=world.operators[0]).value
     study = world.create(cohortStep=16)
     world.rounds.enrol(study, dataset, SPEC, 2**96 - 1, 0, sender=world.operators[0])

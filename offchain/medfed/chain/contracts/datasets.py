@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from medfed.chain.calls import Call, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
-from medfed.types import DatasetId, HospitalId
+from medfed.protocol.basis import Basis
+from medfed.types import Address, DatasetId, HospitalId, StudyId
 
-__all__ = ["Dataset", "DatasetInfo", "Datasets", "VersionInfo"]
+__all__ = ["NO_ACCOUNT", "Dataset", "DatasetInfo", "Datasets", "Permit", "VersionInfo"]
+
+
+NO_ACCOUNT = Address("0x" + "00" * 20)
+"""The issuer of a dataset that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +22,8 @@ class DatasetInfo:
     """What a hospital says about a new dataset.
 
     `records_root` is the Merkle root of record commitments, `schema_hash` and `report` are digests, `records` counts
-    patients, `uses` are permitted purposes as bits, `disease` a disease code, `quality` in basis points. Uses and disease
-    stay what they are at registration.
+    patients, `uses` are permitted purposes as bits, `disease` a disease code, `quality` in basis points. `issuer` permits
+    studies, of a dataset whose `basis` is a permit. Uses, disease, basis and issuer stay what they are at registration.
     """
 
     records_root: bytes
@@ -28,6 +33,8 @@ class DatasetInfo:
     uses: int
     disease: int
     quality: int
+    basis: Basis = Basis.CONSENT
+    issuer: Address = NO_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,15 @@ class Dataset:
     quality: int
     predecessor: DatasetId
     retired: bool
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What a dataset's issuer decided of a study: the digest of its document; it ends when `until_day` since 1970 begins."""
+
+    decision: bytes
+    until_day: int
 
 
 class Datasets(Contract):
@@ -96,6 +112,14 @@ class Datasets(Contract):
         """Sent by the admin account of the hospital it is offered to: a successor of its own; the dataset is retired."""
         return self._change("accept", dataset, info)
 
+    def permit(self, dataset: DatasetId, study: StudyId, decision: bytes, until_day: int) -> Call:
+        """Sent by the dataset's issuer: its use in a study is permitted until a day (since 1970) begins."""
+        return self._change("permit", dataset, study, decision, until_day)
+
+    def withdraw_permit(self, dataset: DatasetId, study: StudyId) -> Call:
+        """Sent by the dataset's issuer: its use in a study is permitted no more."""
+        return self._change("withdrawPermit", dataset, study)
+
     def registered(self, receipt: Receipt) -> DatasetId:
         """The id that the receipt of `register`, `renew` or `accept` tells."""
         return DatasetId(self._event(receipt, "DatasetRegistered")["dataset"])
@@ -103,7 +127,8 @@ class Datasets(Contract):
     def dataset(self, dataset: DatasetId, block: BlockLike = None) -> Dataset:
         """The stored dataset; version 0 when there is none."""
         found = self._view(block, "getDataset", dataset)
-        return Dataset(**{name: found[name] for name in Dataset.__slots__})
+        values = {name: found[name] for name in Dataset.__slots__}
+        return Dataset(**{**values, "basis": Basis(values["basis"])})
 
     def count(self, block: BlockLike = None) -> int:
         """How many datasets there are; ids count from 1."""
@@ -116,6 +141,16 @@ class Datasets(Contract):
     def title(self, dataset: DatasetId, block: BlockLike = None) -> str:
         """What the dataset is called, empty before it has a title."""
         return str(self._view(block, "titleOf", dataset))
+
+    def issuer(self, dataset: DatasetId, block: BlockLike = None) -> Address | None:
+        """Who permits the dataset's uses, None unless its basis is a permit."""
+        found = Address(self._view(block, "issuerOf", dataset))
+        return None if found == NO_ACCOUNT else found
+
+    def permit_of(self, dataset: DatasetId, study: StudyId, block: BlockLike = None) -> Permit | None:
+        """What the dataset's issuer decided last of a study, None when it permits nothing; the permit may have ended."""
+        found = self._view(block, "permitOf", dataset, study)
+        return Permit(found["decision"], found["until_day"]) if found["until_day"] else None
 
     def offered_to(self, dataset: DatasetId, block: BlockLike = None) -> HospitalId | None:
         """The hospital that may take the dataset over, None for none."""

@@ -1,0 +1,63 @@
+"""The ground in law on which a dataset's patients count in a round, and who counts by it. Pure.
+
+- `consent`: whose consent is active.
+- `opt-out`: whoever the hospital enlisted, unless they said otherwise.
+- `permit`: as `opt-out`, while the dataset's issuer permits the study.
+
+To say otherwise is to leave a word that does not permit what the study asks, a revocation among them, or a revoke-all. It
+stands for the dataset's whole lineage, until the patient grants what is asked, on the newest dataset and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from medfed.errors import InputError
+from medfed.protocol.consent import NO_DETAILS, Details, State, is_active
+
+__all__ = ["Basis", "counting"]
+
+
+class Basis(IntEnum):
+    """As in `IDatasetRegistry.sol`."""
+
+    CONSENT = 0
+    OPT_OUT = 1
+    PERMIT = 2
+
+    @property
+    def label(self) -> str:
+        """As it is written: `consent`, `opt-out`, `permit`."""
+        return self.name.lower().replace("_", "-")
+
+    @classmethod
+    def parse(cls, text: str) -> Basis:
+        """The basis of a label. Raises `InputError` for another word."""
+        found = {basis.label: basis for basis in cls}
+        if text not in found:
+            raise InputError(f"There is no basis `{text}`; choose one of {', '.join(found)}.")
+        return found[text]
+
+
+def counting(basis: Basis, states: Sequence[State], purposes: int, at: int) -> Details | None:
+    """What an enlisted patient's consent is about who counts for `purposes` when second `at` had ended, permits aside; of one
+    who counts without a word, everything. None for one who does not count.
+
+    `states` are what the chain kept then of the patient and the dataset and, behind it, each of its predecessors.
+    """
+    own = states[0]
+    if is_active(own, purposes, at):
+        details = own.details
+    elif basis is Basis.CONSENT:
+        return None
+    else:
+        details = NO_DETAILS
+    objected = 0 if basis is Basis.CONSENT else max(_objected(state, purposes, at) for state in states)
+    is_answered = is_active(own, purposes, at) and own.word.signed_at > objected
+    return details if not objected or is_answered else None
+
+
+def _objected(state: State, purposes: int, at: int) -> int:
+    """When the patient signed what says otherwise; 0 where nothing does."""
+    return 0 if is_active(state, purposes, at) else max(state.word.signed_at, state.revoke_all.signed_at)
