@@ -380,8 +380,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         Details[] calldata details
     ) private view returns (Word memory none) {
         Word memory head = _words[patient][datasetId];
-        bytes18 link =
-            head.postedAt == 0 ? bytes18(0) : _digest(head, _detailsOf(patient, datasetId, head));
+        bytes18 link = head.postedAt == 0 ? bytes18(0) : _digest(head, _detailsOf(patient, datasetId, head));
         uint256 next = 0;
         for (uint256 i = 0; i < words.length && link != 0; ++i) {
             Word memory word = words[i];

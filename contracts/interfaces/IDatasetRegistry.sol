@@ -82,9 +82,7 @@ interface IDatasetRegistry {
     event OfferWithdrawn(DatasetId indexed dataset, address indexed hospital);
 
     /// @notice The dataset's issuer permits its use in `study` until day `untilDay` begins, for the reasons in `decision`.
-    event StudyPermitted(
-        DatasetId indexed dataset, StudyId indexed study, bytes32 decision, uint16 untilDay
-    );
+    event StudyPermitted(DatasetId indexed dataset, StudyId indexed study, bytes32 decision, uint16 untilDay);
 
     /// @notice The dataset's issuer permits its use in `study` no more.
     event PermitWithdrawn(DatasetId indexed dataset, StudyId indexed study);

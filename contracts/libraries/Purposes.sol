@@ -75,9 +75,9 @@ library Purposes {
     /// @notice Whether data given for `consented` may be used for `requested`, as far as purposes go. No for anything malformed.
     function permits(uint32 consented, uint32 requested) internal pure returns (bool) {
         // One sum of all that is amiss instead of a branch for each: consents are judged on chain, and often.
-        uint256 amiss = uint256(consented) & ~uint256(DEFINED ^ MDS | DETAILS)
-            | _requestedUses(requested) & ~_permittedUses(consented)
-            | uint256(consented) & CONDITIONS & ~uint256(requested) | _strangeInRequest(requested);
+        uint256 amiss = uint256(consented) & ~uint256(DEFINED ^ MDS | DETAILS) | _requestedUses(requested)
+            & ~_permittedUses(consented) | uint256(consented) & CONDITIONS & ~uint256(requested)
+            | _strangeInRequest(requested);
         return amiss == 0 && _namesUse(requested);
     }
 

@@ -310,9 +310,8 @@ contract ConsentHandler {
     }
 
     function _closed(uint256 patient, uint32 dataset, uint32 signedAt) private {
-        _consents[patient][dataset] = Consent(
-            false, 0, 0, signedAt, IConsentRegistry.Details(0, type(uint16).max, 0)
-        );
+        _consents[patient][dataset] =
+            Consent(false, 0, 0, signedAt, IConsentRegistry.Details(0, type(uint16).max, 0));
         _noted(patient, dataset);
     }
 
@@ -371,7 +370,9 @@ contract ConsentHandler {
     function _details(uint16 seed) private pure returns (IConsentRegistry.Details memory) {
         if (seed % 3 == 0) return IConsentRegistry.Details(0, type(uint16).max, 0);
         return IConsentRegistry.Details(
-            seed % 3 == 1 ? 0 : 2015, seed % 2 == 0 ? 2020 : 2025, seed % 5 == 0 ? bytes28(0) : bytes28("form")
+            seed % 3 == 1 ? 0 : 2015,
+            seed % 2 == 0 ? 2020 : 2025,
+            seed % 5 == 0 ? bytes28(0) : bytes28("form")
         );
     }
 

@@ -106,11 +106,17 @@ contract ConsentVectorsTest is Rig {
                 registry.revokeFor(PATIENT, DatasetId.wrap(7));
             } else if (kinds[i] == 0) {
                 registry.grant(
-                    DatasetId.wrap(7), uint32(purposes[i]), uint16(expiries[i]), _detailsOf(json, ".events", i)
+                    DatasetId.wrap(7),
+                    uint32(purposes[i]),
+                    uint16(expiries[i]),
+                    _detailsOf(json, ".events", i)
                 );
             } else if (kinds[i] == 1) {
                 registry.narrow(
-                    DatasetId.wrap(7), uint32(purposes[i]), uint16(expiries[i]), _detailsOf(json, ".events", i)
+                    DatasetId.wrap(7),
+                    uint32(purposes[i]),
+                    uint16(expiries[i]),
+                    _detailsOf(json, ".events", i)
                 );
             } else if (kinds[i] == 2) {
                 registry.revoke(DatasetId.wrap(7));

@@ -79,7 +79,11 @@ abstract contract Stage {
         for (uint256 i = 0; i < HOSPITALS; ++i) {
             consortium.admit(hospital(i), operator(i), "key", "about", _pledge(i));
             vm.prank(operator(i));
-            datasets.register(IDatasetRegistry.DatasetInfo("r", "s", "q", RECORDS, 1, 0, 0, IDatasetRegistry.Basis.Consent, address(0)));
+            datasets.register(
+                IDatasetRegistry.DatasetInfo(
+                    "r", "s", "q", RECORDS, 1, 0, 0, IDatasetRegistry.Basis.Consent, address(0)
+                )
+            );
         }
     }
 

@@ -141,7 +141,11 @@ contract LongContestTest is Stage, Rig {
         for (uint256 i = HOSPITALS; i < MEMBERS; ++i) {
             consortium.admit(hospital(i), operator(i), "key", "about", _pledge(i));
             vm.prank(operator(i));
-            datasets.register(IDatasetRegistry.DatasetInfo("r", "s", "q", 100, 1, 0, 0, IDatasetRegistry.Basis.Consent, address(0)));
+            datasets.register(
+                IDatasetRegistry.DatasetInfo(
+                    "r", "s", "q", 100, 1, 0, 0, IDatasetRegistry.Basis.Consent, address(0)
+                )
+            );
         }
         vm.prank(SPONSOR);
         studies.create(_terms());
