@@ -17,6 +17,7 @@ import {Vector} from "../../contracts/types/Vector.sol";
 
 interface Assume {
     function assume(bool condition) external pure;
+    function prank(address sender) external;
 }
 
 Assume constant vm = Assume(address(uint160(uint256(keccak256("hevm cheat code")))));
@@ -47,6 +48,7 @@ contract Token {
 contract VaultSymbolic {
     address private constant OWNER = address(0xA1);
     address private constant OTHER = address(0xB1);
+    address private constant GUEST = address(0x6E57);
     StudyId private constant STUDY = StudyId.wrap(1);
     StakeVault private _vault;
     Token private _token;
@@ -109,8 +111,10 @@ contract VaultSymbolic {
         _fill(1, 1, 1, 1);
         vm.assume(put != 0);
         _token.mint(address(this), put);
-        _vault.deposit(address(_token), put, address(this));
-        _vault.withdraw(address(this), address(_token), amount, OTHER);
+        _vault.deposit(address(_token), put, GUEST);
+        // No deposit is for a trusted contract, as this one is.
+        vm.prank(GUEST);
+        _vault.withdraw(GUEST, address(_token), amount, OTHER);
         assert(amount <= put);
         _requireWhole();
     }
@@ -127,7 +131,7 @@ contract VaultSymbolic {
     function _requireWhole() private view {
         address token = address(_token);
         uint256 owed = _vault.potOf(STUDY).amount + _vault.feesHeld(token) + _vault.burntOf(token);
-        owed += _has(OWNER) + _has(OTHER) + _has(address(this));
+        owed += _has(OWNER) + _has(OTHER) + _has(GUEST) + _has(address(this));
         assert(_token.balanceOf(address(_vault)) == owed);
     }
 
@@ -206,7 +210,8 @@ contract StudiesSymbolic {
         assert(2 * kept <= amounts[0]);
     }
 
-    function open(StudyId, IFederatedRounds.RoundTerms calldata, IFederatedRounds.Enrolment calldata) external {}
+    function open(StudyId, IFederatedRounds.RoundTerms calldata, IFederatedRounds.Enrolment calldata)
+        external {}
 
     function fund(StudyId, address, uint256, address) external {}
 
