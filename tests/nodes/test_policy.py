@@ -261,4 +261,4 @@ class TestPreview:
         study = world.post()
         shown = Previewing(site(world, member)).preview(study, world.index.sync())
         assert (shown.patients, shown.weight, shown.leaves) == (0, 0, 0)
-        assert "0 patients consent" in shown.refused
+        assert "0 patients count" in shown.refused

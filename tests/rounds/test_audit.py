@@ -407,7 +407,7 @@ class TestDisclosures:
         with monkeypatch.context() as cheating:
             # As many as a step takes: of more, the draw could pass the one over.
             everybody = {member.wallet.account(index).address: NO_DETAILS for index in range(16)}
-            cheating.setattr(cohort, "consented", lambda *_: everybody)
+            cheating.setattr(cohort, "counted", lambda *_: everybody)
             cheating.setattr(cohort._Round, "is_invented", lambda *_: False)
             hospital.execute()
             world.index.sync()

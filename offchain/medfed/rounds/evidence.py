@@ -16,7 +16,7 @@ from typing import Any
 from medfed.chain.administration import contract_facts
 from medfed.chain.artifacts import artifact
 from medfed.chain.calls import Event
-from medfed.chain.contracts.datasets import DatasetInfo
+from medfed.chain.contracts.datasets import NO_ACCOUNT, DatasetInfo
 from medfed.chain.contracts.rounds import StudyState
 from medfed.chain.history import was_suspended
 from medfed.errors import ContractRevert, ProtocolError
@@ -142,13 +142,19 @@ class Evidence:
             )
 
     def check_dataset(self, entry: Enrolment, info: DatasetInfo) -> None:
-        """A dataset that is enrolled: its owner, its uses and its disease, which stay; and the enrolled version, as long as the
-        hospital has published no later one."""
-        stored = self.federation.contracts.datasets.dataset(entry.dataset, self.block)
+        """A dataset that is enrolled: its owner, its uses, disease, basis and issuer, which stay; and the enrolled version, as
+        long as the hospital has published no later one."""
+        datasets = self.federation.contracts.datasets
+        stored, issuer = (
+            datasets.dataset(entry.dataset, self.block),
+            datasets.issuer(entry.dataset, self.block),
+        )
+        ground = (stored.basis, issuer or NO_ACCOUNT)
         kept = (stored.records_root, stored.records, stored.quality)
         told = (info.records_root, info.records, info.quality)
         self.expect(
             (stored.owner, stored.uses, stored.disease) == (entry.hospital, info.uses, info.disease)
+            and ground == (info.basis, info.issuer)
             and (stored.version != entry.version or kept == told),
             f"dataset {entry.dataset} on chain is not what the events say",
         )
