@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 __all__ = [
+    "NO_ACCOUNT",
     "Address",
     "BlockStamp",
     "Cid",
@@ -19,6 +20,9 @@ __all__ = [
 
 Address = NewType("Address", str)
 """An account in EIP-55 checksum form."""
+
+NO_ACCOUNT = Address("0x" + "00" * 20)
+"""Where there is none: the zero address."""
 
 HospitalId = NewType("HospitalId", str)
 """A hospital: the checksum address of its cold admin account, which never changes."""

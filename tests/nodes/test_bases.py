@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from medfed.chain.contracts.datasets import NO_ACCOUNT
 from medfed.errors import PolicyRefusal
 from medfed.nodes.enrolling import Enrolling
 from medfed.protocol.basis import Basis
 from medfed.protocol.purposes import Purpose
 from medfed.rounds.audit import audit_study
 from medfed.rounds.history import bound
-from medfed.types import StudyId
+from medfed.types import NO_ACCOUNT, StudyId
 from tests.nodes.federation import DAY, ETHER, PATIENTS, PHASE, account
 from tests.nodes.test_hospital import audit
 from tests.nodes.test_revoking import decide, revoke

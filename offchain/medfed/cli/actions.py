@@ -14,7 +14,7 @@ from medfed.chain.contracts import rule_creation
 from medfed.chain.contracts.claims import AttemptState
 from medfed.chain.contracts.consents import SignedMessage, Skipped
 from medfed.chain.contracts.consortium import HospitalStatus, Pledge
-from medfed.chain.contracts.datasets import NO_ACCOUNT, DatasetInfo, VersionInfo
+from medfed.chain.contracts.datasets import DatasetInfo, VersionInfo
 from medfed.chain.contracts.studies import ScoreMode, StudyTerms
 from medfed.chain.contracts.vault import Permit
 from medfed.chain.deployment import Deployment
@@ -50,7 +50,7 @@ from medfed.rounds.federation import Federation, OnChain
 from medfed.rounds.history import read_round, read_study
 from medfed.rounds.reviews import due_tally, is_reviewed
 from medfed.rounds.settle import due_claims
-from medfed.types import Address, Cid, DatasetId, HospitalId, RoundNumber, Seat, StudyId
+from medfed.types import NO_ACCOUNT, Address, Cid, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
 __all__ = [
     "Absences",

@@ -279,9 +279,9 @@ def _sent(what: str, dataset: int, key: tuple[Path, Path | None], *further: obje
 
 def _ground(basis: str, issuer: str) -> tuple[Basis, Address]:
     """What `--basis` and `--issuer` say."""
-    from medfed.chain.contracts.datasets import NO_ACCOUNT
     from medfed.cli.run import party
     from medfed.protocol.basis import Basis
+    from medfed.types import NO_ACCOUNT
 
     return Basis.parse(basis), party(issuer) if issuer else NO_ACCOUNT
 

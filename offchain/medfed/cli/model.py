@@ -230,14 +230,14 @@ def terms(  # noqa: PLR0913, PLR0917 - one parameter for each option
     from medfed.cli.amounts import coin_of
     from medfed.cli.run import open_account, open_federation, open_sender
     from medfed.errors import InputError
-    from medfed.types import Address, StudyId
+    from medfed.types import NO_ACCOUNT, StudyId
 
     if stop == bool(price and licence):
         raise InputError("Give --price and --licence to sell, or --stop to sell no more for now.")
     federation = open_federation()
     market, number = federation.contracts.market, StudyId(model)
     if stop:
-        wanted = Terms(Address("0x" + "00" * 20), 0, 0, False, bytes(32))
+        wanted = Terms(NO_ACCOUNT, 0, 0, False, bytes(32))
     else:
         coin = coin_of(federation, token)
         units = coin.units(price, zero=True)

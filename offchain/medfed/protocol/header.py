@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfed.errors import ProtocolError
-from medfed.types import Address, HospitalId, RoundNumber, StudyId
+from medfed.types import NO_ACCOUNT, Address, HospitalId, RoundNumber, StudyId
 
 __all__ = ["HEADER_BYTES", "Header"]
 
 HEADER_BYTES = 512
-_NOBODY = "0x" + "00" * 20
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
@@ -36,7 +35,7 @@ class Header:
             _number(self.contract),
             self.study,
             self.round,
-            _number(self.hospital or _NOBODY),
+            _number(self.hospital or NO_ACCOUNT),
         )
         return b"".join(map(_word, numbers)).ljust(HEADER_BYTES, b"\0")
 

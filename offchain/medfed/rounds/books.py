@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from medfed.chain.calls import Event
 from medfed.errors import ProtocolError
 from medfed.protocol.commitments import seats_in
-from medfed.rounds.disputes import NOBODY, Claim, expect, place_of, time_of
+from medfed.rounds.disputes import Claim, expect, place_of, time_of
 from medfed.rounds.history import RoundHistory, StudyHistory
 from medfed.rounds.settle import BPS, refund_of
-from medfed.types import RoundNumber, Seat
+from medfed.types import NO_ACCOUNT, RoundNumber, Seat
 
 __all__ = ["MONEY", "MoneyBook", "Rates"]
 
@@ -132,7 +132,7 @@ class MoneyBook:
             self._pay(first, first["hospital"], amount)
 
     def _slash(
-        self, cause: Event, moved: Sequence[tuple[str, int]], *, kept: int = 0, challenger: str = NOBODY
+        self, cause: Event, moved: Sequence[tuple[str, int]], *, kept: int = 0, challenger: str = NO_ACCOUNT
     ) -> None:
         """What `StakeVault.slash` does: the challenger has its share of all, as far as half of it goes that is not kept;
         the rest is burnt."""
@@ -140,7 +140,7 @@ class MoneyBook:
         for account, amount in moved:
             self._owe(cause, "Slashed", study=study, token=token, account=account, amount=amount)
         rest = sum(amount for _, amount in moved)
-        share = 0 if challenger == NOBODY else rest * self.rates.challenger_bps // BPS
+        share = 0 if challenger == NO_ACCOUNT else rest * self.rates.challenger_bps // BPS
         share = min(share, rest // 2 - kept)
         rest -= kept
         if kept:

@@ -11,9 +11,9 @@ from medfed.chain.contracts.claims import AttemptState
 from medfed.errors import ProtocolError
 from medfed.protocol.commitments import Aggregate, bitmap
 from medfed.rounds.history import RoundHistory, StudyHistory
-from medfed.types import Address, Seat
+from medfed.types import NO_ACCOUNT, Address, Seat
 
-__all__ = ["CONTESTED", "NOBODY", "Claim", "ContestBook", "Place", "SeatOf", "expect", "place_of", "time_of"]
+__all__ = ["CONTESTED", "Claim", "ContestBook", "Place", "SeatOf", "expect", "place_of", "time_of"]
 
 CONTESTED = (
     "AttemptMade",
@@ -30,7 +30,6 @@ CONTESTED = (
 )
 """The events of one round that a `ContestBook` takes, in order of the chain."""
 
-NOBODY = Address("0x" + "00" * 20)
 _LOCKED = (AttemptState.PENDING, AttemptState.OBJECTED, AttemptState.ACCEPTED)
 
 Place = tuple[int, int]
@@ -49,15 +48,15 @@ class Claim:
     era: int
     made_at: int
     state: AttemptState = AttemptState.PENDING
-    challenger: Address = NOBODY
+    challenger: Address = NO_ACCOUNT
     """Who proved it wrong."""
-    objector: Address = NOBODY
+    objector: Address = NO_ACCOUNT
     """A stranger whose bond is locked."""
 
     @property
     def refuted(self) -> bool:
         """Whether it was proved wrong."""
-        return self.challenger != NOBODY
+        return self.challenger != NO_ACCOUNT
 
 
 @dataclass
@@ -121,7 +120,7 @@ class ContestBook:
             return bond, 0
         if claim.era != self.era:
             return 0, 0
-        stranger = claim.objector != NOBODY
+        stranger = claim.objector != NO_ACCOUNT
         if history.void:
             return 0, bond if stranger and not self.is_cut_short(at) else 0
         result = history.result

@@ -16,7 +16,7 @@ from typing import Any
 from medfed.chain.administration import contract_facts
 from medfed.chain.artifacts import artifact
 from medfed.chain.calls import Event
-from medfed.chain.contracts.datasets import NO_ACCOUNT, DatasetInfo
+from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.rounds import StudyState
 from medfed.chain.history import was_suspended
 from medfed.errors import ContractRevert, ProtocolError
@@ -26,7 +26,7 @@ from medfed.rounds.contests import absent
 from medfed.rounds.disputes import ContestBook, place_of, time_of
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import ConsentBook, Enrolment, RoundHistory, StudyHistory, declined
-from medfed.types import BlockStamp, DatasetId, Seat
+from medfed.types import NO_ACCOUNT, BlockStamp, DatasetId, Seat
 
 __all__ = ["CONTRACTS", "Evidence"]
 

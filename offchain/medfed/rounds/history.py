@@ -354,9 +354,9 @@ def counted(
     """Which of these enlisted patients count in a round, with what their consents are about: by what the chain kept in the
     second before it opened. Raises as `asked` and `basis_of`."""
     at, purposes = history.opened_at - 1, asked(index, entry, study)
-    if not _may_count(index, entry, history):
-        return {}
     book = LineageBook(index, entry.dataset)
+    if not _may_count(index, entry, history, book.basis):
+        return {}
     book.replay(at)
     found = {each: counting(book.basis, book.states(each), purposes, at) for each in patients}
     return {patient: details for patient, details in found.items() if details is not None}
@@ -368,14 +368,15 @@ def bound(index: EventIndex, entry: Enrolment, study: StudyTerms | StudySpec, hi
 
     Objections take nothing off it: anybody may post one, and who is enlisted is not public.
     """
-    if basis_of(index, entry.dataset) is Basis.CONSENT:
+    basis = basis_of(index, entry.dataset)
+    if basis is Basis.CONSENT:
         return len(consented(index, entry.dataset, asked(index, entry, study), history.opened_at - 1))
-    return entry.records if _may_count(index, entry, history) else 0
+    return entry.records if _may_count(index, entry, history, basis) else 0
 
 
-def _may_count(index: EventIndex, entry: Enrolment, history: RoundHistory) -> bool:
+def _may_count(index: EventIndex, entry: Enrolment, history: RoundHistory, basis: Basis) -> bool:
     """Whether anybody may: without a permit that stands, nobody does where the basis is one."""
-    if basis_of(index, entry.dataset) is not Basis.PERMIT:
+    if basis is not Basis.PERMIT:
         return True
     return is_permitted(index, entry.dataset, history.study, history.opened_at - 1)
 

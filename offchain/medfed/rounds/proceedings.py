@@ -16,12 +16,12 @@ from medfed.protocol.commitments import bitmap
 from medfed.protocol.manifest import leaf_counts
 from medfed.rounds.books import MONEY, MoneyBook, Rates
 from medfed.rounds.contests import read_contest
-from medfed.rounds.disputes import NOBODY, ContestBook, place_of
+from medfed.rounds.disputes import ContestBook, place_of
 from medfed.rounds.evidence import Evidence
 from medfed.rounds.history import RoundHistory
 from medfed.rounds.licences import ROUND_SHARE, TERMS_NOTICE, FeeBook, round_shares
 from medfed.rounds.scores import Tally, tally
-from medfed.types import Address, Seat
+from medfed.types import NO_ACCOUNT, Address, Seat
 
 __all__ = ["Proceedings"]
 
@@ -308,7 +308,7 @@ class Proceedings:
         index, contracts = self.evidence.federation.index, self.evidence.federation.contracts
         sold, shared = index.events("LicenceSold"), index.events("FeesClaimed")
         collected, disbursed = index.events("Collected"), index.events("Disbursed")
-        minted = [event for event in index.events("TransferSingle") if event["from"] == NOBODY]
+        minted = [event for event in index.events("TransferSingle") if event["from"] == NO_ACCOUNT]
         models = {event["study"] for event in index.events("ModelRegistered")}
         self.evidence.expect(
             all(event["model"] in models for event in [*sold, *shared]),

@@ -93,7 +93,7 @@ def check_manifest(
     store: ContentStore, place: RoundPlace, entry: Enrolment, update: Update, consenting: int | None = None
 ) -> CohortManifest:
     """The cohort manifest of one update, once its form, place, root and weight are right, and it lists no more patients than
-    were `consenting` (`history.consenting`; None asks for no bound). Raises as `check_update`."""
+    were `consenting` (`history.bound`; None asks for no bound). Raises as `check_update`."""
     cid = cid_from_digest(update.cohort_cid)
     manifest = CohortManifest.from_bytes(store.get(cid, CohortManifest.maximum))
     manifest.check_place(place.study, place.number, entry.dataset)
@@ -126,7 +126,7 @@ class RoundSum:
     place: RoundPlace
     entries: Mapping[Seat, Enrolment]
     consenting: Mapping[Seat, int] = field(default_factory=dict)
-    """By seat, how many patients consented (`history.consenting`); a seat that is not named is asked for no bound."""
+    """By seat, how many patients consented (`history.bound`); a seat that is not named is asked for no bound."""
     weights: dict[Seat, int] = field(default_factory=dict)
     """Weight by seat of what is in it."""
     faults: dict[Seat, str] = field(default_factory=dict)

@@ -8,13 +8,9 @@ from medfed.chain.calls import Call, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
 from medfed.protocol.basis import Basis
-from medfed.types import Address, DatasetId, HospitalId, StudyId
+from medfed.types import NO_ACCOUNT, Address, DatasetId, HospitalId, StudyId
 
-__all__ = ["NO_ACCOUNT", "Dataset", "DatasetInfo", "Datasets", "Permit", "VersionInfo"]
-
-
-NO_ACCOUNT = Address("0x" + "00" * 20)
-"""The issuer of a dataset that has none."""
+__all__ = ["Dataset", "DatasetInfo", "Datasets", "Permit", "VersionInfo"]
 
 
 @dataclass(frozen=True, slots=True)
