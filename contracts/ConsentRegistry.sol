@@ -8,25 +8,25 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {IConsentRegistry} from "./interfaces/IConsentRegistry.sol";
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
+import {ConsentText} from "./libraries/ConsentText.sol";
 import {Purposes} from "./libraries/Purposes.sol";
 import {DatasetId} from "./types/DatasetId.sol";
+import {Details} from "./types/Details.sol";
 
 /// @dev The expiry day of a consent without an end.
 uint16 constant NO_EXPIRY = type(uint16).max;
-/// @dev The last year of a window without an end.
-uint16 constant NO_LAST_YEAR = type(uint16).max;
 /// @dev Gas that a contract wallet may use to judge a signature.
 uint256 constant WALLET_GAS = 100_000;
 /// @dev Gas that must be left when an item of a batch begins: what the most expensive one uses, and some.
-uint256 constant ITEM_GAS = 220_000;
+uint256 constant ITEM_GAS = 500_000;
 /// @dev With this much left, the call of a wallet gets WALLET_GAS although a 64th is held back.
 uint256 constant BEFORE_WALLET = 110_000;
 
 bytes32 constant GRANT_TYPEHASH = keccak256(
-    "Grant(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint16 dataFrom,uint16 dataUntil,bytes28 form,uint32 issuedAt,uint32 deadline)"
+    "Grant(address patient,string dataset,string uses,string data,bytes28 form,string until,uint32 issuedAt,uint32 deadline)"
 );
 bytes32 constant NARROW_TYPEHASH = keccak256(
-    "Narrow(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint16 dataFrom,uint16 dataUntil,bytes28 form,uint32 issuedAt,uint32 deadline)"
+    "Narrow(address patient,string dataset,string uses,string data,bytes28 form,string until,uint32 issuedAt,uint32 deadline)"
 );
 bytes32 constant REVOKE_TYPEHASH = keccak256("Revoke(address patient,uint32 datasetId,uint32 issuedAt)");
 bytes32 constant REVOKE_ALL_TYPEHASH = keccak256("RevokeAll(address patient,uint32 issuedAt)");
@@ -47,6 +47,10 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     mapping(address patient => mapping(DatasetId datasetId => Details)) private _details;
     mapping(address patient => RevokeAllWord) private _revokeAlls;
 
+    // Hashes of what wallets show, of what somebody signed: 0 before.
+    mapping(DatasetId datasetId => bytes32) private _namesOf;
+    mapping(uint32 purposes => bytes32) private _usesOf;
+
     // Constructor
 
     /// @dev Neither is checked: with a wrong one `revokeFor` reverts, and nothing else depends on them.
@@ -58,18 +62,14 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     // By call
 
     /// @inheritdoc IConsentRegistry
-    function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details calldata details)
-        external
-    {
+    function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details details) external {
         _requireUnexpired(expiryDay);
 
         _grant(msg.sender, datasetId, purposes, expiryDay, details, _now(), true);
     }
 
     /// @inheritdoc IConsentRegistry
-    function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details calldata details)
-        external
-    {
+    function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details details) external {
         _requireUnexpired(expiryDay);
 
         _narrow(msg.sender, datasetId, purposes, expiryDay, details, _now(), true);
@@ -258,13 +258,24 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     }
 
     /// @inheritdoc IConsentRegistry
-    function detailsOf(address patient, DatasetId datasetId) external view returns (Details memory) {
+    function detailsOf(address patient, DatasetId datasetId) external view returns (Details) {
         return _detailsOf(patient, datasetId, _words[patient][datasetId]);
     }
 
     /// @inheritdoc IConsentRegistry
     function revokeAllOf(address patient) external view returns (RevokeAllWord memory) {
         return _revokeAlls[patient];
+    }
+
+    /// @inheritdoc IConsentRegistry
+    function describe(uint32 purposes, Details details, uint16 expiryDay)
+        external
+        pure
+        returns (string memory uses, string memory data, string memory until)
+    {
+        Purposes.requireConsent(purposes);
+        _requireWindow(details);
+        return (ConsentText.uses(purposes), ConsentText.window(details), ConsentText.until(expiryDay));
     }
 
     /// @inheritdoc IConsentRegistry
@@ -283,7 +294,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         DatasetId datasetId,
         uint32 purposes,
         uint16 expiryDay,
-        Details calldata details,
+        Details details,
         uint32 signedAt,
         bool byCall
     ) private {
@@ -305,7 +316,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         DatasetId datasetId,
         uint32 purposes,
         uint16 expiryDay,
-        Details calldata details,
+        Details details,
         uint32 signedAt,
         bool byCall
     ) private {
@@ -384,7 +395,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         uint256 next = 0;
         for (uint256 i = 0; i < words.length && link != 0; ++i) {
             Word memory word = words[i];
-            Details memory said;
+            Details said;
             if (word.purposes & Purposes.DETAILS != 0) {
                 require(next < details.length, BrokenHistory(i));
                 said = details[next++];
@@ -417,12 +428,10 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @dev Over the fields as they are packed in the slot, first field first, and where the word has details over theirs
     /// behind them. The packed encoding is unambiguous, as every field has a fixed length.
-    function _digest(Word memory word, Details memory details) private pure returns (bytes18) {
+    function _digest(Word memory word, Details details) private pure returns (bytes18) {
         bytes memory packed =
             abi.encodePacked(word.purposes, word.postedAt, word.signedAt, word.expiryDay, word.history);
-        if (word.purposes & Purposes.DETAILS != 0) {
-            packed = abi.encodePacked(packed, details.dataFrom, details.dataUntil, details.form);
-        }
+        if (word.purposes & Purposes.DETAILS != 0) packed = abi.encodePacked(packed, details);
         return bytes18(keccak256(packed));
     }
 
@@ -433,11 +442,11 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     // Internal: details
 
     /// @dev Puts what a consent says in the place of what `word` says. Returns the bit DETAILS where that is anything.
-    function _keep(address patient, DatasetId datasetId, Word memory word, Details calldata details)
+    function _keep(address patient, DatasetId datasetId, Word memory word, Details details)
         private
         returns (uint32)
     {
-        if (details.dataFrom == 0 && details.dataUntil == NO_LAST_YEAR && details.form == 0) {
+        if (details.isNothing()) {
             _clearDetails(patient, datasetId, word);
             return 0;
         }
@@ -448,30 +457,27 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @dev The history has the digest of what is cleared.
     function _clearDetails(address patient, DatasetId datasetId, Word memory word) private {
-        if (word.purposes & Purposes.DETAILS != 0) delete _details[patient][datasetId];
+        if (word.purposes & Purposes.DETAILS != 0) _details[patient][datasetId] = Details.wrap(0);
     }
 
     /// @dev Of the present word.
     function _detailsOf(address patient, DatasetId datasetId, Word memory word)
         private
         view
-        returns (Details memory)
+        returns (Details)
     {
-        return word.purposes & Purposes.DETAILS == 0
-            ? Details(0, NO_LAST_YEAR, 0)
-            : _details[patient][datasetId];
+        return word.purposes & Purposes.DETAILS == 0 ? Details.wrap(0) : _details[patient][datasetId];
     }
 
     // Internal: rules
 
-    function _requireWindow(Details calldata details) private pure {
-        require(details.dataFrom <= details.dataUntil, EmptyWindow(details.dataFrom, details.dataUntil));
+    function _requireWindow(Details details) private pure {
+        require(details.isWindow(), EmptyWindow(details.firstYear(), details.lastYear()));
     }
 
     /// @dev The form is what the patient read when the consent was given.
-    function _requireNarrowerDetails(Details memory details, Details calldata narrower) private pure {
-        bool within = details.dataFrom <= narrower.dataFrom && narrower.dataUntil <= details.dataUntil;
-        require(within && details.form == narrower.form, WiderDetails(details, narrower));
+    function _requireNarrowerDetails(Details details, Details narrower) private pure {
+        require(narrower.isWithin(details), WiderDetails(details, narrower));
     }
 
     /// @dev A word that is all zero, or a revocation, expires before anything, and permits nothing.
@@ -522,19 +528,41 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         require(gasleft() >= ITEM_GAS, InsufficientGas(gasleft(), ITEM_GAS));
     }
 
-    function _grantHash(bytes32 kind, SignedGrant calldata consent) private pure returns (bytes32) {
+    // Internal: what a wallet shows
+
+    function _grantHash(bytes32 kind, SignedGrant calldata consent) private returns (bytes32) {
         return keccak256(
             abi.encode(
                 kind,
                 consent.patient,
-                consent.datasetId,
-                consent.purposes,
-                consent.expiryDay,
-                consent.details,
+                _names(consent.datasetId),
+                _uses(consent.purposes),
+                keccak256(bytes(ConsentText.window(consent.details))),
+                consent.details.form(),
+                keccak256(bytes(ConsentText.until(consent.expiryDay))),
                 consent.issuedAt,
                 consent.deadline
             )
         );
+    }
+
+    /// @dev Kept once title and hospital's name are given, for good as they are.
+    function _names(DatasetId datasetId) private returns (bytes32 hash) {
+        hash = _namesOf[datasetId];
+        if (hash != 0) return hash;
+
+        (string memory text, bool lasting) = DATASETS.describe(datasetId);
+        hash = keccak256(bytes(text));
+        if (lasting) _namesOf[datasetId] = hash;
+    }
+
+    /// @dev Those of purposes that nobody can consent to, which others may have too, go with the call that names them.
+    function _uses(uint32 purposes) private returns (bytes32 hash) {
+        hash = _usesOf[purposes];
+        if (hash != 0) return hash;
+
+        hash = keccak256(bytes(ConsentText.uses(purposes)));
+        _usesOf[purposes] = hash;
     }
 
     /// @dev Fits until the year 2106.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
+
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {Guarded} from "./libraries/Guarded.sol";
@@ -202,6 +204,17 @@ contract DatasetRegistry is IDatasetRegistry, Guarded {
     /// @inheritdoc IDatasetRegistry
     function permitOf(DatasetId dataset, StudyId study) external view returns (Permit memory) {
         return _permits[dataset][study];
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function describe(DatasetId dataset) external view returns (string memory text, bool lasting) {
+        string memory name = CONSORTIUM.nameOf(ownerOf(dataset));
+        string memory title = titleOf[dataset];
+
+        text = string.concat("dataset ", Strings.toString(DatasetId.unwrap(dataset)));
+        if (bytes(title).length != 0) text = string.concat(text, ', "', title, '"');
+        if (bytes(name).length != 0) text = string.concat(text, ', of "', name, '"');
+        lasting = bytes(title).length != 0 && bytes(name).length != 0;
     }
 
     /// @inheritdoc IDatasetRegistry

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {DatasetId} from "../types/DatasetId.sol";
+import {Details} from "../types/Details.sol";
 
 /// @title Who consents to what
 /// @notice Which patient consents to which use of which dataset, now and at every past second. Patients are pseudonymous
@@ -33,14 +34,6 @@ interface IConsentRegistry {
         bytes18 history; // digest of the word before this one and of its details; 0 for the first
     }
 
-    /// @notice What a consent may say beyond its word: which records it is about, and what the patient read. Packed into one
-    /// slot. (0, 65535, 0) says nothing, and is not kept.
-    struct Details {
-        uint16 dataFrom; // calendar year of the earliest clinical date, inclusive; 0 for no bound
-        uint16 dataUntil; // calendar year of the latest, inclusive; 65535 for no bound
-        bytes28 form; // head of the SHA-256 of the blank form's file; 0 for none
-    }
-
     /// @notice A patient's revoke-all. Packed into one slot.
     struct RevokeAllWord {
         uint32 postedAt; // Unix seconds; 0 when there never was one
@@ -49,8 +42,8 @@ interface IConsentRegistry {
     }
 
     /// @notice A grant or a narrowing with the patient's signature over
-    /// `Grant` or `Narrow` `(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint16 dataFrom,uint16 dataUntil,
-    /// bytes28 form,uint32 issuedAt,uint32 deadline)`.
+    /// `Grant` or `Narrow` `(address patient,string dataset,string uses,string data,bytes28 form,string until,uint32 issuedAt,
+    /// uint32 deadline)`: the terms in the words of `IDatasetRegistry.describe` and of `describe`, so that any wallet shows what is signed.
     struct SignedGrant {
         address patient;
         DatasetId datasetId;
@@ -158,11 +151,11 @@ interface IConsentRegistry {
     /// @notice Consents to `purposes` until `expiryDay` begins, in place of any earlier consent.
     /// @dev Emits `Granted`. The dataset is not looked up, which would cost every patient gas: consent for one that does
     /// not exist binds nobody.
-    function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details calldata details) external;
+    function grant(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details details) external;
 
     /// @notice Reduces the caller's active consent. Emits `Narrowed`.
     /// @dev What the consent says beyond its word stays: the window is named again, or a narrower one, and so is the form.
-    function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details calldata details) external;
+    function narrow(DatasetId datasetId, uint32 purposes, uint16 expiryDay, Details details) external;
 
     /// @notice Ends the caller's consent. Emits `Revoked`.
     /// @dev Never reverts. Also without a consent it leaves a word, so that no grant signed before counts later.
@@ -172,6 +165,8 @@ interface IConsentRegistry {
     function revokeAll() external;
 
     /// @notice `grant` by the patient's signature.
+    /// @dev Reverts for a dataset that does not exist, as it has no words. The first one that names a dataset, or a set of purposes,
+    /// pays for keeping the hash of their words; before a dataset has a title and its hospital a name, all pay for reading them.
     function grantBySig(SignedGrant calldata consent) external;
 
     /// @notice `narrow` by the patient's signature.
@@ -184,7 +179,7 @@ interface IConsentRegistry {
     function revokeAllBySig(SignedRevokeAll calldata revocation) external;
 
     /// @notice `grantBySig` for each item. One that does not count is reported by `SignatureSkipped` and sinks no other.
-    /// @dev The transaction's gas limit leaves 220,000 to the last item, whatever that uses: reverts with
+    /// @dev The transaction's gas limit leaves 500,000 to the last item, whatever that uses: reverts with
     /// `InsufficientGas` otherwise. So does every batch.
     function grantBatch(SignedGrant[] calldata consents) external;
 
@@ -228,11 +223,17 @@ interface IConsentRegistry {
     /// @notice The latest word; all zero when there never was one.
     function wordOf(address patient, DatasetId datasetId) external view returns (Word memory word);
 
-    /// @notice What the latest word says beyond itself; (0, 65535, 0) when that is nothing.
-    function detailsOf(address patient, DatasetId datasetId) external view returns (Details memory details);
+    /// @notice What the latest word says beyond itself; 0 when that is nothing.
+    function detailsOf(address patient, DatasetId datasetId) external view returns (Details details);
 
     /// @notice The patient's latest revoke-all; all zero when there never was one.
     function revokeAllOf(address patient) external view returns (RevokeAllWord memory word);
+
+    /// @notice The words of a consent's terms that stand in the signed message. Reverts for terms that nobody can consent to.
+    function describe(uint32 purposes, Details details, uint16 expiryDay)
+        external
+        pure
+        returns (string memory uses, string memory data, string memory until);
 
     /// @notice Whether a contract wallet takes a signature by ERC-1271; never reverts but for want of gas.
     function isWalletSignature(address wallet, bytes32 digest, bytes calldata signature)

@@ -209,6 +209,12 @@ interface IDatasetRegistry {
     /// @notice What a dataset is called; empty before it has a title.
     function titleOf(DatasetId dataset) external view returns (string memory);
 
+    /// @notice What patients read of a dataset when they sign, e.g. `dataset 3, "Breast cytology", of "Hospital A"`; without what
+    /// is not given. Reverts when there is none of that number.
+    /// @return text No other dataset's, as no title and no name has quotation marks.
+    /// @return lasting Whether title and name are both given, which is for good.
+    function describe(DatasetId dataset) external view returns (string memory text, bool lasting);
+
     /// @notice The dataset that this one comes after; 0 when it comes after none.
     function predecessorOf(DatasetId dataset) external view returns (DatasetId);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
+
 import {IDatasetRegistry} from "../interfaces/IDatasetRegistry.sol";
 import {DatasetId} from "../types/DatasetId.sol";
 
@@ -15,5 +17,9 @@ contract OpenDatasets {
     function ownerOf(DatasetId dataset) external view returns (address owner) {
         owner = _owners[dataset];
         require(owner != address(0), IDatasetRegistry.DatasetUnknown(dataset));
+    }
+
+    function describe(DatasetId dataset) external pure returns (string memory text, bool lasting) {
+        return (string.concat("dataset ", Strings.toString(DatasetId.unwrap(dataset))), true);
     }
 }

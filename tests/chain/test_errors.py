@@ -11,7 +11,6 @@ from medfed.chain.artifacts import artifact, artifact_names
 from medfed.chain.codec import encode_values, signature, snake
 from medfed.chain.errors import error_name, revert_from
 from medfed.chain.sentences import SENTENCES
-from medfed.protocol.consent import Details
 from tests.conftest import ROOT
 
 ERRORS = {
@@ -27,14 +26,11 @@ SAMPLES = {
     "bytes32": b"\x07" * 32,
     "bytes4": b"\x01\x02\x03\x04",
 }
-DETAILS = Details(2015, 2024, b"\x07" * 28)
 PANIC = keccak(text="Panic(uint256)")[:4]
 TORN = keccak(text="WrongPhase(uint64,uint16,uint8)")[:4] + b"\x01"
 
 
 def sample(kind):
-    if kind == "tuple":
-        return DETAILS
     return SAMPLES.get(kind, 1)
 
 

@@ -257,11 +257,23 @@ FORGERIES = {
         "0x" + "22" * 20,
         "is signed for contract 0x2222",
     ),
-    "another patient": (("data", "message", "patient"), "0x" + "33" * 20, "is not this patient's"),
-    "more purposes": (("data", "message", "purposes"), 1, "is not this patient's"),
-    "a past deadline": (("data", "message", "deadline"), 1_000_000_000, "deadline has passed"),
-    "a later issue": (("data", "message", "issuedAt"), (1 << 32) - 2, "later than now"),
+    "another patient": (("terms", "patient"), "0x" + "33" * 20, "is not this patient's"),
+    "more purposes": (("terms", "purposes"), 1, "is not this patient's"),
+    "other words": (("terms", "dataset"), "dataset 2", "is called otherwise"),
+    "a past deadline": (("terms", "deadline"), 1_000_000_000, "deadline has passed"),
+    "a later issue": (("terms", "issued_at"), (1 << 32) - 2, "later than now"),
 }
+
+
+def shown_anew(entry):
+    """Puts the words of changed terms in the place of the old ones: a file whose words differ is damaged."""
+    from medfed.protocol.typed import Domain, GrantMessage, typed_data
+
+    terms = entry["terms"] | {"form": bytes.fromhex(entry["terms"]["form"][2:])}
+    domain = Domain("MedFed ConsentRegistry", 1, "0x" + "11" * 20)
+    entry["data"]["message"] = typed_data(domain, GrantMessage(**terms))["message"] | {
+        "form": entry["terms"]["form"]
+    }
 
 
 @pytest.mark.parametrize("case", FORGERIES)
@@ -275,6 +287,7 @@ def test_signed_consents(medfed, signed, case):
     place[path[-1]] = value
     if case == "a later issue":  # else its deadline would come first
         place["deadline"] = (1 << 32) - 1
+    shown_anew(found["consents"][0])
     answer = relayed(medfed, found)
     assert (answer.code, "0 of 1 signed decisions count now." in answer.out) == (7, True), answer
     assert reason in answer.out
@@ -325,11 +338,11 @@ def test_a_signature_of_any_length_sinks_no_other(medfed, signed):
 
 def test_numbers_that_nobody_could_sign_are_told_with_their_place(medfed, signed):
     found = signed()
-    found["consents"][0]["data"]["message"]["deadline"] = 1 << 32
+    found["consents"][0]["terms"]["deadline"] = 1 << 32
     refuses(relayed(medfed, found), 2, "bad.consent, consent 1", "does not fit")
 
 
-@pytest.mark.parametrize("text", ["{}", "no json", '{"format": "medfed/consents/1", "consents": [{}]}'])
+@pytest.mark.parametrize("text", ["{}", "no json", '{"format": "medfed/consents/2", "consents": [{}]}'])
 def test_files_that_hold_no_consents(medfed, text):
     (medfed.folder / "bad.consent").write_text(text)
     answer = medfed("patient", "relay", "bad.consent", "--keystore", "relayer.json", "--spread", "0")
@@ -351,8 +364,8 @@ def test_consents_by_call(medfed, hospitals, case):
     refuses(medfed("patient", *arguments, "--keystore", "stranger.json"), code, part)
 
 
-def test_an_undefined_purpose_bit_in_a_signed_consent(medfed, hospitals):
-    """Bit 31 means nothing: the contract skips the item and says so."""
+def test_conditions_alone_in_a_signed_consent(medfed, hospitals):
+    """They permit nothing: the contract skips the item and says so."""
     from medfed.chain.consent_file import write_signed
     from medfed.cli import actions
     from medfed.protocol.typed import consent_domain
@@ -361,11 +374,11 @@ def test_an_undefined_purpose_bit_in_a_signed_consent(medfed, hospitals):
     place = on_chain(medfed)
     account = load_keystore(medfed.folder / "stranger.json", PASSWORD)
     now = actions.signing_moment(OnChain(place.client, place), account.address, 1)
-    item = actions.sign_grant(OnChain(place.client, place), account, 1, 1 << 31, now // 86400 + 9, now=now)
+    item = actions.sign_grant(OnChain(place.client, place), account, 1, 1 << 13, now // 86400 + 9, now=now)
     domain = consent_domain(place.client.chain_id, place.consents.address)
     write_signed(medfed.folder / "bad.consent", domain, [item])
     answer = medfed("patient", "relay", "bad.consent", "--keystore", "relayer.json", "--spread", "0")
-    assert (answer.code, "bits that mean nothing" in answer.out) == (7, True)
+    assert (answer.code, "permit nothing" in answer.out) == (7, True), answer
 
 
 # -- rounds ------------------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ class TestByCall:
         """Each says in plain words what holds from now on."""
         key = ("--keystore", "stranger.json")
         granted = medfed.ok("patient", "grant", "2", "--purposes", "GRU", "--days", "10", *key).out
-        assert "Studies may now use your record in dataset 2 (Hospital 2) for: any research." in granted
+        assert 'Studies may now use your record in dataset 2, of "Hospital 2" for: any research.' in granted
         narrowed = medfed.ok("patient", "narrow", "2", "--purposes", "HMB", *key).out
         assert "health, medical or biomedical research" in narrowed
         assert medfed.data("patient", "status", "stranger.json", "2")["active"] is True
@@ -301,7 +301,7 @@ class TestBySignature:
         terms = ("--purposes", "HMB", "--days", "9", "--data-from", "2015", "--form", "blank.pdf")
         told = " ".join(medfed.ok("patient", "sign", "grant", "1", *terms, *key, number).out.split())
         assert (
-            "Studies may use your record in dataset 1 (Hospital 1) for: health, medical or biomedical research; until 20"
+            'Studies may use your record in dataset 1, of "Hospital 1" for: health, medical or biomedical research; until 20'
             in told
         )
         assert "Only data from 2015 are used" in told
@@ -309,9 +309,9 @@ class TestBySignature:
         sign(medfed, "grant", number, "--purposes", "GRU")
         relay(medfed, "grant")
         narrowed = sign(medfed, "narrow", number, "--purposes", "DS")
-        assert "only use your record in dataset 1 (Hospital 1)" in narrowed["means"][0]
+        assert 'only use your record in dataset 1, of "Hospital 1"' in narrowed["means"][0]
         revoked = sign(medfed, "revoke", number)
-        assert "take back the consent for dataset 1 (Hospital 1)" in revoked["means"][0]
+        assert 'take back the consent for dataset 1, of "Hospital 1"' in revoked["means"][0]
 
     def test_all_four_kinds_without_ether(self, medfed, hospitals):
         """One after the other, each right after the one before: none overtakes the next."""

@@ -96,7 +96,7 @@ class ContractAdapter:
         return self.consents.evm.actors[10 + number]
 
     def details(self, patient: int, dataset: int) -> consent.Details:
-        return consent.Details(*self.consents.detailsOf(self.patient(patient), dataset_id(dataset)))
+        return consent.Details.unpack(self.consents.detailsOf(self.patient(patient), dataset_id(dataset)))
 
     def is_active(self, patient: int, dataset: int, requested: Purposes, at: int) -> bool:
         return self.consents.isActive(self.patient(patient), dataset_id(dataset), bits(requested), at)
@@ -104,7 +104,8 @@ class ContractAdapter:
     def was_active(self, patient: int, dataset: int, requested: Purposes, at: int) -> bool:
         account, number = self.patient(patient), dataset_id(dataset)
         history = consent.history(self.events, account.address, number)
-        shown = [tuple(map(astuple, each)) for each in (history.words, history.details, history.revoke_alls)]
+        words, last = (tuple(map(astuple, each)) for each in (history.words, history.revoke_alls))
+        shown = words, [each.packed() for each in history.details], last
         return self.consents.wasActive(account, number, bits(requested), at, *shown)
 
 
@@ -119,6 +120,6 @@ def said(decision: Decision) -> tuple[Any, ...]:
 def told(event: Any) -> consent.Event:
     """An event in the form of the twin."""
     values = dict(event.args)
-    said = {"details": consent.Details(*values.pop("details"))} if "details" in values else {}
+    said = {"details": consent.Details.unpack(values.pop("details"))} if "details" in values else {}
     made: consent.Event = EVENTS[event.name](*values.values(), **said)
     return made

@@ -8,6 +8,7 @@ import {IDatasetRegistry} from "../../contracts/interfaces/IDatasetRegistry.sol"
 import {Purposes} from "../../contracts/libraries/Purposes.sol";
 import {OpenDatasets} from "../../contracts/mocks/OpenDatasets.sol";
 import {DatasetId} from "../../contracts/types/DatasetId.sol";
+import {Details} from "../../contracts/types/Details.sol";
 import {Rig, bound, vm} from "./Rig.sol";
 
 /// @dev Three patients and two datasets; keeps, as ghost state, what each patient consents to right now, and nothing else
@@ -22,7 +23,7 @@ contract ConsentHandler {
         uint32 purposes;
         uint16 expiryDay;
         uint32 signedAt;
-        IConsentRegistry.Details details;
+        Details details;
     }
 
     struct Sample {
@@ -40,7 +41,7 @@ contract ConsentHandler {
     uint256 public replayed;
     mapping(uint256 patient => mapping(uint32 dataset => Consent consent)) private _consents;
     mapping(uint256 patient => mapping(uint32 dataset => IConsentRegistry.Word[] words)) private _words;
-    mapping(uint256 patient => mapping(uint32 dataset => IConsentRegistry.Details[] said)) private _said;
+    mapping(uint256 patient => mapping(uint32 dataset => Details[] said)) private _said;
     mapping(uint256 patient => IConsentRegistry.RevokeAllWord[] words) private _revokeAlls;
     mapping(uint256 patient => uint32 signedAt) private _allRevoked;
     mapping(bytes32 digest => bool used) private _used;
@@ -60,7 +61,7 @@ contract ConsentHandler {
     }
 
     function grant(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) external {
-        IConsentRegistry.Details memory details = _details(day);
+        Details details = _details(day);
         (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
         vm.prank(account(patient));
         try registry.grant(DatasetId.wrap(dataset), purposes, day, details) {
@@ -69,7 +70,7 @@ contract ConsentHandler {
     }
 
     function narrow(uint256 patient, uint32 dataset, uint32 purposes, uint16 day) external {
-        IConsentRegistry.Details memory details = _details(day);
+        Details details = _details(day);
         (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
         vm.prank(account(patient));
         try registry.narrow(DatasetId.wrap(dataset), purposes, day, details) {
@@ -102,10 +103,14 @@ contract ConsentHandler {
         _endedAll(patient, uint32(block.timestamp));
     }
 
-    /// @dev A grant, or a narrowing.
+    /// @dev A grant, or a narrowing; what nobody can consent to has no words that could be signed.
     function sign(uint256 patient, uint32 dataset, uint32 purposes, uint16 day, bool narrowing) external {
-        IConsentRegistry.Details memory details = _details(day);
+        Details details = _details(day);
         (patient, dataset, purposes, day) = _bounded(patient, dataset, purposes, day);
+        try registry.describe(purposes, details, day) {}
+        catch {
+            return;
+        }
         IConsentRegistry.SignedGrant memory item = IConsentRegistry.SignedGrant(
             account(patient),
             DatasetId.wrap(dataset),
@@ -242,13 +247,9 @@ contract ConsentHandler {
         }
     }
 
-    function detailsOf(uint256 patient, uint32 dataset)
-        external
-        view
-        returns (IConsentRegistry.Details[] memory list)
-    {
-        IConsentRegistry.Details[] storage said = _said[patient][dataset];
-        list = new IConsentRegistry.Details[](said.length);
+    function detailsOf(uint256 patient, uint32 dataset) external view returns (Details[] memory list) {
+        Details[] storage said = _said[patient][dataset];
+        list = new Details[](said.length);
         for (uint256 i = 0; i < list.length; ++i) {
             list[i] = said[list.length - 1 - i];
         }
@@ -283,17 +284,12 @@ contract ConsentHandler {
     }
 
     /// @dev Before it is noted: there must be something to narrow, and nothing may be wider or longer afterwards.
-    function _narrowed(
-        uint256 patient,
-        uint32 dataset,
-        uint32 purposes,
-        uint16 day,
-        IConsentRegistry.Details memory details
-    ) private {
+    function _narrowed(uint256 patient, uint32 dataset, uint32 purposes, uint16 day, Details details)
+        private
+    {
         Consent storage old = _consents[patient][dataset];
         bool narrower = day <= old.expiryDay && Purposes.narrows(old.purposes, purposes)
-            && details.dataFrom >= old.details.dataFrom && details.dataUntil <= old.details.dataUntil
-            && details.form == old.details.form;
+            && _isWithin(uint256(Details.unwrap(details)), uint256(Details.unwrap(old.details)));
         if (!narrower || !_holds(patient, dataset, uint32(block.timestamp))) ++undone;
     }
 
@@ -302,7 +298,7 @@ contract ConsentHandler {
         uint32 dataset,
         uint32 purposes,
         uint16 day,
-        IConsentRegistry.Details memory details,
+        Details details,
         uint32 signedAt
     ) private {
         _consents[patient][dataset] = Consent(true, purposes, day, signedAt, details);
@@ -310,8 +306,7 @@ contract ConsentHandler {
     }
 
     function _closed(uint256 patient, uint32 dataset, uint32 signedAt) private {
-        _consents[patient][dataset] =
-            Consent(false, 0, 0, signedAt, IConsentRegistry.Details(0, type(uint16).max, 0));
+        _consents[patient][dataset] = Consent(false, 0, 0, signedAt, Details.wrap(0));
         _noted(patient, dataset);
     }
 
@@ -331,7 +326,7 @@ contract ConsentHandler {
     function _noted(uint256 patient, uint32 dataset) private {
         IConsentRegistry.Word memory word = registry.wordOf(account(patient), DatasetId.wrap(dataset));
         IConsentRegistry.Word[] storage words = _words[patient][dataset];
-        IConsentRegistry.Details[] storage said = _said[patient][dataset];
+        Details[] storage said = _said[patient][dataset];
         if (words.length != 0 && words[words.length - 1].postedAt == word.postedAt) {
             if (words[words.length - 1].purposes & Purposes.DETAILS != 0) said.pop();
             words.pop();
@@ -367,13 +362,19 @@ contract ConsentHandler {
     }
 
     /// @dev None, or windows of which one lies in the other.
-    function _details(uint16 seed) private pure returns (IConsentRegistry.Details memory) {
-        if (seed % 3 == 0) return IConsentRegistry.Details(0, type(uint16).max, 0);
-        return IConsentRegistry.Details(
-            seed % 3 == 1 ? 0 : 2015,
-            seed % 2 == 0 ? 2020 : 2025,
-            seed % 5 == 0 ? bytes28(0) : bytes28("form")
-        );
+    function _details(uint16 seed) private pure returns (Details) {
+        if (seed % 3 == 0) return Details.wrap(0);
+        uint256 window = (seed % 3 == 1 ? 0 : 2015) << 240 | (seed % 2 == 0 ? 2020 : 2025) << 224;
+        uint256 form = seed % 5 == 0 ? 0 : uint256(bytes32("form")) >> 32;
+        return Details.wrap(bytes32(window | form));
+    }
+
+    /// @dev A last year 0 is none.
+    function _isWithin(uint256 details, uint256 wider) private pure returns (bool) {
+        uint256 last = details << 16 >> 240;
+        uint256 widerLast = wider << 16 >> 240;
+        return details >> 240 >= wider >> 240 && (widerLast == 0 || (last != 0 && last <= widerLast))
+            && details << 32 == wider << 32;
     }
 
     function _patientOf(address who) private pure returns (uint256 patient) {
@@ -390,16 +391,20 @@ contract ConsentHandler {
         returns (bytes32)
     {
         string memory fields =
-            "(address patient,uint32 datasetId,uint32 purposes,uint16 expiryDay,uint16 dataFrom,uint16 dataUntil,bytes28 form,uint32 issuedAt,uint32 deadline)";
+            "(address patient,string dataset,string uses,string data,bytes28 form,string until,uint32 issuedAt,uint32 deadline)";
         bytes32 kind = keccak256(abi.encodePacked(narrowing ? "Narrow" : "Grant", fields));
+        string memory dataset = string.concat("dataset ", vm.toString(DatasetId.unwrap(item.datasetId)));
+        (string memory uses, string memory data, string memory until) =
+            registry.describe(item.purposes, item.details, item.expiryDay);
         bytes32 message = keccak256(
             abi.encode(
                 kind,
                 item.patient,
-                item.datasetId,
-                item.purposes,
-                item.expiryDay,
-                item.details,
+                keccak256(bytes(dataset)),
+                keccak256(bytes(uses)),
+                keccak256(bytes(data)),
+                bytes28(Details.unwrap(item.details) << 32),
+                keccak256(bytes(until)),
                 item.issuedAt,
                 item.deadline
             )

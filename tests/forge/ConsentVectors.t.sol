@@ -9,6 +9,7 @@ import {IDatasetRegistry} from "../../contracts/interfaces/IDatasetRegistry.sol"
 import {Purposes} from "../../contracts/libraries/Purposes.sol";
 import {OpenDatasets} from "../../contracts/mocks/OpenDatasets.sol";
 import {DatasetId} from "../../contracts/types/DatasetId.sol";
+import {Details} from "../../contracts/types/Details.sol";
 import {Rig, vm} from "./Rig.sol";
 
 /// @dev The registry against what the Python twin says: messages, words, answers.
@@ -19,7 +20,7 @@ contract ConsentVectorsTest is Rig {
     address internal constant OWNER = address(bytes20(hex"2222222222222222222222222222222222222222"));
 
     IConsentRegistry.Word[] internal words;
-    IConsentRegistry.Details[] internal details;
+    Details[] internal details;
     IConsentRegistry.RevokeAllWord[] internal revokeAlls;
 
     function setUp() external {
@@ -46,9 +47,7 @@ contract ConsentVectorsTest is Rig {
         vm.warp(time - 9);
         for (uint256 i = 1; i < 4; ++i) {
             vm.prank(_patient(json, i));
-            registry.grant(
-                DatasetId.wrap(7), 1, type(uint16).max, IConsentRegistry.Details(0, type(uint16).max, 0)
-            );
+            registry.grant(DatasetId.wrap(7), 1, type(uint16).max, Details.wrap(0));
         }
 
         vm.warp(time);
@@ -174,16 +173,8 @@ contract ConsentVectorsTest is Rig {
         );
     }
 
-    function _detailsOf(string memory json, string memory place, uint256 i)
-        private
-        pure
-        returns (IConsentRegistry.Details memory)
-    {
-        return IConsentRegistry.Details(
-            uint16(vm.parseJsonUintArray(json, string.concat(place, ".data_from"))[i]),
-            uint16(vm.parseJsonUintArray(json, string.concat(place, ".data_until"))[i]),
-            bytes28(vm.parseJsonBytes32Array(json, string.concat(place, ".form"))[i])
-        );
+    function _detailsOf(string memory json, string memory place, uint256 i) private pure returns (Details) {
+        return Details.wrap(vm.parseJsonBytes32Array(json, string.concat(place, ".details"))[i]);
     }
 
     function _patient(string memory json, uint256 i) private pure returns (address) {

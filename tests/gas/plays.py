@@ -32,6 +32,7 @@ __all__ = [
 
 HMB, NO_EXPIRY = int(Purpose.HMB), 0xFFFF
 NO_DETAILS = (0, 0xFFFF, bytes(28))
+WINDOW = (2015).to_bytes(2, "big") + (2024).to_bytes(2, "big") + b"f" * 28
 COHORT = 1024
 
 
@@ -189,7 +190,7 @@ def of_consents(world):
     evm = world.evm
     registry = evm.deploy("ConsentRegistry", world.consortium, evm.deploy("OpenDatasets"))
     reader = evm.deploy("ConsentReader")
-    patient, relayer, *others = evm.actors[:68]
+    patient, relayer, *others = evm.actors[:69]
 
     def signed(actor):
         said = *NO_DETAILS, evm.now, evm.now + 3600
@@ -200,16 +201,17 @@ def of_consents(world):
             7,
             HMB,
             NO_EXPIRY,
-            NO_DETAILS,
+            bytes(32),
             message.issued_at,
             message.deadline,
             actor.sign_digest(digested),
         )
 
-    granted = registry.grant(7, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
-    detailed = registry.grant(7, HMB, NO_EXPIRY, (2015, 2024, b"f" * 28), sender=others[65])
+    granted = registry.grant(7, HMB, NO_EXPIRY, bytes(32), sender=patient)
+    detailed = registry.grant(7, HMB, NO_EXPIRY, WINDOW, sender=others[65])
     active = reader.gasOfIsActive(registry, patient, 7, HMB, evm.now)
     assert active.active
+    first = registry.grantBySig(signed(others[66]), sender=relayer)
     batch = registry.grantBatch([signed(actor) for actor in others[:64]], sender=relayer)
     assert len(batch.named("Granted")) == 64
     evm.travel(1)
@@ -218,6 +220,7 @@ def of_consents(world):
         "grant_details": detailed.gas_used,
         "is_active": active.used,
         "grant_batch64_each": batch.gas_used // 64,
+        "grant_first_words": first.gas_used,
         "grant_relayed": registry.grantBySig(signed(others[64]), sender=relayer).gas_used,
         "revoke": registry.revoke(7, sender=patient).gas_used,
         "revoke_all": registry.revokeAll(sender=patient).gas_used,

@@ -20,9 +20,10 @@ FEW, MANY = 4, 64
 LIMITS = {
     "admit": 92_000,
     "register_dataset": 117_500,  # not the owner's first
-    "grant": 53_500,
+    "grant": 52_200,
     "grant_details": 80_000,  # a window of data and the form
     "grant_relayed": 66_000,
+    "grant_first_words": 230_000,  # the first that is signed for a dataset and a set of purposes keeps what wallets show
     "grant_batch64_each": 43_000,
     "revoke": 31_600,
     "revoke_all": 47_600,

@@ -30,6 +30,12 @@ from tests.rig.evm import artifact
 ETHER = 10**18
 
 
+@pytest.fixture(scope="module")
+def ground(ground, tmp_path_factory):
+    """With two datasets."""
+    return peopled(ground, tmp_path_factory.mktemp("people"))
+
+
 @pytest.fixture
 def office(ground, tmp_path):
     """On the file's chain, with a queue and a paying account of its own."""
@@ -40,7 +46,12 @@ def office(ground, tmp_path):
 def live(anvil, tmp_path_factory):
     """Address, state folder and contracts of a chain in a process of its own."""
     folder = tmp_path_factory.mktemp("live")
-    return anvil.url, folder, deploy(folder, anvil.url)
+    return anvil.url, folder, peopled(deploy(folder, anvil.url), folder)
+
+
+def peopled(ground, folder):
+    ground.world(folder, 2)
+    return ground
 
 
 def opened(ground, folder) -> Office:
@@ -118,11 +129,10 @@ class TestOrder:
     def test_one_whose_replacement_is_refused_takes_its_place(self, office):
         """The later grant means nothing: the earlier one is what the patient has said."""
         who, relayer = office.patient(), office.relayer()
-        undefined = 1 << 31
-        found = relayer.put([office.grant(who, 1), office.grant(who, 2, purposes=undefined)])
+        found = relayer.put([office.grant(who, 1), office.grant(who, 2, purposes=Purpose.IRB)])
         relayer.execute()
         assert states(relayer, found) == ["counted", "refused"]
-        assert relayer.look(found[1]).why == "UndefinedPurposes"
+        assert relayer.look(found[1]).why == "NoPermission"
 
     def test_a_narrowing_that_came_before_its_grant_is_tried_again(self, office):
         """Else the patient's last word would be lost to the order of the files."""

@@ -190,8 +190,8 @@ class TestWords:
     def test_describe_says_whose_word_it_is(self):
         told = purposes.describe(Purpose.HMB | Purpose.NMDS | Purpose.IRB | Purpose.NCU | Purpose.IS)
         assert told == (
-            "health, medical or biomedical research; no development of methods; promised by the sponsor: an ethics "
-            "approval, no commercial use; confirmed by the hospital: an approved institution"
+            "health, medical or biomedical research; no development of methods; only if the sponsor promises: an ethics "
+            "approval, no commercial use; only if the hospital confirms: an approved institution"
         )
         assert all(purposes.describe(code) for code in Purpose)
 

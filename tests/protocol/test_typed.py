@@ -26,11 +26,14 @@ SAID = (2015, 2024, FORM)
 TERMS = (
     st.just(HERE),
     uint(32),
-    uint(32),
-    *[uint(16)] * 3,
+    st.sampled_from([1, 2, 4 | 1 << 13, 0x7F000003, 0x1FF902]),
+    uint(16),
+    st.integers(0, 2000),
+    st.integers(2000, 0xFFFF),
     st.binary(min_size=28, max_size=28),
     uint(32),
     uint(32),
+    st.text(max_size=40),
 )
 messages = st.one_of(
     st.builds(typed.GrantMessage, *TERMS),
@@ -87,6 +90,7 @@ def test_digest_depends_on_chain_contract_kind_and_every_field():
                 (HERE, 7, 2, 30, 2015, 2024, bytes(28), 5, 9),
                 (HERE, 7, 2, 30, *SAID, 6, 9),
                 (HERE, 7, 2, 30, *SAID, 5, 8),
+                (HERE, 7, 2, 30, *SAID, 5, 9, 'dataset 7, "Cytology"'),
             )
         ),
     ]

@@ -166,11 +166,7 @@ def columns(events: list[Any], **parts: Any) -> dict[str, list[int]]:
 
 
 def said(details: list[Details]) -> dict[str, list[Any]]:
-    return {
-        "data_from": [each.data_from for each in details],
-        "data_until": [each.data_until for each in details],
-        "form": [padded(each.form) for each in details],
-    }
+    return {"details": [f"0x{each.packed().hex()}" for each in details]}
 
 
 def padded(value: bytes) -> str:
@@ -202,6 +198,7 @@ def typed_vectors() -> dict[str, Any]:
 def signed(domain: typed.Domain, number: int, kind: str) -> dict[str, Any]:
     account = Account.from_key(keccak(b"patient %d" % number))
     times = START, START + 60
+    details = {"Grant": DETAILS, "Narrow": WINDOW}.get(kind, NO_DETAILS)
     message = {
         "Grant": typed.GrantMessage(
             account.address, 7, int(Purpose.HMB | Purpose.IRB), TODAY + 30, *astuple(DETAILS), *times
@@ -218,9 +215,7 @@ def signed(domain: typed.Domain, number: int, kind: str) -> dict[str, Any]:
         "patients": account.address,
         "purposes": getattr(message, "purposes", 0),
         "expiry_days": getattr(message, "expiry_day", 0),
-        "data_from": getattr(message, "data_from", 0),
-        "data_until": getattr(message, "data_until", 0),
-        "form": padded(getattr(message, "form", b"")),
+        "details": f"0x{details.packed().hex()}",
         "digests": "0x" + digest.hex(),
         "signatures": "0x" + bytes(account.unsafe_sign_hash(digest).signature).hex(),
     }

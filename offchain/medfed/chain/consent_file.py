@@ -1,8 +1,9 @@
 """Files of signed consents: what a patient hands to whoever brings it to the chain.
 
-    {"format": "medfed/consents/1", "consents": [{"data": {…}, "signature": "0x…"}, …]}
+    {"format": "medfed/consents/2", "consents": [{"data": {…}, "terms": {…}, "signature": "0x…"}, …]}
 
-`data` is EIP-712 as `eth_signTypedData_v4` takes it, so that any wallet can sign it and anyone can read what is signed.
+`data` is EIP-712 as `eth_signTypedData_v4` takes it, so that any wallet can sign it and anyone can read what is signed;
+`terms` are the same in numbers, as the contract takes them. Who reads a file holds both together.
 The file holds no secret; it names an account, and whoever has it may bring it: a consent until its
 deadline, a revocation at any time.
 """
@@ -39,7 +40,7 @@ __all__ = [
     "write_signed",
 ]
 
-_FORMAT = "medfed/consents/1"
+_FORMAT = "medfed/consents/2"
 _MOST_BYTES = 64 << 20
 LONGEST_SIGNATURE = 4_096
 """Bytes that a relayer brings to the chain; wallets of many owners sign with a few hundred."""
@@ -56,7 +57,7 @@ def _bytes(text: str) -> bytes:
 
 
 # What is no number.
-_READ: dict[str, Callable[[str], Any]] = {"patient": parse_address, "form": _bytes}
+_READ: dict[str, Callable[[str], Any]] = {"patient": parse_address, "form": _bytes, "dataset": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,12 @@ def write_signed(path: Path, domain: Domain, items: Sequence[SignedMessage]) -> 
 def entry_of(signed: Signed) -> dict[str, Any]:
     """A message as it stands in a file, in JSON types; `signed_of` reads it again."""
     item = signed.item
-    return {"data": typed_data(signed.domain, item.message), "signature": f"0x{item.signature.hex()}"}
+    terms = ((field.name, getattr(item.message, field.name)) for field in fields(item.message))
+    return {
+        "data": typed_data(signed.domain, item.message),
+        "terms": {name: _plain(value) for name, value in terms},
+        "signature": f"0x{item.signature.hex()}",
+    }
 
 
 def read_signed(path: Path) -> list[Signed]:
@@ -113,14 +119,18 @@ def signed_of(entry: Any, place: str) -> Signed:
         said = data["domain"]
         domain = Domain(said["name"], _whole(said["chainId"]), parse_address(said["verifyingContract"]))
         kind = _KINDS[data["primaryType"]]
-        values = {field.name: data["message"][_camel(field.name)] for field in fields(kind)}
+        values = {field.name: entry["terms"][field.name] for field in fields(kind)}
         message = kind(**{name: _READ.get(name, _whole)(value) for name, value in values.items()})
+        shown = {name: str(value) for name, value in data["message"].items()}
     except (KeyError, TypeError, ValueError, AttributeError, InputError):
         raise InputError(f"{place} is damaged or of an unknown kind; sign it again.") from None
     try:
+        said = typed_data(domain, message)["message"]
         struct_hash(message)
     except InputError as error:
         raise InputError(f"{place} cannot be what anybody signed: {error}") from None
+    if shown != {name: str(value) for name, value in said.items()}:
+        raise InputError(f"{place} shows other terms than it has; sign it again.")
     return Signed(domain, SignedMessage(message, signature))
 
 
@@ -131,6 +141,5 @@ def _whole(value: object) -> int:
     raise ValueError
 
 
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
+def _plain(value: object) -> object:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else value

@@ -19,7 +19,7 @@ BATCH = 64
 
 _GAS_PER_GRANT = 60_000
 _GAS_PER_WALLET = 230_000
-_GAS_PER_BATCH = 400_000
+_GAS_PER_BATCH = 700_000
 
 
 def post(consents: Consents, sender: Sender, items: Sequence[SignedMessage]) -> list[Skipped]:

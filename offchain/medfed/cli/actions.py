@@ -346,7 +346,7 @@ def sign_grant(  # noqa: PLR0913 - one parameter for each thing said
     now: int,
 ) -> SignedMessage:
     """A patient's consent as a signed message, good for a week, that anyone may bring to the chain."""
-    said = *astuple(details), now, _until(now)
+    said = *astuple(details), now, _until(now), place.contracts.datasets.describe(dataset)[0]
     return _signed(place, patient, GrantMessage(patient.address, dataset, purposes, expiry_day, *said))
 
 
@@ -361,7 +361,7 @@ def sign_narrow(  # noqa: PLR0913 - one parameter for each thing said
     now: int,
 ) -> SignedMessage:
     """A reduced consent as a signed message."""
-    said = *astuple(details), now, _until(now)
+    said = *astuple(details), now, _until(now), place.contracts.datasets.describe(dataset)[0]
     return _signed(place, patient, NarrowMessage(patient.address, dataset, purposes, expiry_day, *said))
 
 

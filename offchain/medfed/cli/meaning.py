@@ -14,14 +14,11 @@ __all__ = ["called", "details_lines", "meaning"]
 
 
 def called(place: OnChain, dataset: DatasetId) -> str:
-    """A dataset with its title and its hospital's name, as far as they have any: "dataset 3 (Breast cytology, Hospital A)"."""
-    contracts = place.contracts
+    """A dataset with its title and its hospital's name, as far as they have any: `dataset 3, "Cytology", of "Hospital A"`."""
     try:
-        hospital = contracts.consortium.name_of(contracts.datasets.owner(dataset))
+        return printable(place.contracts.datasets.describe(dataset)[0], 200)
     except ContractRevert:
         return f"dataset {dataset}"
-    names = [printable(each, 64) for each in (contracts.datasets.title(dataset), hospital) if each]
-    return f"dataset {dataset}" + (f" ({', '.join(names)})" if names else "")
 
 
 def meaning(

@@ -36,9 +36,10 @@ from medfed.errors import ContractRevert
 from medfed.nodes.decisions import Decision, DecisionLog, State, identity, needed, replaces
 from medfed.nodes.lock import sole
 from medfed.protocol import purposes as duo
-from medfed.protocol.typed import consent_domain, digest
+from medfed.protocol import wording
+from medfed.protocol.typed import GrantMessage, NarrowMessage, consent_domain, digest
 from medfed.rounds.federation import OnChain
-from medfed.types import BlockStamp
+from medfed.types import BlockStamp, DatasetId
 
 __all__ = ["MOST_WAITING", "Relayer", "open_relayer"]
 
@@ -93,6 +94,8 @@ class Relayer:
         self._clock = ChainClock(place.client)
         self._spread, self._tell, self._wall = spread, tell, wall
         self._draw = draw or secrets.SystemRandom()
+        self._datasets = place.contracts.datasets
+        self._names: dict[DatasetId, str] = {}
         self._settled = False
 
     def put(self, items: Sequence[Signed]) -> list[Decision]:
@@ -104,6 +107,7 @@ class Relayer:
         head, room = self._client.head(), MOST_WAITING - len(self._log.waiting())
         found: dict[str, Decision] = {}
         answers = []
+        self._names.clear()
         for signed in items:
             decision = self._admitted(signed, head, full=len(found) >= room)
             known = found.get(decision.id) or self._log.get(decision.id)
@@ -155,7 +159,20 @@ class Relayer:
         message = signed.item.message
         if self._clock.remaining(message.issued_at - 1, head) > _LONGEST_AHEAD:
             return "SignatureFromFuture"
+        if isinstance(message, GrantMessage | NarrowMessage):
+            found = self._called(message.dataset_id)
+            if (message.dataset or wording.dataset(message.dataset_id)) != found:
+                return f"its dataset is called otherwise by now, {found or 'and there is none of that number'}; sign again"
         return "SignatureExpired" if getattr(message, "deadline", head.timestamp) < head.timestamp else ""
+
+    def _called(self, dataset: DatasetId) -> str:
+        """What the chain calls a dataset; empty where there is none. Asked once for all that come together."""
+        if dataset not in self._names:
+            try:
+                self._names[dataset] = self._datasets.describe(dataset)[0]
+            except ContractRevert:
+                self._names[dataset] = ""
+        return self._names[dataset]
 
     def _admitted(self, signed: Signed, head: BlockStamp, *, full: bool) -> Decision:
         """As it goes into the queue, or refused. What a stranger made up must not replace what the patient signed."""

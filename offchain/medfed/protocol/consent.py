@@ -101,8 +101,17 @@ class Details:
         )
 
     def packed(self) -> bytes:
-        """The slot's 32 bytes, first field first."""
-        return self.data_from.to_bytes(2, "big") + self.data_until.to_bytes(2, "big") + self.form
+        """The slot's 32 bytes, first field first; the last year is 0 there for no bound. Raises `InputError` for a year 0."""
+        if not self.data_until:
+            raise InputError("No data are of year 0; name the last year, or none.")
+        last = 0 if self.data_until == NO_LAST_YEAR else self.data_until
+        return self.data_from.to_bytes(2, "big") + last.to_bytes(2, "big") + self.form
+
+    @classmethod
+    def unpack(cls, slot: bytes) -> Details:
+        """From the slot's 32 bytes."""
+        last = int.from_bytes(slot[2:4], "big") or NO_LAST_YEAR
+        return cls(int.from_bytes(slot[:2], "big"), last, slot[4:])
 
 
 NO_DETAILS = Details()

@@ -222,17 +222,17 @@ def names(purposes: int) -> list[str]:
 
 
 def describe(purposes: int) -> str:
-    """A phrase for people, which says whose word each condition is.
+    """A phrase for people, which says whose word each condition is; of a consent what `ConsentText.uses` says.
 
-    For example "health, medical or biomedical research; promised by the sponsor: an ethics approval; confirmed by the
-    hospital: an approved institution".
+    For example "health, medical or biomedical research; only if the sponsor promises: an ethics approval; only if the
+    hospital confirms: an approved institution".
     """
     _check_defined(purposes)
     parts = [meaning(code) for code in Purpose if purposes & code & ~_CONDITIONS]
-    for said, kind in (("promised by the sponsor", _PROMISED), ("confirmed by the hospital", PARAMETERISED)):
+    for said, kind in (("sponsor promises", _PROMISED), ("hospital confirms", PARAMETERISED)):
         conditions = [meaning(code) for code in Purpose if purposes & code & kind]
         if conditions:
-            parts.append(f"{said}: {', '.join(conditions)}")
+            parts.append(f"only if the {said}: {', '.join(conditions)}")
     return "; ".join(parts)
 
 

@@ -4,8 +4,10 @@
     data = typed_data(consent_domain(chain_id, registry), message)
     signature = Account.sign_typed_data(key, full_message=data).signature
 
-A domain names the chain and the contract, so a message for one counts nowhere else. The type strings stand in
-`ConsentRegistry.sol`, `Consortium.sol` and `FederatedRounds.sol`; `tests/vectors/typed_consent.json` holds the patients' ones together.
+A domain names the chain and the contract, so a message for one counts nowhere else. A patient signs a consent's terms in
+words (`wording`), which any wallet shows; the message has them as numbers too. The type strings stand in
+`ConsentRegistry.sol`, `Consortium.sol` and `FederatedRounds.sol`; `tests/vectors/typed_consent.json` holds the patients' ones
+together.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from medfed.errors import InputError
+from medfed.protocol import wording
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber, StudyId
 
 __all__ = [
@@ -52,7 +55,8 @@ class Domain:
 @dataclass(frozen=True, slots=True)
 class GrantMessage:
     """A patient consents. Times are seconds of chain time; the expiry is a day since 1970 or `consent.NO_EXPIRY`. The window
-    and the form are those of `consent.Details`."""
+    and the form are those of `consent.Details`, `dataset` what the chain calls the dataset (`Datasets.describe`); empty for
+    one that has neither title nor hospital's name."""
 
     patient: Address
     dataset_id: DatasetId
@@ -63,6 +67,7 @@ class GrantMessage:
     form: bytes
     issued_at: int
     deadline: int
+    dataset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class NarrowMessage:
     form: bytes
     issued_at: int
     deadline: int
+    dataset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +141,40 @@ Message = (
     | PermitMessage
 )
 
-_TERMS = ("uint32", "uint32", "uint16", "uint16", "uint16", "bytes28", "uint32", "uint32")
-# Class -> the struct's name, and the types of its fields in their order.
-_STRUCTS: dict[type[Message], tuple[str, tuple[str, ...]]] = {
-    GrantMessage: ("Grant", ("address", *_TERMS)),
-    NarrowMessage: ("Narrow", ("address", *_TERMS)),
-    RevokeMessage: ("Revoke", ("address", "uint32", "uint32")),
-    RevokeAllMessage: ("RevokeAll", ("address", "uint32")),
-    AttestationMessage: ("Attestation", ("uint64", "uint16", "bytes32")),
-    ServiceMessage: ("Service", ("address", "uint40")),
-    PermitMessage: ("Permit", ("address", "address", "uint256", "uint256", "uint256")),
+_CONSENT = (
+    ("patient", "address"),
+    ("dataset", "string"),
+    ("uses", "string"),
+    ("data", "string"),
+    ("form", "bytes28"),
+    ("until", "string"),
+    ("issuedAt", "uint32"),
+    ("deadline", "uint32"),
+)
+# Class -> the struct's name, and names and types of its members in their order.
+_STRUCTS: dict[type[Message], tuple[str, tuple[tuple[str, str], ...]]] = {
+    GrantMessage: ("Grant", _CONSENT),
+    NarrowMessage: ("Narrow", _CONSENT),
+    RevokeMessage: (
+        "Revoke",
+        (("patient", "address"), ("datasetId", "uint32"), ("issuedAt", "uint32")),
+    ),
+    RevokeAllMessage: ("RevokeAll", (("patient", "address"), ("issuedAt", "uint32"))),
+    AttestationMessage: (
+        "Attestation",
+        (("study", "uint64"), ("round", "uint16"), ("aggregateHash", "bytes32")),
+    ),
+    ServiceMessage: ("Service", (("hospital", "address"), ("deadline", "uint40"))),
+    PermitMessage: (
+        "Permit",
+        (
+            ("owner", "address"),
+            ("spender", "address"),
+            ("value", "uint256"),
+            ("nonce", "uint256"),
+            ("deadline", "uint256"),
+        ),
+    ),
 }
 _DOMAIN = (
     ("name", "string"),
@@ -215,21 +245,33 @@ def struct_hash(message: Message) -> bytes:
 
 def encode_type(kind: type[Message]) -> str:
     """The struct's type string, e.g. "RevokeAll(address patient,uint32 issuedAt)"."""
-    name, types = _STRUCTS[kind]
-    parts = (f"{each} {_camel(field.name)}" for field, each in zip(fields(kind), types, strict=True))
-    return f"{name}({','.join(parts)})"
+    name, members = _STRUCTS[kind]
+    return f"{name}({','.join(f'{each} {member}' for member, each in members)})"
 
 
 def _members(message: Message) -> list[tuple[str, str, Any]]:
-    """(Solidity name, type, value) of each field."""
-    _, types = _STRUCTS[type(message)]
-    pairs = zip(fields(message), types, strict=True)
-    return [(_camel(field.name), kind, getattr(message, field.name)) for field, kind in pairs]
+    """(Solidity name, type, value) of each member."""
+    _, members = _STRUCTS[type(message)]
+    values = (
+        _in_words(message)
+        if isinstance(message, GrantMessage | NarrowMessage)
+        else [getattr(message, field.name) for field in fields(message)]
+    )
+    return [(name, kind, value) for (name, kind), value in zip(members, values, strict=True)]
 
 
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
+def _in_words(message: GrantMessage | NarrowMessage) -> list[Any]:
+    """What a wallet shows of a consent."""
+    return [
+        message.patient,
+        message.dataset or wording.dataset(message.dataset_id),
+        wording.uses(message.purposes),
+        wording.window(message.data_from, message.data_until),
+        message.form,
+        wording.until(message.expiry_day),
+        message.issued_at,
+        message.deadline,
+    ]
 
 
 def _json(value: Any) -> Any:
@@ -237,7 +279,9 @@ def _json(value: Any) -> Any:
 
 
 def _word(kind: str, value: Any) -> bytes:
-    """The 32 bytes of one static value."""
+    """The 32 bytes of one value, of a text those of its hash."""
+    if kind == "string":
+        return keccak(value.encode())
     if kind == "address":
         return bytes(12) + _address(value)
     if kind.startswith("bytes"):

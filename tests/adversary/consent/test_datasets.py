@@ -9,7 +9,7 @@ from tests.rig.pledges import pledge
 from tests.rig.world import DATASET, SPEC, VERSION
 
 DS, HMB, NO_EXPIRY = int(Purpose.DS), int(Purpose.HMB), 0xFFFF
-NO_DETAILS = (0, 0xFFFF, bytes(28))
+NO_DETAILS = bytes(32)
 ASTHMA, DIABETES = 7, 8
 
 

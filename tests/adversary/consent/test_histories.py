@@ -8,7 +8,7 @@ from medfed.protocol.purposes import Purpose
 from tests.rig.world import DATASET
 
 HMB, NO_EXPIRY = int(Purpose.HMB), 0xFFFF
-NO_DETAILS = (0, 0xFFFF, bytes(28))
+NO_DETAILS = bytes(32)
 
 
 @pytest.fixture

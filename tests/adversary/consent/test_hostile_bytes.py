@@ -75,7 +75,7 @@ def signed_file(tmp_path, **changes):
     message = RevokeMessage(Address("0x" + "22" * 20), DatasetId(1), 1_800_000_000)
     write_signed(path, domain, [SignedMessage(message, bytes(65))])
     said = json.loads(path.read_text())
-    said["consents"][0]["data"]["message"] |= changes
+    said["consents"][0]["terms"] |= changes
     path.write_text(json.dumps(said))
     return path
 
@@ -84,13 +84,13 @@ class TestSignedFiles:
     @pytest.mark.parametrize(
         "changes",
         [
-            {"issuedAt": -1},
-            {"issuedAt": 2**32},
-            {"issuedAt": 1e400},
-            {"issuedAt": None},
-            {"issuedAt": [[]]},
-            {"datasetId": "٣٤x"},
-            {"datasetId": 2**256},
+            {"issued_at": -1},
+            {"issued_at": 2**32},
+            {"issued_at": 1e400},
+            {"issued_at": None},
+            {"issued_at": [[]]},
+            {"dataset_id": "٣٤x"},
+            {"dataset_id": 2**256},
             {"patient": "0x" + "22" * 19},
             {"patient": 7},
         ],
@@ -99,15 +99,24 @@ class TestSignedFiles:
         with pytest.raises(InputError, match="consent 1"):
             read_signed(signed_file(tmp_path, **changes))
 
+    def test_a_file_that_shows_other_terms_than_it_has(self, tmp_path):
+        """Who reads what is signed and who brings it to the chain must see the same."""
+        path = signed_file(tmp_path)
+        said = json.loads(path.read_text())
+        said["consents"][0]["data"]["message"]["datasetId"] = 2
+        path.write_text(json.dumps(said))
+        with pytest.raises(InputError, match="shows other terms than it has"):
+            read_signed(path)
+
     @pytest.mark.parametrize(
         "text",
         [
             "",
             "null",
             "[]",
-            '{"format": "medfed/consents/1"}',
+            '{"format": "medfed/consents/2"}',
             "[" * 100_000,
-            '{"format": "medfed/consents/1", "consents": 5}',
+            '{"format": "medfed/consents/2", "consents": 5}',
             "\ufeff{}",
         ],
     )

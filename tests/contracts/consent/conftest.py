@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pytest
 
 from medfed.protocol import typed
-from medfed.protocol.purposes import Purpose
+from medfed.protocol.consent import Details
+from medfed.protocol.purposes import Purpose, is_defined
 from tests.rig import roles
 from tests.rig.evm import CHAIN_ID, Actor, Contract, Evm
 from tests.rig.pledges import pledge
 
 HMB, DS, GRU, IRB = (int(bit) for bit in (Purpose.HMB, Purpose.DS, Purpose.GRU, Purpose.IRB))
+CODES = sum(1 << bit for bit in range(32) if is_defined(1 << bit))
 NO_EXPIRY = 0xFFFF
 NO_DETAILS = (0, 0xFFFF, bytes(28))
 DETAILS = ("data_from", "data_until", "form")
+
+
+def packed(details):
+    """Details as the contract takes them."""
+    return Details(*details).packed()
 
 
 @dataclass
@@ -43,10 +50,10 @@ class Consents:
         return typed.consent_domain(CHAIN_ID, self.registry.address)
 
     def grant(self, dataset, purposes, expiry_day, details=NO_DETAILS, *, sender):
-        return self.registry.grant(dataset, purposes, expiry_day, details, sender=sender)
+        return self.registry.grant(dataset, purposes, expiry_day, packed(details), sender=sender)
 
     def narrow(self, dataset, purposes, expiry_day, details=NO_DETAILS, *, sender):
-        return self.registry.narrow(dataset, purposes, expiry_day, details, sender=sender)
+        return self.registry.narrow(dataset, purposes, expiry_day, packed(details), sender=sender)
 
     def terms(self, kind, patient, **changes):
         """A message of the patient, with sensible values where none are given."""
@@ -58,16 +65,24 @@ class Consents:
             **dict(zip(DETAILS, NO_DETAILS, strict=True)),
             "issued_at": self.evm.now,
             "deadline": self.evm.now + 60,
+            "dataset": "",
         } | changes
         return kind(**{name: values[name] for name in kind.__dataclass_fields__})
 
+    def digest_of(self, message, domain=None):
+        """What is signed; bits without a code have no words."""
+        if hasattr(message, "purposes"):
+            message = replace(message, purposes=message.purposes & CODES)
+        return typed.digest(domain or self.domain, message)
+
     def signed(self, message, signer=None, domain=None):
         """The message as the contract's struct, signed by `signer`."""
-        digest = typed.digest(domain or self.domain, message)
+        digest = self.digest_of(message, domain)
         names = {"dataset_id": "datasetId", "expiry_day": "expiryDay", "issued_at": "issuedAt"}
         fields = {names.get(name, name): value for name, value in asdict(message).items()}
-        details = tuple(fields.pop(name) for name in DETAILS if name in fields)
-        fields |= {"details": details} if details else {}
+        details = [fields.pop(name) for name in DETAILS if name in fields]
+        fields.pop("dataset", None)
+        fields |= {"details": packed(details)} if details else {}
         return fields | {"signature": (signer or self.patient).sign_digest(digest)}
 
     def grant_of(self, patient=None, *, signer=None, domain=None, **changes):
@@ -94,7 +109,8 @@ class Consents:
         return tuple(self.registry.wordOf(patient or self.patient, self.dataset))
 
     def details(self, patient=None):
-        return tuple(self.registry.detailsOf(patient or self.patient, self.dataset))
+        found = Details.unpack(self.registry.detailsOf(patient or self.patient, self.dataset))
+        return found.data_from, found.data_until, found.form
 
 
 def deploy(evm: Evm, *datasets: int) -> Consents:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medfed.protocol.consent import RevokeAll, Word
-from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_DETAILS, NO_EXPIRY
+from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_EXPIRY
 
 NONE = (0, 0, 0, 0, bytes(18))
 
@@ -60,7 +60,7 @@ class TestGrant:
         """And nothing else moves: neither another dataset nor another patient."""
         receipt = consents.grant(7, HMB | IRB, consents.today + 9, sender=consents.patient)
         now = consents.evm.now
-        terms = {"purposes": HMB | IRB, "expiryDay": consents.today + 9, "details": NO_DETAILS}
+        terms = {"purposes": HMB | IRB, "expiryDay": consents.today + 9, "details": bytes(32)}
         who, when = {"patient": consents.patient.address, "datasetId": 7}, {"signedAt": now, "at": now}
         assert receipt.named("Granted") == [who | terms | when]
         assert len(receipt.events) == 1
@@ -130,7 +130,7 @@ class TestNarrow:
         now = consents.evm.travel(5)
         day = consents.today + 9
         receipt = consents.narrow(7, DS | IRB, day, sender=consents.patient)
-        terms = {"purposes": DS | IRB, "expiryDay": day, "details": NO_DETAILS}
+        terms = {"purposes": DS | IRB, "expiryDay": day, "details": bytes(32)}
         who, when = {"patient": consents.patient.address, "datasetId": 7}, {"signedAt": now, "at": now}
         assert receipt.named("Narrowed") == [who | terms | when]
         assert consents.word() == (DS | IRB, now, now, day, Word(HMB, first, first, NO_EXPIRY).digest())

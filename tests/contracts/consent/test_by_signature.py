@@ -8,7 +8,7 @@ import pytest
 
 from medfed.protocol import typed
 from medfed.protocol.consent import RevokeAll, Word
-from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_DETAILS, NO_EXPIRY
+from tests.contracts.consent.conftest import DS, GRU, HMB, IRB, NO_EXPIRY, packed
 from tests.rig.evm import CHAIN_ID, Revert
 
 KINDS = ["grant", "narrow", "revoke", "revoke_all"]
@@ -74,9 +74,8 @@ class TestEveryKind:
             {name: item[name] - 1} for name in sorted(item.keys() - {"patient", "details", "signature"})
         ]
         if "details" in item:
-            since, until, _ = item["details"]
-            others = ((since + 1, until, bytes(28)), (since, until - 1, bytes(28)), (since, until, b"f" * 28))
-            changed += [{"details": details} for details in others]
+            others = ((1, 0xFFFF, bytes(28)), (0, 2024, bytes(28)), (0, 0xFFFF, b"f" * 28))
+            changed += [{"details": packed(details)} for details in others]
         for change in changed:
             with consented.evm.reverts("InvalidSignature"):
                 bring(consented, kind, item | change)
@@ -184,7 +183,7 @@ class TestGrantAndNarrowing:
         signed, posted = consented.evm.now, consented.evm.travel(5)
         receipt = bring(consented, kind, item)
         name = {"grant": "Granted", "narrow": "Narrowed"}[kind]
-        terms = {"purposes": DS, "expiryDay": NO_EXPIRY, "details": NO_DETAILS}
+        terms = {"purposes": DS, "expiryDay": NO_EXPIRY, "details": bytes(32)}
         who, when = (
             {"patient": consented.patient.address, "datasetId": 7},
             {"signedAt": signed, "at": posted},

@@ -9,7 +9,7 @@ import pytest
 from medfed.protocol import consent
 from medfed.protocol.consent import Details, Word
 from medfed.protocol.purposes import DETAILS
-from tests.contracts.consent.conftest import DS, GRU, HMB, NO_DETAILS, NO_EXPIRY
+from tests.contracts.consent.conftest import DS, GRU, HMB, NO_DETAILS, NO_EXPIRY, packed
 
 FORM, OTHER_FORM = consent.form_digest(b"form"), consent.form_digest(b"another form")
 WINDOW, BOTH = (2015, 2024, bytes(28)), (2015, 2024, FORM)
@@ -28,6 +28,11 @@ class TestTerms:
         with consents.evm.reverts("EmptyWindow", 2016, 2015):
             getattr(consents, change)(7, HMB, NO_EXPIRY, (2016, 2015, bytes(28)), sender=consents.patient)
 
+    def test_no_bound_is_written_in_one_way__reverts(self, consents, change):
+        last = (2015).to_bytes(2, "big") + b"\xff\xff" + bytes(28)
+        with consents.evm.reverts("EmptyWindow", 2015, 65_535):
+            getattr(consents.registry, change)(7, HMB, NO_EXPIRY, last, sender=consents.patient)
+
     def test_bit_of_details_is_the_contracts_own__reverts(self, consents, change):
         with consents.evm.reverts("UndefinedPurposes", HMB | DETAILS, DETAILS):
             getattr(consents, change)(7, HMB | DETAILS, NO_EXPIRY, WINDOW, sender=consents.patient)
@@ -35,21 +40,20 @@ class TestTerms:
 
 class TestGrant:
     @pytest.mark.parametrize(
-        "details", [WINDOW, BOTH, (0, 65_535, FORM), (0, 2024, bytes(28)), (0, 0, bytes(28))]
+        "details", [WINDOW, BOTH, (0, 65_535, FORM), (0, 2024, bytes(28)), (2015, 65_535, bytes(28))]
     )
     def test_details_are_kept_and_told(self, consents, details):
         """And judged by nobody here: the consent is active for its purposes."""
         receipt = consents.grant(7, HMB, NO_EXPIRY, details, sender=consents.patient)
         now = consents.evm.now
         (told,) = receipt.named("Granted")
-        assert tuple(told["details"]) == details
+        assert told["details"] == packed(details)
         assert told["purposes"] == HMB
         assert consents.word() == (HMB | DETAILS, now, now, NO_EXPIRY, bytes(18))
         assert consents.details() == details
         assert consents.active()
-        assert (
-            consents.details(consents.owner) == tuple(consents.detailsOf(consents.patient, 8)) == NO_DETAILS
-        )
+        assert consents.details(consents.owner) == NO_DETAILS
+        assert consents.detailsOf(consents.patient, 8) == bytes(32)
 
     def test_without_details_nothing_is_kept(self, consents):
         consents.grant(7, HMB, NO_EXPIRY, NO_DETAILS, sender=consents.patient)
@@ -100,9 +104,9 @@ class TestNarrow:
         ],
     )
     def test_window_is_neither_dropped_nor_widened_and_the_form_stays__reverts(self, consents, details):
-        with consents.evm.reverts("WiderDetails", BOTH, details):
+        with consents.evm.reverts("WiderDetails", packed(BOTH), packed(details)):
             consents.narrow(7, DS, NO_EXPIRY, details, sender=consents.patient)
-        with consents.evm.reverts("WiderDetails", BOTH, details):
+        with consents.evm.reverts("WiderDetails", packed(BOTH), packed(details)):
             said = dict(zip(("data_from", "data_until", "form"), details, strict=True))
             consents.narrowBySig(consents.narrow_of(purposes=DS, **said), sender=consents.relayer)
 
@@ -110,11 +114,12 @@ class TestNarrow:
     def test_window_stays_or_shrinks(self, consents, details):
         receipt = consents.narrow(7, DS, NO_EXPIRY, details, sender=consents.patient)
         (told,) = receipt.named("Narrowed")
-        assert tuple(told["details"]) == consents.details() == details
+        assert told["details"] == packed(details)
+        assert consents.details() == details
 
     def test_window_may_be_added_and_a_form_not(self, consents):
         consents.grant(7, HMB, NO_EXPIRY, sender=consents.patient)
-        with consents.evm.reverts("WiderDetails", NO_DETAILS, BOTH):
+        with consents.evm.reverts("WiderDetails", bytes(32), packed(BOTH)):
             consents.narrow(7, HMB, NO_EXPIRY, BOTH, sender=consents.patient)
         consents.narrow(7, HMB, NO_EXPIRY, WINDOW, sender=consents.patient)
         assert consents.details() == WINDOW
@@ -146,7 +151,7 @@ class TestHistory:
 
     def was_active(self, consents, t, words, details):
         return consents.wasActive(
-            consents.patient, 7, HMB, t, list(map(astuple, words)), list(map(astuple, details)), []
+            consents.patient, 7, HMB, t, list(map(astuple, words)), [each.packed() for each in details], []
         )
 
     def test_every_second_is_proved_over_both(self, consents, told):

@@ -54,7 +54,8 @@ def lists_of(history):
 
 
 def was_active(consents, t, words, revoke_alls, purposes=DS, details=()):
-    shown = [tuple(map(astuple, each)) for each in (words, details, revoke_alls)]
+    words, revoke_alls = (tuple(map(astuple, each)) for each in (words, revoke_alls))
+    shown = words, [each.packed() for each in details], revoke_alls
     return consents.wasActive(consents.patient, 7, purposes, t, *shown)
 
 

@@ -42,8 +42,13 @@ class SignedMessage:
     def flat(self) -> dict[str, Any]:
         """The fields of the contract's struct by name."""
         found = {field.name: getattr(self.message, field.name) for field in fields(self.message)}
+        found.pop("dataset", None)  # the contract knows what it is called
         said = {name: found.pop(name) for name in _DETAILS if name in found}
-        return {**found, **({"details": said} if said else {}), "signature": self.signature}
+        return {
+            **found,
+            **({"details": Details(**said).packed()} if said else {}),
+            "signature": self.signature,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def consent_event(event: Event) -> consent.Event:
     """An event of this contract in the form of `protocol.consent`; raises `KeyError` for one that is no consent."""
     values = {("dataset" if name == "dataset_id" else name): value for name, value in event.values.items()}
     if "details" in values:
-        values["details"] = Details(**values["details"])
+        values["details"] = Details.unpack(values["details"])
     made: consent.Event = _KINDS[event.name](**values)
     return made
 
@@ -75,13 +80,13 @@ class Consents(Contract):
         self, dataset: DatasetId, purposes: int, expiry_day: int, details: Details = NO_DETAILS
     ) -> Call:
         """Consent, in place of any earlier consent; `expiry_day` counts days since 1970."""
-        return self._change("grant", dataset, purposes, expiry_day, details)
+        return self._change("grant", dataset, purposes, expiry_day, details.packed())
 
     def narrow(
         self, dataset: DatasetId, purposes: int, expiry_day: int, details: Details = NO_DETAILS
     ) -> Call:
         """Take some of the consent away and keep the rest."""
-        return self._change("narrow", dataset, purposes, expiry_day, details)
+        return self._change("narrow", dataset, purposes, expiry_day, details.packed())
 
     def revoke(self, dataset: DatasetId) -> Call:
         """End the consent for one dataset."""
@@ -148,7 +153,7 @@ class Consents(Contract):
         self, patient: Address, dataset: DatasetId, purposes: int, at: int, shown: consent.History
     ) -> bool:
         """Whether `purposes` was active when the past second `at` had ended, from the words shown newest first."""
-        words = shown.words, shown.details, shown.revoke_alls
+        words = shown.words, [each.packed() for each in shown.details], shown.revoke_alls
         return bool(self._view(None, "wasActive", patient, dataset, purposes, at, *words))
 
     def word(self, patient: Address, dataset: DatasetId, block: BlockLike = None) -> Word:
@@ -157,7 +162,7 @@ class Consents(Contract):
 
     def details(self, patient: Address, dataset: DatasetId, block: BlockLike = None) -> Details:
         """What the latest word says beyond itself."""
-        return Details(**self._view(block, "detailsOf", patient, dataset))
+        return Details.unpack(self._view(block, "detailsOf", patient, dataset))
 
     def revoke_all_word(self, patient: Address, block: BlockLike = None) -> RevokeAll:
         """The patient's latest revoke-all; all zero when there never was one."""
@@ -181,7 +186,11 @@ class Consents(Contract):
         said = [place for place, word in zip(places, words, strict=True) if word.detailed]
         details = dict(zip(said, self._views(block, "detailsOf", said), strict=True))
         return [
-            consent.State(word, RevokeAll(**last), Details(**details.get(place, {})))
+            consent.State(
+                word,
+                RevokeAll(**last),
+                Details.unpack(details[place]) if place in details else NO_DETAILS,
+            )
             for place, word, last in zip(places, words, revoked, strict=True)
         ]
 

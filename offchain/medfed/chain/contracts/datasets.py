@@ -134,6 +134,12 @@ class Datasets(Contract):
         """The hospital that owns the dataset; raises `ContractRevert` when there is none."""
         return HospitalId(self._view(block, "ownerOf", dataset))
 
+    def describe(self, dataset: DatasetId, block: BlockLike = None) -> tuple[str, bool]:
+        """What patients read of it when they sign: number, title, hospital's name, as far as they are given; and whether they
+        all are, for good. Raises `ContractRevert` where there is none of that number."""
+        text, lasting = self._view(block, "describe", dataset)
+        return text, lasting
+
     def title(self, dataset: DatasetId, block: BlockLike = None) -> str:
         """What the dataset is called, empty before it has a title."""
         return str(self._view(block, "titleOf", dataset))
