@@ -135,6 +135,8 @@ class Report:
     missing: str
     unchecked: tuple[str, ...]
     versions: Mapping[str, str]
+    bases: Mapping[int, str]
+    """Why the patients of each seat count: consent, opt-out or permit."""
 
     @property
     def ok(self) -> bool:
@@ -302,7 +304,16 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         missing=missing[0] if missing else "",
         unchecked=(*audit.unchecked, *_LIMITS, audit.federation.client.doubt),
         versions=_versions(audit.federation),
+        bases={int(entry.seat): _basis(audit, entry) for entry in study.enrolments},
     )
+
+
+def _basis(audit: _Audit, entry: Enrolment) -> str:
+    """A seat's basis; that of a dataset of which no event tells is a difference, found before."""
+    try:
+        return basis_of(audit.federation.index, entry.dataset).label
+    except ProtocolError:
+        return "unknown"
 
 
 def _versions(federation: Federation) -> dict[str, str]:
