@@ -61,9 +61,8 @@ def uses(
     found = (
         find_all_uses(federation, who) if dataset is None else find_uses(federation, who, DatasetId(dataset))
     )
-    lines = _rendered(found, dataset)
-    if wallet is not None and not shown:
-        lines.append(_ALONE)
+    hint = [_ALONE] if wallet is not None and not shown else []
+    lines = [*_rows(found, dataset), *hint, _verdict(found)]
     show([_facts(use) for use in found], as_json=as_json, render=lambda: lines)
     if any(use.wrongful for use in found):
         raise typer.Exit(1)
@@ -104,9 +103,7 @@ def _facts(use: Finding) -> dict[str, Any]:
     return facts | ({"why": use.why} if use.why else {})
 
 
-def _rendered(found: Sequence[Finding], dataset: int | None) -> list[Any]:
-    from medfed.rounds.uses import Stand
-
+def _rows(found: Sequence[Finding], dataset: int | None) -> list[Any]:
     rows = [
         (
             *(use.study, use.round, use.dataset, when(use.at), _USED[use.used]),
@@ -116,10 +113,15 @@ def _rendered(found: Sequence[Finding], dataset: int | None) -> list[Any]:
     ]
     columns = ["Study#", "Round#", "Dataset#", "Consents as of (UTC)", "Your record", "Your consent"]
     title = "Your records" if dataset is None else f"Your record in dataset {dataset}"
-    parts: list[Any] = [table(title, columns, rows)] if rows else []
+    return [table(title, columns, rows)] if rows else []
+
+
+def _verdict(found: Sequence[Finding]) -> str:
+    from medfed.rounds.uses import Stand
+
     wrong = next((use.stand for use in found if use.wrongful), None)
     if wrong is None:
-        return [*parts, f"{sum(bool(use.used) for use in found)} of {len(found)} rounds used your record."]
+        return f"{sum(bool(use.used) for use in found)} of {len(found)} rounds used your record."
     how = {Stand.OBJECTED: "against your objection", Stand.UNPERMITTED: "without a permit"}
     said = how.get(wrong, "without your consent")
-    return [*parts, f"WRONG: a round used your record {said}; show this to the consortium."]
+    return f"WRONG: a round used your record {said}; show this to the consortium."
