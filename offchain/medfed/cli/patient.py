@@ -12,6 +12,7 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, date_of, show
 
 if TYPE_CHECKING:
+    from medfed.chain.keys import Account
     from medfed.protocol.consent import Details
     from medfed.rounds.federation import OnChain
     from medfed.types import Address, DatasetId
@@ -119,7 +120,7 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     """
     place, data, ids = _opened(dataset)
     word = *patient_sign.terms(place, ids, purposes, days), patient_sign.details(data_from, data_until, form)
-    sent = _send(place, (keystore, password_file, ids, number), "grant", ids, *word)
+    sent = _send(place, _account(keystore, password_file, ids, number), "grant", ids, *word)
     _tell_word(place, data | sent, word, as_json)
 
 
@@ -141,10 +142,10 @@ def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     Fewer purposes, an earlier end, or data of fewer years; what is not named stays as it is. The form cannot change.
     """
     place, data, ids = _opened(dataset)
-    account = _account(keystore, password_file, ids, number).address
+    account = _account(keystore, password_file, ids, number)
     window = data_from, data_until, form
-    word = patient_sign.narrowed(place, account, ids, (purposes, days), window)
-    sent = _send(place, (keystore, password_file, ids, number), "narrow", ids, *word)
+    word = patient_sign.narrowed(place, account.address, ids, (purposes, days), window)
+    sent = _send(place, account, "narrow", ids, *word)
     _tell_word(place, data | sent, word, as_json, only="only ")
 
 
@@ -168,9 +169,10 @@ def revoke(
     Of a dataset whose patients are not asked for one, it objects to every use.
     """
     place, data, ids = _opened(dataset)
+    account = _account(keystore, password_file, ids, number)
     if not anyway:
-        _check_revocable(place, _account(keystore, password_file, ids, number).address, ids)
-    data |= _send(place, (keystore, password_file, ids, number), "revoke", ids)
+        _check_revocable(place, account.address, ids)
+    data |= _send(place, account, "revoke", ids)
     show(data | {"revoked": dataset}, as_json=as_json, render=lambda: revoking.REVOKED)
 
 
@@ -192,7 +194,7 @@ def _opened(dataset: int) -> tuple[OnChain, dict[str, Any], DatasetId]:
     return place, {"dataset": dataset}, patient_sign.known(place, dataset)
 
 
-def _account(keystore: Path, password_file: Path | None, dataset: DatasetId, number: int | None) -> Any:
+def _account(keystore: Path, password_file: Path | None, dataset: DatasetId, number: int | None) -> Account:
     from medfed.cli.run import open_wallet
 
     return open_wallet(keystore, password_file).account(dataset if number is None else number)
@@ -211,13 +213,10 @@ def _check_revocable(place: OnChain, account: Address, dataset: DatasetId) -> No
         )
 
 
-def _send(
-    place: OnChain, who: tuple[Path, Path | None, DatasetId, int | None], what: str, *values: Any
-) -> dict[str, Any]:
+def _send(place: OnChain, account: Account, what: str, *values: Any) -> dict[str, Any]:
     from medfed.cli.run import open_sender
     from medfed.errors import OutOfFunds
 
-    account = _account(*who)
     try:
         receipt = open_sender(place, account).send(getattr(place.contracts.consents, what)(*values))
     except OutOfFunds as exc:

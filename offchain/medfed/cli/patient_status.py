@@ -59,7 +59,7 @@ class Standing:
         return self.basis is not Basis.CONSENT and ended > 0 and not self._answers(ended)
 
     def permitting(self) -> dict[DatasetId, Word]:
-        """The words without which there would be no limit to what the record is used for, or no use of it, by dataset."""
+        """The standing words that say what the record may be used for, by dataset; none where nothing limits it."""
         if self._answers(max(self._ended(), *(each.word.signed_at for each in self._before()), 0)):
             return {self.dataset: self.own.word}
         return {dataset: state.word for dataset, state in self.states.items() if self._stands(state)}
