@@ -136,7 +136,7 @@ class Report:
     unchecked: tuple[str, ...]
     versions: Mapping[str, str]
     bases: Mapping[int, str]
-    """Why the patients of each seat count: consent, opt-out or permit."""
+    """Why the patients of each seat count: consent, opt-out or permit; without those that a difference kept from being read."""
 
     @property
     def ok(self) -> bool:
@@ -171,6 +171,8 @@ class _Audit:
     """Of the round that is looked at."""
     contests: dict[int, ContestBook] = field(default_factory=dict)
     """By round."""
+    bases: dict[int, str] = field(default_factory=dict)
+    """By seat."""
     reviews: dict[int, Tally | None] = field(default_factory=dict)
     """By round; None where there are no reviews."""
 
@@ -304,16 +306,8 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         missing=missing[0] if missing else "",
         unchecked=(*audit.unchecked, *_LIMITS, audit.federation.client.doubt),
         versions=_versions(audit.federation),
-        bases={int(entry.seat): _basis(audit, entry) for entry in study.enrolments},
+        bases=audit.bases,
     )
-
-
-def _basis(audit: _Audit, entry: Enrolment) -> str:
-    """A seat's basis; that of a dataset of which no event tells is a difference, found before."""
-    try:
-        return basis_of(audit.federation.index, entry.dataset).label
-    except ProtocolError:
-        return "unknown"
 
 
 def _versions(federation: Federation) -> dict[str, str]:
@@ -337,7 +331,9 @@ def _check_start(audit: _Audit) -> StudySpec:
     evidence.check_code()
     evidence.check_study()
     for entry in audit.study.enrolments:
-        for dataset in LineageBook(audit.federation.index, entry.dataset).datasets:
+        book = LineageBook(audit.federation.index, entry.dataset)
+        audit.bases[int(entry.seat)] = book.basis.label
+        for dataset in book.datasets:
             evidence.check_consents(dataset)
         _check_dataset(audit, entry)
     spec = fetch_spec(store, audit.study)
