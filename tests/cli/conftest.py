@@ -205,9 +205,14 @@ def finished(medfed, hospitals, study_text) -> int:
                 "--keystore",
                 "patients.json",
             ),
-            *("--out", "all.consent", "--accounts", f"{100 * number}-{100 * number + PATIENTS - 2}"),
+            *(
+                "--out",
+                f"all-{number}.consent",
+                "--accounts",
+                f"{100 * number}-{100 * number + PATIENTS - 2}",
+            ),
         )
-        medfed.ok("patient", "relay", "all.consent", "--keystore", "relayer.json", "--spread", "0")
+        medfed.ok("patient", "relay", f"all-{number}.consent", "--keystore", "relayer.json", "--spread", "0")
     (medfed.folder / "finished.toml").write_text(study_text.replace("rounds = 5", "rounds = 2"))
     study = medfed.data("study", "create", "finished.toml", "--keystore", "sponsor.json")["study"]
     with contextlib.ExitStack() as stack:

@@ -87,6 +87,13 @@ def test_wrong_usage_ends_with_2_and_names_it():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_json_may_be_asked_for_anywhere(medfed, place):
+    words = ["key", "address", "stranger.json"]
+    answer = medfed.ok(*words[:place], "--json", *words[place:])
+    assert answer.data == medfed.data(*words)
+
+
 def test_an_error_is_json_where_json_is_asked_for(tmp_path):
     """So that a program that reads the answer can read the refusal."""
     import json

@@ -158,7 +158,12 @@ def test_records(medfed, hospitals, case):
 
 @pytest.mark.parametrize(
     ("uses", "part"),
-    [("XYZ", "is no purpose that MedFed knows"), ("NPU", "permit nothing"), ("", "No purpose is named")],
+    [
+        ("XYZ", "is no purpose that MedFed knows"),
+        ("NPU", "permit nothing"),
+        ("DS", "with --disease"),
+        ("", "No purpose is named"),
+    ],
 )
 def test_uses_of_a_dataset(medfed, hospitals, uses, part):
     code = 7 if part == "permit nothing" else 2
@@ -232,6 +237,7 @@ _fresh = itertools.count(1_000_000)
 
 def sign(medfed, what, number, *arguments) -> dict:
     """A patient's signed change for dataset 1, as the JSON of its file."""
+    (medfed.folder / "one.consent").unlink(missing_ok=True)
     medfed.ok(
         *("patient", "sign", what, "1", "--keystore", "patients.json", *arguments),
         *("--out", "one.consent", "--accounts", number),

@@ -57,6 +57,27 @@ def test_a_patient_who_lost_the_wallet_goes_on_with_another(medfed, hospitals, l
     assert (missing.code, "no such record_id" in missing.sentence) == (2, True)
 
 
+def test_what_is_disclosed_of_before_takes_the_register_of_before(medfed, hospitals, finished):
+    """And the command says so: the new register does not explain what was committed to with the old one."""
+    home, dataset = medfed.folder / "hospital-1", hospitals[0]
+    text = (home / "hospital.toml").read_text()
+    (home / "moved.csv").write_bytes((home / "patients.csv").read_bytes())
+    (home / "moved.csv").chmod(0o600)
+    (home / "moved.toml").write_text(text.replace('"patients.csv"', '"moved.csv"'))
+    medfed.ok("patient", "keygen", "moved-on.json", "--trial")
+    medfed.ok("patient", "card", dataset, "--keystore", "moved-on.json", "--out", "moved-on.card")
+    replacing = ("dataset", "enlist", "hospital-1/moved.toml", "r1-5", "moved-on.card", "--replace")
+    former = medfed.data(*replacing)["former"].rsplit("/", 1)[-1]
+    disclose = ("hospital", "disclose", finished, "--out", "shown.json", "--hospital")
+    answer = medfed.data(*disclose, "hospital-1/moved.toml")
+    assert answer["left_out"] == [1, 2]
+    told = " ".join(medfed.ok(*disclose, "hospital-1/moved.toml").out.split())
+    assert "Left out: rounds 1, 2" in told
+    assert former in told
+    (home / "former.toml").write_text(text.replace('"patients.csv"', f'"{former}"'))
+    assert medfed.data(*disclose, "hospital-1/former.toml")["left_out"] == []
+
+
 def test_a_hospital_consents_for_nobody(medfed, hospitals, lost):
     """With all keys of the hospital: neither the operator's nor the admin account's gives a consent in a patient's name."""
     for key in ("operator-1.json", "admin-1.json"):

@@ -201,6 +201,20 @@ class TestSelling:
         assert {passed, given} <= set(numbers["anyone"])
         assert not {passed, given} & set(numbers["buyer"])
 
+    def test_what_is_announced_is_told_with_its_day(self, place, sold):
+        """By whoever announces it, to whoever looks, and to whoever buys meanwhile."""
+        typed, key = place.typed, ("--keystore", "sponsor.json")
+        told = typed.ok("model", "terms", sold, "--price", "20", "--licence", "terms.txt", *key).out
+        assert f"Announced for model {sold}: licences for 20 MFT from 20" in told
+        assert "Until then they cost 30 MFT." in " ".join(told.split())
+        shown = " ".join(typed.ok("model", "show", sold).out.split())
+        assert "Licences: 30 MFT; 20 MFT from 20" in shown
+        assert "Announced: 20 MFT from 20" in shown
+        bought = typed.ok("model", "buy", sold, "--keystore", "buyer.json").out
+        assert "Another one costs 20 MFT from 20" in bought
+        typed.ok("model", "terms", sold, "--stop", *key)
+        offer(place, sold)
+
     def test_a_sale_can_rest(self, place, sold):
         place.typed.ok("model", "terms", sold, "--stop", "--keystore", "sponsor.json")
         answer = place.typed("model", "buy", sold, "--keystore", "buyer.json")
@@ -209,7 +223,9 @@ class TestSelling:
         options = "--price", "30", "--licence", "terms.txt", "--keystore", "sponsor.json"
         told = place.typed.data("model", "terms", sold, *options)
         coming = place.typed("model", "buy", sold, "--keystore", "buyer.json")
-        assert (coming.code, "is for sale from" in coming.sentence) == (2, True)
+        assert (coming.code, "is not for sale yet: 30 MFT from 20" in coming.sentence) == (2, True)
+        listed = " ".join(place.typed.ok("model", "list", COLUMNS="200").out.split())
+        assert "not for sale; 30 MFT from 20" in listed
         assert "30 MFT" in place.typed.ok("model", "show", sold).out
         place.world.client.travel(TERMS_NOTICE)
         assert place.typed.data("model", "show", sold)["for_sale"] == told["version"]

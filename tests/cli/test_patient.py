@@ -27,6 +27,7 @@ _fresh = itertools.count(2_000_000)
 def sign(medfed, what, number, *arguments):
     """Into `what`.consent; of a revoke-all, the one file of its folder is put there."""
     dataset, folder = ("1",), f"folder-{next(_fresh)}"
+    (medfed.folder / f"{what}.consent").unlink(missing_ok=True)
     if what == "revoke-all":
         dataset = ()
     data = medfed.data(
@@ -82,14 +83,45 @@ class TestWallet:
         assert found.account(3).address == Wallet(seed).account(3).address
 
 
+class TestAddress:
+    """`medfed key address`, of whatever people have."""
+
+    def test_of_a_wallet_it_is_that_of_a_dataset_s_account(self, medfed, hospitals):
+        wallet = load_wallet(medfed.folder / "patients.json", PASSWORD)
+        shown = medfed.data("key", "address", "patients.json", "--account", "2")
+        assert shown == {"patients.json": wallet.account(2).address}
+        which = medfed("key", "address", "patients.json")
+        assert (which.code, "as --account" in which.sentence) == (2, True)
+
+    def test_of_a_card_it_is_the_patient_s(self, medfed, hospitals):
+        medfed.ok("patient", "card", "2", "--keystore", "patients.json", "--out", "whose.card")
+        account = read_card(medfed.folder / "whose.card").patient
+        assert medfed.data("key", "address", "whose.card") == {"whose.card": account}
+
+    def test_of_another_file_there_is_none(self, medfed, hospitals):
+        refused = medfed("key", "address", "hospital-1/encryption.json")
+        assert (refused.code, "no account's keystore" in refused.sentence) == (6, True)
+
+
 class TestCard:
     def test_it_holds_account_and_secret_for_one_hospital_and_is_private(self, medfed, hospitals):
         medfed.ok("patient", "card", "2", "--keystore", "patients.json", "--out", "me.card")
         card = read_card(medfed.folder / "me.card")
         wallet = load_wallet(medfed.folder / "patients.json", PASSWORD)
         assert (card.patient, card.link_secret) == (wallet.account(2).address, wallet.link_secret(2))
+        assert card.dataset == 2
         assert stat.S_IMODE((medfed.folder / "me.card").stat().st_mode) == 0o600
         assert card.link_secret.hex() not in repr(card)
+
+    def test_there_is_none_for_a_dataset_that_does_not_exist(self, medfed, hospitals):
+        refused = medfed("patient", "card", "999", "--keystore", "patients.json", "--out", "no.card")
+        assert (refused.code, "There is no dataset 999" in refused.sentence) == (2, True)
+        assert not (medfed.folder / "no.card").exists()
+
+    def test_the_hospital_of_another_dataset_does_not_enlist_it(self, medfed, hospitals):
+        medfed.ok("patient", "card", "1", "--keystore", "patients.json", "--out", "other.card")
+        refused = medfed("dataset", "enlist", "hospital-2/hospital.toml", "r2-41", "other.card")
+        assert (refused.code, "is for dataset 1" in refused.sentence) == (2, True)
 
     def test_the_hospital_enlists_it_once_for_a_record(self, medfed, hospitals):
         medfed.ok("patient", "card", "2", "--keystore", "patients.json", "--out", "me.card")
@@ -120,6 +152,9 @@ class TestByCall:
     def test_without_ether_the_way_by_signature_is_named(self, medfed, hospitals):
         medfed.ok("patient", "keygen", "poor.json", "--trial")
         key = ("--keystore", "poor.json")
+        signing = ("patient", "sign", "grant", hospitals[0], "--purposes", "HMB", *key)
+        medfed.ok(*signing, "--out", "poor.consent")
+        relay(medfed, "poor")
         for what, *options in (("grant", "--purposes", "HMB"), ("revoke",)):
             refused = medfed("patient", what, hospitals[0], *options, *key)
             assert (refused.code, f"`medfed patient sign {what}`" in refused.sentence) == (75, True), refused
@@ -169,6 +204,35 @@ class TestByCall:
         said = ("--purposes", "HMB", "--data-from", "2020", "--data-until", "2019")
         refused = medfed("patient", "grant", "1", *said, "--keystore", "stranger.json")
         assert (refused.code, "name the earlier year first" in refused.sentence) == (2, True)
+
+    def test_what_is_not_there_is_not_revoked_and_costs_nothing(self, medfed, hospitals):
+        """Unless the patient says so: it ends what is signed before, and brought later."""
+        medfed.ok("patient", "keygen", "silent.json", "--trial")
+        key = ("--keystore", "silent.json")
+        never = medfed("patient", "revoke", "1", *key)
+        assert (never.code, "there never was a consent" in never.sentence) == (2, True)
+        account = load_wallet(medfed.folder / "silent.json", PASSWORD).account(1).address
+        medfed.ok("dev", "fund", account)
+        medfed.ok("patient", "grant", "1", "--purposes", "HMB", *key)
+        medfed.ok("patient", "revoke", "1", *key)
+        before = medfed.data("patient", "status", "silent.json", "1")["signed_at"]
+        again = medfed("patient", "revoke", "1", *key)
+        assert (again.code, "was revoked on" in again.sentence) == (2, True)
+        assert medfed.data("patient", "status", "silent.json", "1")["signed_at"] == before
+        medfed.ok("dev", "travel", 2)
+        medfed.ok("patient", "revoke", "1", "--anyway", *key)
+        assert medfed.data("patient", "status", "silent.json", "1")["signed_at"] > before
+
+    @pytest.mark.parametrize("how", [("grant",), ("sign", "grant", "--out", "ds.consent")])
+    def test_a_disease_that_the_dataset_has_not_is_no_consent(self, medfed, hospitals, how):
+        command = ("patient", *how, "1", "--keystore", "stranger.json")
+        refused = medfed(*command, "--purposes", "DS,NPU")
+        assert (refused.code, "DS permits nothing there" in refused.sentence) == (2, True)
+        assert not (medfed.folder / "ds.consent").exists()
+        ill = medfed.data(
+            *("dataset", "register", "hospital-1/hospital.toml", "--uses", "DS", "--disease", "7")
+        )["dataset"]
+        medfed.ok("patient", "grant", ill, "--purposes", "DS", "--keystore", "stranger.json")
 
     def test_revoke_all_reaches_every_dataset_of_the_wallet(self, medfed, hospitals):
         medfed.ok("patient", "keygen", "all.json", "--trial")
@@ -308,10 +372,28 @@ class TestBySignature:
         assert "The form that was read has the hash 0x" in told
         sign(medfed, "grant", number, "--purposes", "GRU")
         relay(medfed, "grant")
-        narrowed = sign(medfed, "narrow", number, "--purposes", "DS")
+        narrowed = sign(medfed, "narrow", number, "--purposes", "HMB")
         assert 'only use your record in dataset 1, of "Hospital 1"' in narrowed["means"][0]
         revoked = sign(medfed, "revoke", number)
         assert 'take back the consent for dataset 1, of "Hospital 1"' in revoked["means"][0]
+
+    def test_a_file_that_is_there_is_not_overwritten(self, medfed, hospitals):
+        """It may hold what nobody has brought yet."""
+        sign(medfed, "grant", next(_fresh), "--purposes", "HMB")
+        before = (medfed.folder / "grant.consent").read_text()
+        signing = ("patient", "sign", "grant", "1", "--purposes", "HMB", "--keystore", "patients.json")
+        again = medfed(*signing, "--out", "grant.consent")
+        assert (again.code, "name another one" in again.sentence) == (2, True)
+        assert (medfed.folder / "grant.consent").read_text() == before
+
+    @pytest.mark.parametrize("wider", [("--purposes", "GRU"), ("--days", "20"), ("--purposes", "HMB,CC")])
+    def test_a_narrowing_to_more_is_not_signed(self, medfed, hospitals, wider):
+        number = next(_fresh)
+        sign(medfed, "grant", number, "--purposes", "HMB", "--days", "9")
+        relay(medfed, "grant")
+        signing = ("patient", "sign", "narrow", "1", *wider, "--keystore", "patients.json")
+        refused = medfed(*signing, "--out", "wider.consent", "--accounts", number)
+        assert (refused.code, "permits more than the present consent" in refused.sentence) == (2, True)
 
     def test_all_four_kinds_without_ether(self, medfed, hospitals):
         """One after the other, each right after the one before: none overtakes the next."""
@@ -353,7 +435,9 @@ class TestBySignature:
         number = next(_fresh)
         sign(medfed, "revoke-all", number)
         time.sleep(1.1)
-        medfed.ok("patient", "revoke", "2", "--keystore", "stranger.json")  # a block of a later second
+        medfed.ok(
+            "patient", "revoke", "2", "--anyway", "--keystore", "stranger.json"
+        )  # a block of a later second
         sign(medfed, "grant", number, "--purposes", "HMB")
         for what in ("grant", "revoke-all"):
             assert relay(medfed, what)["counted"] == 1

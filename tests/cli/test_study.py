@@ -234,7 +234,7 @@ class TestTerms:
         key = ("--keystore", "consortium.json")
         medfed.ok("consortium", "suspend", "admin-2.json", *key)
         try:
-            assert "Hospital 2, suspended" in medfed.ok("study", "show", course.study).out
+            assert "Hospital 2, suspended" in medfed.ok("study", "show", course.study, COLUMNS="120").out
             assert [each["suspended"] for each in course.facts()["hospitals"]] == [False, True, False]
         finally:
             medfed.ok("consortium", "reinstate", "admin-2.json", *key)
@@ -334,6 +334,43 @@ def test_a_wrongful_use_is_shown(medfed, hospitals, course):
     answer = medfed("patient", "uses", hospitals[0], "--keystore", "patients.json", "--account", number)
     assert answer.code == 1
     assert "without your consent" in " ".join(answer.out.split())
+
+
+def test_a_consent_to_another_use_is_not_called_none(medfed, hospitals, new_course):
+    """A study of health research used the record of somebody who permits research into ancestry alone."""
+    wallet, number = load_wallet(medfed.folder / "patients.json", PASSWORD), 7_000_001
+    signing = ("patient", "sign", "grant", hospitals[0], "--purposes", "POA", "--keystore", "patients.json")
+    medfed.ok(*signing, "--out", "ancestry.consent", "--accounts", number)
+    medfed.ok("patient", "relay", "ancestry.consent", "--keystore", "relayer.json", "--spread", "0")
+    medfed.ok("dev", "travel", 2)  # a round is judged by the second before it
+    course = new_course(replace={'stake = "500"': "stake = 0", "max_attempts = 4": "max_attempts = 0"})
+    listing(medfed, course, hospitals[0], wallet, number)
+    uses = ("patient", "uses", hospitals[0], "--keystore", "patients.json", "--account", number)
+    answer = medfed(*uses, "--json")
+    (found,) = [entry for entry in answer.data if entry["study"] == course.study]
+    assert (answer.code, found["used"], found["consent"]) == (1, True, "not to this")
+    earlier = {entry["consent"] for entry in answer.data if entry["study"] != course.study}
+    assert earlier <= {"none"}, "rounds before the consent"
+
+
+def test_an_old_card_shows_what_a_new_wallet_does_not(medfed, hospitals, course):
+    """And a new wallet says that it looks for its own accounts only."""
+    for name in ("gone", "next"):
+        medfed.ok("patient", "keygen", f"{name}.json", "--trial")
+    medfed.ok("patient", "card", hospitals[0], "--keystore", "gone.json", "--out", "gone.card")
+    wallet = load_wallet(medfed.folder / "gone.json", PASSWORD)
+    listing(medfed, course, hospitals[0], wallet, hospitals[0])
+    account, of_next = wallet.account(hospitals[0]).address, ("--keystore", "next.json")
+    alone = medfed.ok("patient", "uses", hospitals[0], *of_next)
+    assert "give the card: --card OLD.card" in " ".join(alone.out.split())
+    for chosen in ((hospitals[0], *of_next, "--card", "gone.card"), ("--card", "gone.card")):
+        answer = medfed("patient", "uses", *chosen, "--json")
+        (found,) = [entry for entry in answer.data if entry["used"]]
+        assert (found["study"], found["patient"], found["consent"]) == (course.study, account, "none")
+        assert answer.code == 1
+        assert "--card OLD.card" not in medfed("patient", "uses", *chosen).out
+    nothing = medfed("patient", "uses", hospitals[0])
+    assert (nothing.code, "--keystore, or a card" in nothing.sentence) == (2, True)
 
 
 def test_a_use_under_another_number_of_the_hospital_s_is_found(medfed, hospitals, course):

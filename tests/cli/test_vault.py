@@ -232,6 +232,13 @@ def test_a_hospital_changes_its_own_keys_and_description(medfed, hospitals):
     assert found["operator"] == medfed.data("key", "address", "spare.json")["spare.json"]
     assert found["encryption_key"] != before["encryption_key"]
     assert (found["name"], found["description"]) == (before["name"], described["description"])
+    shown = medfed.data("consortium", "show", "admin-3.json")
+    assert shown | {"about": "", "datasets": []} == found | {"about": "", "datasets": []}
+    assert shown["about"] == "Saint [red]Anna"
+    assert hospitals[2] in shown["datasets"]
+    assert "Saint [red]Anna" in medfed.ok("consortium", "show", "admin-3.json").out
+    stranger = medfed("consortium", "show", "stranger.json")
+    assert (stranger.code, "was never admitted" in stranger.sentence) == (2, True)
     itself = medfed("consortium", "rotate-operator", "admin-3.json", "admin-3.json", *key)
     assert (itself.code, "its daemon needs another one" in itself.sentence) == (7, True)
     other = medfed("consortium", "rotate-operator", "admin-2.json", "stranger.json", *key)
@@ -337,6 +344,27 @@ def test_datasets_have_versions_and_an_end(medfed, hospitals):
         1,
         2,
     ]
+
+
+def test_datasets_are_listed_by_title_and_hospital(medfed, hospitals):
+    home = medfed.folder / "hospital-2"
+    number = medfed.data("dataset", "register", "hospital-2/hospital.toml", "--uses", "HMB")["dataset"]
+    text = (
+        (home / "hospital.toml").read_text().replace(f"dataset = {hospitals[1]}\n", f"dataset = {number}\n")
+    )
+    (home / "titled.toml").write_text(text)
+    medfed.ok("dataset", "title", "hospital-2/titled.toml", "Cytology")
+    listed = {entry["dataset"]: entry for entry in medfed.data("dataset", "list")}
+    owner = standing(medfed, 2)["hospital"]
+    shown = [(listed[each]["title"], listed[each]["hospital"]) for each in (hospitals[0], number)]
+    assert shown == [("", "Hospital 1"), ("Cytology", "Hospital 2")]
+    assert listed[number]["owner"] == owner
+    out = medfed.ok("dataset", "list", COLUMNS="200").out
+    assert "Cytology" in out
+    assert "Hospital 2" in out
+    told = " ".join(medfed.ok("dataset", "show", number).out.split())
+    assert f"Dataset {number}, Cytology, of Hospital 2, {owner}" in told
+    assert "held by 0 running studies" in told
 
 
 def test_a_dataset_is_registered_anew_and_handed_over(medfed, hospitals):

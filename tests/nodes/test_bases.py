@@ -101,6 +101,19 @@ def test_without_a_permit_no_seat_is_taken(world, permitted):
         Enrolling(permitted[0]._site).check_basis(world.members[0].dataset, study)
 
 
+def test_with_a_permit_that_has_ended_no_seat_is_taken(world, issuer, permitted):
+    """Here already, in one sentence; not only by the contract."""
+    study = world.post()
+    member, head = world.members[0], world.client.head()
+    until = head.timestamp // DAY + 1
+    world.send(issuer, world.contracts.datasets.permit(member.dataset, study, DECISION, until))
+    check = Enrolling(permitted[0]._site).check_basis
+    check(member.dataset, study)
+    world.client.travel(until * DAY - head.timestamp)
+    with pytest.raises(PolicyRefusal, match=f"for study {study} has ended; ask {issuer.address}"):
+        check(member.dataset, study)
+
+
 def test_on_another_chain_than_a_development_chain_they_enrol_nowhere(world, opted, monkeypatch):
     study = world.post()
     monkeypatch.setattr(type(world.client), "is_development", False)

@@ -69,7 +69,7 @@ class TestConfirmations:
         place = site(world, member, **self.policy(study + 1, "IS,US"))
         with pytest.raises(PolicyRefusal, match=r"names US, IS, .*approved users, an approved institution"):
             place.check(world.study(study))
-        with pytest.raises(PolicyRefusal, match="names US, confirmed by the hospital: approved users"):
+        with pytest.raises(PolicyRefusal, match="names US, the hospital confirms: approved users"):
             site(world, member, **self.policy(study, "IS")).check(world.study(study))
 
     def test_what_is_confirmed_is_met(self, world):

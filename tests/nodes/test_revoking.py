@@ -13,7 +13,7 @@ from medfed.protocol.leaves import Use, cohort_leaf, use_salt
 from medfed.protocol.manifest import CohortManifest
 from medfed.rounds.cohort import _Round
 from medfed.rounds.disclose import disclosure
-from medfed.rounds.uses import find_uses
+from medfed.rounds.uses import Pseudonym, find_uses
 from medfed.types import RoundNumber
 from tests.nodes.federation import DISPUTE, ETHER, PATIENTS, PHASE
 from tests.nodes.test_hospital import audit, reasons
@@ -71,7 +71,8 @@ class TestRevoking:
         for number in GONE:
             account = member.wallet.account(number).address
             secret = member.wallet.link_secret(number)
-            found = find_uses(world.federation(), account, secret, member.dataset)
+            who = Pseudonym(account, secret, member.dataset)
+            found = find_uses(world.federation(), [who], member.dataset)
             (use,) = [each for each in found if each.study == revoked]
             assert (use.used, use.consented, use.wrongful) == (False, True, False)
 

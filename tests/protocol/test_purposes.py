@@ -195,6 +195,26 @@ class TestWords:
         )
         assert all(purposes.describe(code) for code in Purpose)
 
+    def test_of_a_study_they_are_told_as_what_it_meets(self):
+        told = purposes.describe_request(Purpose.HMB | Purpose.IRB | Purpose.IS)
+        assert told == (
+            "health, medical or biomedical research; the sponsor promises: an ethics approval; the hospital confirms: an "
+            "approved institution"
+        )
+
+    @given(bits)
+    def test_a_consent_is_void_that_permits_no_study_of_the_dataset(self, value):
+        """Compared with asking for each use there is, under every condition."""
+        try:
+            purposes.check_consent(value)
+        except InputError:
+            return
+        uses = (Purpose.GRU | Purpose.NPOA, Purpose.HMB, Purpose.DS, Purpose.POA, Purpose.CC)
+        for disease in (0, 7):
+            asked = [purposes.asked(use | MANY | Purpose.NMDS, disease, 7) for use in uses]
+            serves = any(purposes.permits(value, request) for request in asked)
+            assert purposes.is_void(value, disease) is not serves
+
     def test_codes_outside_the_ontology_have_no_identifier(self):
         ours = {code.name for code in Purpose if not purposes.duo_id(code)}
         assert ours == {"MDS", "NRI", "NGU"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -50,6 +50,9 @@ _MOMENTS = frozenset(
     }
 )
 """Values that are seconds of chain time, by name."""
+_DAYS = frozenset({"expiry_day", "until_day"})
+"""Values that are days since 1970, by name."""
+_FIRST_DAY = date(1970, 1, 1)
 _NO_MOMENT = "nobody can say yet when"
 _BUILT_IN: tuple[Parameter, ...] = (
     {"name": "Error", "inputs": [{"name": "message", "type": "string"}]},
@@ -106,10 +109,7 @@ def _sentence(entry: Parameter, values: Mapping[str, Any], label: str) -> str:
     if name == "Panic":
         return f"{label or 'A contract'} refused: {_PANICS.get(values['code'], 'internal error')}."
     kinds = [str(item.get("internalType", "")) for item in entry["inputs"]]
-    shown = {
-        key: _moment(value) if key in _MOMENTS else _shown(kind, value)
-        for kind, (key, value) in zip(kinds, values.items(), strict=True)
-    }
+    shown = {key: _told(kind, key, value) for kind, (key, value) in zip(kinds, values.items(), strict=True)}
     if name in SENTENCES:
         try:
             return SENTENCES[name].format(**shown)
@@ -117,6 +117,13 @@ def _sentence(entry: Parameter, values: Mapping[str, Any], label: str) -> str:
             pass
     given = ", ".join(f"{key} {value}" for key, value in shown.items())
     return f"{label or 'A contract'} refused: {name}({given})."
+
+
+def _told(kind: str, key: str, value: Any) -> str:
+    """A value for a sentence: moments and days as dates."""
+    if key in _DAYS:
+        return (_FIRST_DAY + timedelta(days=value)).isoformat()  # 16 bits: every calendar reaches that
+    return _moment(value) if key in _MOMENTS else _shown(kind, value)
 
 
 def _moment(second: int) -> str:

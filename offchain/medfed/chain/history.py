@@ -27,6 +27,7 @@ __all__ = [
     "is_active",
     "is_permitted",
     "lineage",
+    "permit_day",
     "was_suspended",
 ]
 
@@ -137,8 +138,9 @@ def lineage(index: EventIndex, dataset: DatasetId) -> tuple[DatasetId, ...]:
     return tuple(found)
 
 
-def is_permitted(index: EventIndex, dataset: DatasetId, study: StudyId, at: int) -> bool:
-    """Whether the dataset's issuer permitted its use in a study when second `at` had ended."""
+def permit_day(index: EventIndex, dataset: DatasetId, study: StudyId, at: int) -> int:
+    """With which day since 1970 the permit ends, or ended, that stood for the dataset's use in a study when second `at` had
+    ended; 0 for none."""
     decisions = _in_order(
         [
             event
@@ -147,7 +149,12 @@ def is_permitted(index: EventIndex, dataset: DatasetId, study: StudyId, at: int)
             if _time(event) <= at
         ]
     )
-    return bool(decisions) and at < decisions[-1].values.get("until_day", 0) * consent.DAY
+    return decisions[-1].values.get("until_day", 0) if decisions else 0
+
+
+def is_permitted(index: EventIndex, dataset: DatasetId, study: StudyId, at: int) -> bool:
+    """Whether the dataset's issuer permitted its use in a study when second `at` had ended."""
+    return at < permit_day(index, dataset, study, at) * consent.DAY
 
 
 def _info(values: dict[str, Any]) -> DatasetInfo:

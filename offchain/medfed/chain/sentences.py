@@ -49,7 +49,7 @@ _DATASETS = {
     "IssuerDoesNotFit": "A dataset by permit names an issuer, and one on another basis names none.",
     "NotTheIssuer": "Account {account} is not the issuer of dataset {dataset}; use that one's key.",
     "DecisionMissing": "A permit names the document of its decision; give its CID.",
-    "PermitPassed": "The permit would end as day {until_day} (since 1970) begins, which it has; choose a later day.",
+    "PermitPassed": "The permit would end as {until_day} begins, which it has; choose a later day.",
     "StudyNotPermitted": "The issuer of dataset {dataset} does not permit its use in study {study}, or no more; ask for the permit first.",
     "UseNotPermitted": "Dataset {dataset} may not be used for the purposes {purposes} and disease {disease} that the study asks for.",
     "NotTheOwner": "Dataset {dataset} does not belong to hospital {hospital}.",
@@ -67,7 +67,7 @@ _DATASETS = {
 }
 
 _CONSENTS = {
-    "ExpiryPassed": "The consent would end on day {expiry_day} (since 1970), before it begins; choose a later day.",
+    "ExpiryPassed": "The consent would end on {expiry_day}, before it begins; choose a later day.",
     "NothingToNarrow": "Patient {patient} has no active consent for dataset {dataset_id} that could be narrowed.",
     "NotNarrower": "A narrowing may only take away: the new consent would permit more, or last longer.",
     "WiderDetails": "A narrowing keeps the form that the patient read, and the window of data or less of it; grant instead.",

@@ -23,7 +23,7 @@ from medfed.chain.keys import (
     write_keystore,
 )
 
-__all__ = ["Wallet", "create_wallet", "load_wallet"]
+__all__ = ["Wallet", "create_wallet", "is_wallet", "load_wallet"]
 
 _KIND = "medfed"
 _WALLET = "patient's wallet"
@@ -65,5 +65,9 @@ def create_wallet(path: Path, password: str, *, seed: bytes | None = None, trial
 
 def load_wallet(path: Path, password: str) -> Wallet:
     """Open a wallet or a plain keystore. Raises `KeystoreError` when it is missing, damaged, or the password is wrong."""
-    single = read_keystore(path).get(_KIND) != _WALLET
-    return Wallet(load_keystore(path, password).secret(), single=single)
+    return Wallet(load_keystore(path, password).secret(), single=not is_wallet(path))
+
+
+def is_wallet(path: Path) -> bool:
+    """Whether a keystore file holds a seed, from which an account for each dataset is derived. Raises `KeystoreError`."""
+    return read_keystore(path).get(_KIND) == _WALLET

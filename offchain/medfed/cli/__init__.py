@@ -102,7 +102,7 @@ for group in (consortium, dataset, patient, study, hospital, watchtower, model, 
 def main() -> None:
     """Run the command line; errors become one sentence on standard error and an exit code."""
     try:
-        app(standalone_mode=True)
+        app(_json_last(sys.argv[1:]), standalone_mode=True)
     except MedFedError as error:
         _report(type(error).__name__, str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -110,6 +110,13 @@ def main() -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _report("OSError", f"{place}{error.strerror or error}; check the path and its rights.", 2)
+
+
+def _json_last(words: list[str]) -> list[str]:
+    """`--json` behind the command, where each command takes it, wherever it was typed."""
+    if "--json" not in words or "--" in words:
+        return words
+    return [*(word for word in words if word != "--json"), "--json"]
 
 
 def _report(kind: str, message: str, code: int) -> NoReturn:

@@ -210,7 +210,12 @@ def _described(
             f"A dataset by permit names an issuer, another names none; this one's basis is {basis.label}. "
             "Give --issuer with --basis permit, and with no other."
         )
-    allowed, version = duo.parse(uses), _version(federation, files, columns)
+    allowed = duo.parse(uses)
+    if duo.is_void(allowed, disease) and not duo.is_void(allowed, 1):
+        raise InputError(
+            f"Data for {uses} serve research into one disease and name none; give its code with --disease."
+        )
+    version = _version(federation, files, columns)
     return DatasetInfo(**asdict(version), uses=allowed, disease=disease, basis=basis, issuer=issuer)
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, show, table, when
+from medfed.cli.output import JsonFlag, printable, show, table, when
 
 if TYPE_CHECKING:
     from medfed.chain.contracts.consortium import Pledge
     from medfed.chain.history import HospitalRecord
-    from medfed.rounds.federation import OnChain
-    from medfed.types import Address, HospitalId
+    from medfed.rounds.federation import Federation, OnChain
+    from medfed.types import Address, Cid, HospitalId
 
 __all__ = ["app"]
 
@@ -24,6 +24,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+_MOST_BYTES = 1 << 16
+"""Of a description."""
+_LONGEST = 2_000
 Keystore = Annotated[
     Path, typer.Option("--keystore", help="Keystore of the account with the consortium's role.")
 ]
@@ -236,7 +239,7 @@ def describe(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Publish another description of a hospital. Its name stays: patients signed under it."""
+    """Publish what a hospital says of itself. Its name stays: patients signed under it."""
     from medfed.cli import actions
     from medfed.cli.run import open_account, open_federation, open_sender, party
     from medfed.protocol.cid import digest_of
@@ -253,7 +256,7 @@ def describe(
     show(
         {"hospital": whose, "description": cid},
         as_json=as_json,
-        render=lambda: f"The description of {whose} is {cid} now.",
+        render=lambda: f"`medfed consortium show {whose}` shows it from now on, {cid}.",
     )
 
 
@@ -376,6 +379,51 @@ def list_hospitals(as_json: JsonFlag = False) -> None:
         as_json=as_json,
         render=lambda: table("Hospitals", ["Name", "Accounts"], rows) if rows else empty,
     )
+
+
+@app.command("show")
+def show_hospital(hospital: Hospital, as_json: JsonFlag = False) -> None:
+    """Show one hospital. Its accounts, its datasets, and what it says of itself (`describe`)."""
+    from medfed.chain.history import hospitals
+    from medfed.cli.names import hospital_names
+    from medfed.cli.run import open_federation, party
+    from medfed.errors import InputError
+    from medfed.types import HospitalId
+
+    federation, account = open_federation(), HospitalId(party(hospital))
+    found = {record.hospital: record for record in hospitals(federation.index)}
+    if account not in found:
+        raise InputError(f"{account} was never admitted as a hospital; `medfed consortium list` lists them.")
+    record = found[account]
+    facts = _hospital_facts(federation, record, hospital_names(federation.index)[record.hospital])
+    facts |= {"about": _about(federation, facts["description"]), "datasets": _owned(federation, record)}
+    numbers = ", ".join(map(str, facts["datasets"])) or "none"
+    lines = [
+        facts["name"] + ("" if facts["active"] else ", suspended"),
+        _accounts(facts),
+        f"Datasets: {numbers}",
+        facts["about"] or "It says nothing of itself, or its description cannot be had now.",
+        f"Description {facts['description']}",
+    ]
+    show(facts, as_json=as_json, render=lambda: lines)
+
+
+def _about(federation: Federation, description: Cid) -> str:
+    """What a hospital says of itself, on its word alone; empty where it says nothing or nobody serves it."""
+    from medfed.errors import ContentMissing, IntegrityError
+    from medfed.protocol.canonical import parse_json
+
+    try:
+        said = parse_json(federation.store.get(description, _MOST_BYTES))
+    except (ContentMissing, IntegrityError, ValueError):
+        return ""
+    about = said.get("about") if isinstance(said, dict) else None
+    return printable(about, _LONGEST) if isinstance(about, str) else ""
+
+
+def _owned(federation: Federation, record: HospitalRecord) -> list[int]:
+    events = federation.index.events("DatasetRegistered")
+    return [int(event["dataset"]) for event in events if event["hospital"] == record.hospital]
 
 
 def _hospital_facts(place: OnChain, record: HospitalRecord, name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medfed.cli.key import PasswordFile
-from medfed.cli.output import JsonFlag, printable, show, table, when
+from medfed.cli.output import JsonFlag, date_of, printable, show, table, when
 
 if TYPE_CHECKING:
     from medfed.config import HospitalConfig
@@ -196,18 +196,20 @@ def permit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     dataset: Number,
     study: Annotated[int, typer.Argument(help="The study's number.", min=1)],
     decision: Annotated[str, typer.Argument(help="CID of the document that holds the decision.")],
-    until: Annotated[int, typer.Option(help="Day since 1970 (UTC) with which the permit ends.", min=1)],
+    until: Annotated[str, typer.Option(help="The first day that is not permitted any more: 2027-03-01.")],
     keystore: IssuersKeystore,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Permit a dataset's use in a study. By its issuer; in place of what was decided before."""
+    from medfed.cli.spans import day_of
     from medfed.protocol.cid import digest_of
 
-    digest = digest_of(decision)
-    _sent("permit", dataset, (keystore, password_file), study, digest, until)
-    data = {"dataset": dataset, "study": study, "decision": decision, "until_day": until}
-    show(data, as_json=as_json, render=lambda: f"Dataset {dataset} may be used in study {study}.")
+    digest, day = digest_of(decision), day_of(until)
+    _sent("permit", dataset, (keystore, password_file), study, digest, day)
+    data = {"dataset": dataset, "study": study, "decision": decision, "until": date_of(day)}
+    text = f"Dataset {dataset} may be used in study {study} until {date_of(day)} begins (UTC)."
+    show(data, as_json=as_json, render=lambda: text)
 
 
 @app.command("withdraw-permit")
@@ -320,15 +322,20 @@ def enlist(
     from medfed.cli.cards import read_card
     from medfed.config import load_hospital
     from medfed.data.csv_source import load_csv
-    from medfed.data.patients import Entry, add_entry, replace_patient
+    from medfed.data.patients import Entry, add_entry, former_register, replace_patient
     from medfed.errors import InputError
 
     config, shown = load_hospital(hospital), read_card(card)
     if record not in load_csv(config.records, label=config.label, date=config.date_column).record_ids:
         raise InputError(f"The records of {hospital} have no such record_id; look it up in {config.records}.")
+    if config.dataset not in (None, shown.dataset):
+        raise InputError(
+            f"The card {card} is for dataset {shown.dataset}, and {hospital} names dataset {config.dataset}; "
+            f"ask the patient for a card of dataset {config.dataset}."
+        )
     entry = Entry(record, shown.patient, shown.link_secret)
     if replace:
-        former = config.patients.with_name(f"{config.patients.stem}-before-{shown.patient[2:10]}.csv")
+        former = former_register(config.patients, shown.patient)
         count = replace_patient(config.patients, entry, former)
         show(
             {"replaced": count, "former": str(former)},
@@ -374,15 +381,22 @@ def revoke_for(
 
 @app.command("list")
 def list_datasets(as_json: JsonFlag = False) -> None:
-    """List every dataset version on chain."""
+    """List every version of every dataset on chain."""
     from medfed.chain.history import datasets
+    from medfed.cli.names import hospital_names
     from medfed.cli.run import open_federation
     from medfed.protocol import purposes as duo
 
-    found = datasets(open_federation().index)
+    index = open_federation().index
+    found, names = datasets(index), hospital_names(index)
+    titles = {event["dataset"]: event["title"] for event in index.events("DatasetTitled")}
+    owners = {event["dataset"]: event["hospital"] for event in index.events("DatasetRegistered")}
     data = [
         {
             "dataset": int(d.dataset),
+            "title": titles.get(d.dataset, ""),
+            "owner": owners[d.dataset],
+            "hospital": names[owners[d.dataset]],
             "version": d.version,
             "records": d.info.records,
             "quality": d.info.quality,
@@ -394,16 +408,12 @@ def list_datasets(as_json: JsonFlag = False) -> None:
     ]
     rows = [
         (
-            d.dataset,
-            d.version,
-            d.info.records,
-            f"{d.info.quality / 100:.0f} %",
-            ", ".join(duo.names(d.info.uses)),
-            d.info.basis.label,
+            *(facts["dataset"], printable(facts["title"], 64), facts["hospital"], facts["version"]),
+            *(facts["records"], f"{facts['quality'] / 100:.0f} %", ", ".join(facts["uses"]), facts["basis"]),
         )
-        for d in found
+        for facts in data
     ]
-    columns = ["Dataset#", "Version#", "Records#", "Quality#", "Uses", "Basis"]
+    columns = ["Dataset#", "Title", "Hospital", "Version#", "Records#", "Quality#", "Uses", "Basis"]
     empty = "No dataset is registered; `medfed dataset register` registers one."
     show(data, as_json=as_json, render=lambda: table("Datasets", columns, rows) if rows else empty)
 
@@ -415,12 +425,15 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
     from medfed.protocol import purposes as duo
     from medfed.types import DatasetId
 
-    datasets, number = open_chain().contracts.datasets, DatasetId(dataset)
+    place, number = open_chain(), DatasetId(dataset)
+    datasets = place.contracts.datasets
     owner, found, offered = datasets.owner(number), datasets.dataset(number), datasets.offered_to(number)
     title, issuer = datasets.title(number), datasets.issuer(number)
+    hospital = place.contracts.consortium.name_of(owner)
     data = {
         "dataset": dataset,
         "owner": owner,
+        "hospital": hospital,
         "title": title,
         "version": found.version,
         "records": found.records,
@@ -438,12 +451,12 @@ def show_dataset(dataset: Number, as_json: JsonFlag = False) -> None:
     }
     called = f", {printable(title)}," if title else ""
     text = (
-        f"Dataset {dataset}{called} of {owner}{', retired' if found.retired else ''}\n"
+        f"Dataset {dataset}{called} of {f'{printable(hospital)}, ' if hospital else ''}{owner}{', retired' if found.retired else ''}\n"
         f"version {found.version} of {when(found.updated_at)} UTC: {found.records} records, "
         f"quality {found.quality / 100:.0f} %\n"
         f"may be used for: {duo.describe(found.uses)}\n"
         f"basis: {found.basis.label}{f', issued by {issuer}' if issuer else ''}\n"
-        f"held by {found.enrolments} running studies"
+        f"held by {found.enrolments} running {'study' if found.enrolments == 1 else 'studies'}"
         + (f"\ncomes after dataset {found.predecessor}" if found.predecessor else "")
         + (f"\noffered to {offered}" if offered else "")
     )

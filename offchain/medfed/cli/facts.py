@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from medfed.chain.coin import Coin
-from medfed.chain.history import hospitals
+from medfed.chain.history import hospitals, permit_day
 from medfed.cli.amounts import coin_of
 from medfed.cli.names import hospital_names
 from medfed.cli.offer import offer_facts
-from medfed.cli.output import in_words, printable, table
+from medfed.cli.output import date_of, in_words, printable, table
 from medfed.errors import MedFedError
+from medfed.protocol.basis import Basis
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.commitments import seats_in
+from medfed.protocol.consent import DAY
 from medfed.protocol.documents import StudySpec
 from medfed.protocol.phase import Phase, phase_of, quorum_of, training_ends, voidable_at
 from medfed.rounds.federation import Federation
@@ -21,6 +23,7 @@ from medfed.rounds.history import (
     Enrolment,
     RoundHistory,
     StudyHistory,
+    basis_of,
     read_round,
     read_study,
     refuted_claims,
@@ -68,7 +71,9 @@ def study_facts(federation: Federation, number: StudyId, now: int) -> dict[str, 
         "settled_at": study.settled_at,
         **refund,
         "hospitals": [
-            _hospital(study, entry, names[entry.seat]) | {"suspended": entry.hospital in suspended}
+            _hospital(study, entry, names[entry.seat])
+            | {"suspended": entry.hospital in suspended}
+            | _ground(federation, study, entry, now)
             for entry in study.enrolments
         ],
         "rounds_planned": study.terms.rounds,
@@ -93,6 +98,20 @@ def _hospital(study: StudyHistory, entry: Enrolment, name: str) -> dict[str, Any
         "stake": "lost" if lost else "released" if released else "locked",
         "barred_from": int(study.barred.get(entry.seat, 0)),
     }
+
+
+def _ground(federation: Federation, study: StudyHistory, entry: Enrolment, now: int) -> dict[str, Any]:
+    """Why the seat's patients count, and of a permit the day with which it ends; none where no permit stands."""
+    basis = basis_of(federation.index, entry.dataset)
+    day = permit_day(federation.index, entry.dataset, study.study, now) if basis is Basis.PERMIT else 0
+    return {"basis": basis.label, "permitted_until": date_of(day) if now < day * DAY else ""}
+
+
+def _basis(seat: dict[str, Any]) -> str:
+    """The same in words."""
+    if seat["basis"] != Basis.PERMIT.label:
+        return str(seat["basis"])
+    return f"permit until {seat['permitted_until']}" if seat["permitted_until"] else "permit, none stands"
 
 
 def _round(
@@ -317,12 +336,13 @@ def rendered(facts: dict[str, Any], now: int) -> list[Any]:
     title = f"Study {facts['study']}" + (f": {facts['title']}" if facts["title"] else "")
     parts: list[Any] = [title, sentence(facts, now)]
     if facts["hospitals"]:
-        columns = ["Seat#", "Hospital", "Dataset#", "Version#", "Records#", "Stake"]
+        columns = ["Seat#", "Hospital", "Dataset#", "Version#", "Records#", "Basis", "Stake"]
         rows = [
             (
                 h["seat"],
                 f"{h['name']}, suspended" if h["suspended"] else h["name"],
-                *(h[name] for name in ("dataset", "version", "records", "stake")),
+                *(h[name] for name in ("dataset", "version", "records")),
+                *(_basis(h), h["stake"]),
             )
             for h in facts["hospitals"]
         ]

@@ -12,6 +12,8 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, show, when
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from medfed.chain.sender import Sender
     from medfed.config import Confirmed, HospitalConfig
     from medfed.nodes.site import Site
@@ -220,11 +222,11 @@ def disclose(
 ) -> None:
     """Show an auditor whose consent stands behind each cohort.
 
-    The file names patients: keep it safe.
+    The file names patients: keep it safe. A round whose cohort cannot be made again from the register is left out and told.
     """
     from medfed.data.private_file import write_private
     from medfed.errors import InputError
-    from medfed.rounds.disclose import disclosure
+    from medfed.rounds.disclose import disclosure, submitted
     from medfed.rounds.history import read_study
     from medfed.types import StudyId
 
@@ -234,12 +236,13 @@ def disclose(
     entry = history.enrolment(site.id)
     if entry is None:
         raise InputError(f"This hospital has no seat in study {study}, so there is nothing to disclose.")
-    write_private(out, disclosure(federation, history, entry, site.holdings).to_bytes())
-    show(
-        {"file": str(out), "study": study},
-        as_json=as_json,
-        render=lambda: f"Written to {out}. It holds patients' accounts: give it to the auditor only.",
-    )
+    shown = disclosure(federation, history, entry, site.holdings)
+    write_private(out, shown.to_bytes())
+    numbers = submitted(federation.index, history, entry.seat)
+    left_out = sorted(set(numbers) - {each.round for each in shown.rounds})
+    text = f"Written to {out}. It holds patients' accounts: give it to the auditor only."
+    lines = [text, *([_other_register(config, left_out)] if left_out else [])]
+    show({"file": str(out), "study": study, "left_out": left_out}, as_json=as_json, render=lambda: lines)
 
 
 @app.command("log")
@@ -296,10 +299,23 @@ def restore(
     show(asdict(found), as_json=as_json, render=lambda: "\n".join(lines))
 
 
+def _other_register(config: HospitalConfig, rounds: Sequence[int]) -> str:
+    """What to do about rounds that the register does not explain."""
+    from medfed.data.patients import former_registers
+
+    kept = former_registers(config.patients)
+    which = f"one of {', '.join(map(str, kept))}" if kept else "the one of that time, from a backup"
+    return (
+        f"Left out: round{'s' * (len(rounds) > 1)} {', '.join(map(str, rounds))}, as {config.patients} and the records do not make "
+        f"the cohort that was committed to. It takes the register as it was: name {which} as `patients` in a copy of the "
+        "hospital's file, and disclose with that."
+    )
+
+
 def _confirmation(entry: Confirmed) -> str:
     from medfed.protocol import purposes as duo
 
-    return f"study {entry.study}: {duo.describe(duo.parse(entry.codes))}; {entry.because}"
+    return f"study {entry.study}: {duo.describe_request(duo.parse(entry.codes))}; {entry.because}"
 
 
 def _approve(home: Path, study: int, approver: str, ethics: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medfed.cli.output import JsonFlag, show
+
+if TYPE_CHECKING:
+    from medfed.types import Address
 
 __all__ = ["PasswordFile", "app"]
 
@@ -77,15 +80,38 @@ def encryption(
 
 @app.command("address")
 def address(
-    files: Annotated[list[Path], typer.Argument(help="Keystore files.")],
+    files: Annotated[list[Path], typer.Argument(help="Keystores, patients' wallets and cards.")],
+    number: Annotated[
+        int | None,
+        typer.Option("--account", help="Which account of a wallet: its dataset's number.", min=0),
+    ] = None,
+    password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the address of a keystore. Needs no password."""
-    from medfed.cli.run import keystore_address
+    """Show whose address a file is. Only a wallet needs a password.
 
-    found = {str(file): keystore_address(file) for file in files}
+    A patient's wallet has another account for each dataset, which --account names; a card shows the patient's.
+    """
+    found = {str(file): _address(file, number, password_file) for file in files}
     show(
         found,
         as_json=as_json,
         render=lambda: "\n".join(f"{account}  {file}" for file, account in found.items()),
     )
+
+
+def _address(file: Path, number: int | None, password_file: Path | None) -> Address:
+    from medfed.chain.wallet import is_wallet
+    from medfed.cli.cards import is_card, read_card
+    from medfed.cli.run import keystore_address, open_wallet
+    from medfed.errors import InputError
+
+    if is_card(file):
+        return read_card(file).patient
+    if not is_wallet(file):
+        return keystore_address(file)
+    if number is None:
+        raise InputError(
+            f"{file} is a patient's wallet, which has another account for each dataset: give the dataset's number as --account."
+        )
+    return open_wallet(file, password_file).account(number).address

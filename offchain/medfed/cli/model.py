@@ -131,9 +131,10 @@ def _standing(facts: dict[str, Any]) -> str:
     later = f"; superseded by model {facts['superseded_by']}" if facts["superseded_by"] else ""
     if facts["withdrawn"]:
         return f"withdrawn{later}"
-    if facts["for_sale"] is None:
-        return f"not for sale{later}"
-    return f"{_present(facts)['price_text']}{later}"
+    coming = _announced(facts)
+    then = f"; {_told_coming(coming)}" if coming else ""
+    now = "not for sale" if facts["for_sale"] is None else _present(facts)["price_text"]
+    return f"{now}{then}{later}"
 
 
 def _present(facts: dict[str, Any]) -> dict[str, Any]:
@@ -142,17 +143,21 @@ def _present(facts: dict[str, Any]) -> dict[str, Any]:
     return terms
 
 
-def _coming(facts: dict[str, Any]) -> list[str]:
+def _announced(facts: dict[str, Any]) -> dict[str, Any] | None:
     """Terms that have been announced and have not begun."""
-    newest = facts["terms"][-1] if facts["terms"] else None
+    newest: dict[str, Any] | None = facts["terms"][-1] if facts["terms"] else None
     if (
         newest is None
         or newest["version"] == facts["for_sale"]
         or not newest["price_text"]
         or facts["withdrawn"]
     ):
-        return []
-    return [f"From {when(newest['begin'])} UTC on: {newest['price_text']}.", *_told_terms(newest)]
+        return None
+    return newest
+
+
+def _told_coming(terms: dict[str, Any]) -> str:
+    return f"{terms['price_text']} from {when(terms['begin'])} UTC on"
 
 
 def _rendered(facts: dict[str, Any]) -> list[Any]:
@@ -161,12 +166,13 @@ def _rendered(facts: dict[str, Any]) -> list[Any]:
         title,
         f"File {facts['cid']}",
         f"Spec {facts['spec']}",
-        f"Registered {when(facts['registered_at'])} UTC, from {facts['rounds']} rounds; {facts['sold']} licences sold.",
+        f"Registered {when(facts['registered_at'])} UTC, from {_count(facts['rounds'], 'round')}; {_count(facts['sold'], 'licence')} sold.",
         f"Licences: {_standing(facts)}.",
     ]
     if facts["for_sale"] is not None:
         lines += _told_terms(_present(facts))
-    lines += _coming(facts)
+    if coming := _announced(facts):
+        lines += [f"Announced: {_told_coming(coming)}.", *_told_terms(coming)]
     rows = [(entry["seat"], entry["name"], f"{entry['share']:.1%}") for entry in facts["shares"]]
     parts = f"Of each fee: {facts['sponsor_bps'] / 100:g}% sponsor, {facts['patient_bps'] / 100:g}% patients, the rest"
     return [
@@ -175,6 +181,10 @@ def _rendered(facts: dict[str, Any]) -> list[Any]:
         f"{parts} hospitals by these shares.",
         _LEGAL,
     ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _told_terms(terms: dict[str, Any]) -> list[str]:
@@ -245,16 +255,22 @@ def terms(  # noqa: PLR0913, PLR0917 - one parameter for each option
     sender = open_sender(federation, open_account(keystore, password_file))
     version = market.version_set(sender.send(market.set_terms(number, wanted)))
     sale = market.sale(number, version)
-    told = (
-        "sells no licences now"
+    federation.sync()
+    facts = _terms(federation, version, sale)
+    text = (
+        f"Model {model} sells no licences now (terms {version})."
         if stop
-        else f"sells licences for {coin_of(federation, token).text(wanted.price)} from {when(sale.begin)} UTC on"
+        else f"Announced for model {model}: licences for {_told_coming(facts)} (terms {version}). {_until(federation, number)}"
     )
-    show(
-        {"model": model, **_terms(federation, version, sale)},
-        as_json=as_json,
-        render=lambda: f"Model {model} {told} (terms {version}).",
-    )
+    show({"model": model, **facts}, as_json=as_json, render=lambda: text)
+
+
+def _until(federation: Federation, number: int) -> str:
+    """What holds until announced terms begin."""
+    facts = _facts(federation, number)
+    if facts["for_sale"] is None:
+        return "Until then nobody can buy one."
+    return f"Until then they cost {_present(facts)['price_text']}."
 
 
 def _text_digest(federation: Federation, text: str) -> bytes:
@@ -295,7 +311,7 @@ def buy(
 
     federation = open_federation()
     found = read_model(federation.index, StudyId(model))
-    version, wanted = _offer(found, federation.client.head().timestamp)
+    version, wanted = _offer(federation, found)
     coin = coin_of(federation, wanted.token)
     limit = coin.units(most, zero=True) if most else wanted.price
     sender = open_sender(federation, open_account(keystore, password_file))
@@ -304,25 +320,29 @@ def buy(
     licence = federation.contracts.market.licence(number)
     ends = f"until {when(licence.expires_at)} UTC" if licence.expires_at else "without an end"
     data = {"licence": number, "model": model, "version": version, "to": receiver, "fee": fee}
-    text = f"Licence {number} of model {model} is {receiver}'s, {ends}. Paid: {coin.text(fee)}.\n{_LEGAL}"
+    coming = _announced(_facts(federation, model))
+    then = f"Another one costs {_told_coming(coming)}.\n" if coming else ""
+    text = (
+        f"Licence {number} of model {model} is {receiver}'s, {ends}. Paid: {coin.text(fee)}.\n{then}{_LEGAL}"
+    )
     show(data | {"expires_at": licence.expires_at}, as_json=as_json, render=lambda: text)
 
 
-def _offer(found: ModelHistory, now: int) -> tuple[int, Terms]:
+def _offer(federation: Federation, found: ModelHistory) -> tuple[int, Terms]:
     from medfed.errors import InputError
 
-    offer = found.offer(now)
+    offer = found.offer(federation.client.head().timestamp)
     if offer is None:
-        raise InputError(f"Model {found.study} {_why_unsold(found, now)}; nobody can buy a licence.")
+        why = _why_unsold(_facts(federation, found.study))
+        raise InputError(f"Model {found.study} {why}; nobody can buy a licence.")
     return offer
 
 
-def _why_unsold(found: ModelHistory, now: int) -> str:
-    if found.withdrawn:
+def _why_unsold(facts: dict[str, Any]) -> str:
+    if facts["withdrawn"]:
         return "is withdrawn"
-    if found.sales and found.sales[-1].begin > now:
-        return f"is for sale from {when(found.sales[-1].begin)} UTC on"
-    return "is not for sale now"
+    coming = _announced(facts)
+    return f"is not for sale yet: {_told_coming(coming)}" if coming else "is not for sale now"
 
 
 @app.command("withdraw")

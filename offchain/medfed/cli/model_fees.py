@@ -44,7 +44,7 @@ def revenue(model: Number, as_json: JsonFlag = False) -> None:
             (part["who"], coin.text(part["earned"]), coin.text(part["claimed"]), coin.text(part["due"]))
             for part in entry["parts"]
         ]
-        title = f"{coin.text(entry['fees'])} from {entry['licences']} licences"
+        title = f"{coin.text(entry['fees'])} from {entry['licences']} licence{'s' * (entry['licences'] != 1)}"
         parts.append(table(title, ["Whose", "Earned#", "Claimed#", "Due#"], rows))
     data = {"model": model, "tokens": tokens}
     show(data, as_json=as_json, render=lambda: parts or ["No licence of this model was ever for sale."])

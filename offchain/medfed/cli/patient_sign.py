@@ -117,7 +117,7 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     place = open_chain()
     number, said = known(place, dataset), details(data_from, data_until, form)
-    allowed, expiry = terms(place, purposes, days)
+    allowed, expiry = terms(place, number, purposes, days)
 
     def sign(account: Account) -> SignedMessage:
         now = actions.signing_moment(place, account.address, number)
@@ -306,13 +306,18 @@ def _report(told: list[dict[str, Any]], unread: list[dict[str, Any]], as_json: b
         raise typer.Exit(7)
 
 
-def terms(place: OnChain, purposes: str, days: int) -> tuple[int, int]:
-    """(purposes, expiry day) of a consent that is given now. Raises `InputError`."""
+def terms(place: OnChain, dataset: DatasetId, purposes: str, days: int) -> tuple[int, int]:
+    """(purposes, expiry day) of a consent that is given now. Raises `InputError`, also for one that permits nothing there."""
+    from medfed.errors import InputError
     from medfed.protocol import purposes as duo
     from medfed.protocol.consent import DAY
 
     allowed = duo.parse(purposes)
     duo.check_consent(allowed)
+    if duo.is_void(allowed, place.contracts.datasets.dataset(dataset).disease):
+        raise InputError(
+            f"Dataset {dataset} is registered without a disease, so that DS permits nothing there; choose HMB or another purpose."
+        )
     return allowed, place.client.head().timestamp // DAY + days
 
 
@@ -360,6 +365,7 @@ def narrowed(
 ) -> tuple[int, int, Details]:
     """(purposes, expiry day, details) of the present consent with what is named put in its place. Raises `InputError`."""
     from medfed.errors import InputError
+    from medfed.protocol import purposes as duo
 
     purposes, days = kept
     if not purposes and days is None and data == (None, None, None):
@@ -367,7 +373,7 @@ def narrowed(
             "Name what to keep: --purposes, --days, --data-from or --data-until; `revoke` takes all of it back."
         )
     word = _standing(place, account, dataset)
-    if word is None:
+    if word is None or word.ends() <= place.client.head().timestamp:
         raise InputError(f"Account {account} has no consent for dataset {dataset} that could be narrowed.")
     present = place.contracts.consents.details(account, dataset)
     said = details(*data, present)
@@ -375,8 +381,13 @@ def narrowed(
         raise InputError(
             f"The consent of {account} is about other data, or was given on another form; grant anew instead of narrowing."
         )
-    allowed, expiry = terms(place, purposes or _names(word.allowed), days or 1)
-    return allowed, word.expiry_day if days is None else expiry, said
+    allowed, expiry = terms(place, dataset, purposes or _names(word.allowed), days or 1)
+    day = word.expiry_day if days is None else expiry
+    if day > word.expiry_day or not duo.narrows(word.allowed, allowed):
+        raise InputError(
+            f"This permits more than the present consent of {account}, or lasts longer; grant anew instead of narrowing."
+        )
+    return allowed, day, said
 
 
 def known(place: OnChain, dataset: int) -> DatasetId:
@@ -436,8 +447,8 @@ def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: boo
     from medfed.errors import InputError
     from medfed.protocol.typed import consent_domain
 
-    if not items:
-        raise InputError("No account of this wallet has a consent that could be revoked.")
+    if out.exists():
+        raise InputError(f"There is a file {out} already, which may not be brought yet; name another one.")
     write_signed(out, consent_domain(place.client.chain_id, place.contracts.consents.address), items)
     deadline = getattr(items[0].message, "deadline", None)
     day = "" if deadline is None else date_of(deadline // 86_400)

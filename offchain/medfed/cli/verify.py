@@ -116,7 +116,18 @@ def _rendered(report: Report) -> list[Any]:
     unchecked += [f"Not checked: {text}" for text in report.unchecked]
     versions = ", ".join(f"{name} {value}" for name, value in report.versions.items())
     title = f"Study {report.study}: {report.state}, {report.checks} checks"
-    return [table(title, columns, rows), *claims, *unchecked, versions, report.verdict]
+    return [table(title, columns, rows), *_bases(report), *claims, *unchecked, versions, report.verdict]
+
+
+def _bases(report: Report) -> list[str]:
+    """Why the patients of the seats count, one line for each basis."""
+    seats: dict[str, list[int]] = {}
+    for seat, basis in report.bases.items():
+        seats.setdefault(basis, []).append(seat)
+    return [
+        f"Basis {basis}: seat{'s' * (len(each) > 1)} {', '.join(map(str, each))}"
+        for basis, each in seats.items()
+    ]
 
 
 def _rounds(numbers: list[int]) -> str:

@@ -24,9 +24,19 @@ from medfed.errors import DataError
 from medfed.protocol.leaves import SECRET_BYTES
 from medfed.types import Address
 
-__all__ = ["Entry", "Register", "add_entry", "load_register", "replace_patient", "write_register"]
+__all__ = [
+    "Entry",
+    "Register",
+    "add_entry",
+    "former_register",
+    "former_registers",
+    "load_register",
+    "replace_patient",
+    "write_register",
+]
 
 _HEADER = ["record_id", "patient", "link_secret"]
+_BEFORE = "-before-"
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
@@ -151,6 +161,20 @@ def replace_patient(path: Path, entry: Entry, former: Path) -> int:
     ]
     write_register(path, changed)
     return sum(each.patient == entry.patient for each in changed)
+
+
+def former_register(path: Path, patient: Address) -> Path:
+    """Where the register is kept as it was before `patient` took another's place."""
+    return path.with_name(f"{path.stem}{_BEFORE}{patient[2:10]}.csv")
+
+
+def former_registers(path: Path) -> list[Path]:
+    """All that are kept beside a register."""
+    return sorted(
+        each
+        for each in path.parent.iterdir()
+        if each.name.startswith(f"{path.stem}{_BEFORE}") and each.is_file()
+    )
 
 
 def _entries(register: Register) -> list[Entry]:

@@ -6,6 +6,7 @@ from medfed.errors import DataError, InputError, PolicyRefusal
 from medfed.nodes.policy import confirmed
 from medfed.nodes.site import Site
 from medfed.protocol.basis import Basis
+from medfed.protocol.consent import DAY
 from medfed.rounds.history import Enrolment, StudyHistory
 from medfed.types import BlockStamp, DatasetId, Seat, StudyId
 
@@ -66,10 +67,16 @@ class Enrolling:
                 f"Dataset {dataset} is used on the basis of {basis.label}; such datasets enrol on development chains only. "
                 "Register the records with the basis consent, and ask the patients."
             )
-        if basis is Basis.PERMIT and datasets.permit_of(dataset, study) is None:
-            raise PolicyRefusal(
-                f"The issuer of dataset {dataset} does not permit study {study}; ask {datasets.issuer(dataset)} for its permit."
-            )
+        if basis is Basis.PERMIT and (why := self._unpermitted(dataset, study)):
+            raise PolicyRefusal(f"{why}; ask {datasets.issuer(dataset)} for its permit.")
+
+    def _unpermitted(self, dataset: DatasetId, study: StudyId) -> str:
+        """Why no permit of the dataset's issuer stands for a study; empty where one does."""
+        permit = self._site.contracts.datasets.permit_of(dataset, study)
+        if permit is None:
+            return f"The issuer of dataset {dataset} does not permit study {study}"
+        ended = self._site.clock.estimate() >= permit.until_day * DAY
+        return f"The permit of dataset {dataset} for study {study} has ended" if ended else ""
 
     def advance(self, study: StudyHistory, head: BlockStamp) -> None:
         """Open the first round, or end the study, once its seats are taken or its time is up."""

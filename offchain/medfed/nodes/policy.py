@@ -75,7 +75,7 @@ def _check_purposes(policy: PolicySettings, study: StudyHistory, spec: StudySpec
     missing = spec.purposes & duo.PARAMETERISED & ~known
     if missing:
         raise PolicyRefusal(
-            f"Study {study.study} names {', '.join(duo.names(missing))}, {duo.describe(missing)}; this hospital's policy does "
+            f"Study {study.study} names {', '.join(duo.names(missing))}, {duo.describe_request(missing)}; this hospital's policy does "
             "not confirm it. Look at the study, then say so under `[[policy.confirms]]` in the hospital's file."
         )
     try:
@@ -86,7 +86,7 @@ def _check_purposes(policy: PolicySettings, study: StudyHistory, spec: StudySpec
         ) from None
     if not allowed or not duo.permits_study(allowed, policy.disease, spec.purposes, spec.disease):
         raise PolicyRefusal(
-            f"The study's purpose, {duo.describe(spec.purposes)}, is not one that this hospital's policy allows."
+            f"The study's purpose, {duo.describe_request(spec.purposes)}, is not one that this hospital's policy allows."
         )
 
 

@@ -10,7 +10,7 @@ from medfed.nodes.site import Site
 from medfed.protocol.phase import Outcome
 from medfed.protocol.vector import vector_size
 from medfed.rounds.cohort import round_cohort
-from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, read_study
+from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, basis_of, read_study
 from medfed.types import BlockStamp, RoundNumber, StudyId
 
 __all__ = ["Preview", "Previewing"]
@@ -21,6 +21,8 @@ class Preview:
     """What would leave the site in the study's next round, and why it would not (`refused`, empty when it would)."""
 
     study: int
+    basis: str
+    """Why they count: consent, opt-out or permit."""
     patients: int
     records: int
     weight: int
@@ -47,6 +49,7 @@ class Previewing:
         cohort = round_cohort(self._site.index, place, moment, entry, self._site.holdings)
         return Preview(
             study=number,
+            basis=basis_of(self._site.index, entry.dataset).label,
             patients=len(cohort.members) if cohort else 0,
             records=len(cohort.rows) if cohort else 0,
             weight=cohort.weight if cohort else 0,

@@ -21,9 +21,11 @@ __all__ = [
     "check_consent",
     "check_request",
     "describe",
+    "describe_request",
     "duo_id",
     "from_byte",
     "is_defined",
+    "is_void",
     "meaning",
     "met",
     "names",
@@ -153,6 +155,11 @@ def narrows(before: int, after: int) -> bool:
     return not before & _CONDITIONS & ~after
 
 
+def is_void(consented: int, disease: int) -> bool:
+    """Whether a consent permits no study anything with data of this disease: DS alone means none where there is none (0)."""
+    return not _permitted_uses(consented) & ~(_MDS if disease else _MDS | _DS)
+
+
 def to_byte(purposes: int) -> int:
     """Parameterised conditions as one byte, e.g. those that a seat's owner confirmed."""
     return (purposes & PARAMETERISED) >> 24
@@ -234,6 +241,11 @@ def describe(purposes: int) -> str:
         if conditions:
             parts.append(f"only if the {said}: {', '.join(conditions)}")
     return "; ".join(parts)
+
+
+def describe_request(purposes: int) -> str:
+    """The same of a study: what it does, and which conditions it meets by whose word."""
+    return describe(purposes).replace("only if the ", "the ")
 
 
 def meaning(code: Purpose) -> str:

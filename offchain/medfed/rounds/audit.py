@@ -135,6 +135,8 @@ class Report:
     missing: str
     unchecked: tuple[str, ...]
     versions: Mapping[str, str]
+    bases: Mapping[int, str]
+    """Why the patients of each seat count: consent, opt-out or permit; without those that a difference kept from being read."""
 
     @property
     def ok(self) -> bool:
@@ -169,6 +171,8 @@ class _Audit:
     """Of the round that is looked at."""
     contests: dict[int, ContestBook] = field(default_factory=dict)
     """By round."""
+    bases: dict[int, str] = field(default_factory=dict)
+    """By seat."""
     reviews: dict[int, Tally | None] = field(default_factory=dict)
     """By round; None where there are no reviews."""
 
@@ -302,6 +306,7 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         missing=missing[0] if missing else "",
         unchecked=(*audit.unchecked, *_LIMITS, audit.federation.client.doubt),
         versions=_versions(audit.federation),
+        bases=audit.bases,
     )
 
 
@@ -326,7 +331,9 @@ def _check_start(audit: _Audit) -> StudySpec:
     evidence.check_code()
     evidence.check_study()
     for entry in audit.study.enrolments:
-        for dataset in LineageBook(audit.federation.index, entry.dataset).datasets:
+        book = LineageBook(audit.federation.index, entry.dataset)
+        audit.bases[int(entry.seat)] = book.basis.label
+        for dataset in book.datasets:
             evidence.check_consents(dataset)
         _check_dataset(audit, entry)
     spec = fetch_spec(store, audit.study)

@@ -6,10 +6,11 @@ import functools
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from medfed.chain.calls import Call
 from medfed.chain.contracts.payouts import PatientLeaf
-from medfed.chain.history import consents
+from medfed.chain.history import consents, is_permitted
 from medfed.chain.index import EventIndex
 from medfed.errors import ContentMissing, ContractRevert, IntegrityError, ProtocolError
 from medfed.protocol import consent
@@ -32,7 +33,7 @@ from medfed.rounds.history import (
 )
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber
 
-__all__ = ["Finding", "Pseudonym", "Share", "find_all_uses", "find_shares", "find_uses", "own_leaf"]
+__all__ = ["Finding", "Pseudonym", "Share", "Stand", "find_all_uses", "find_shares", "find_uses", "own_leaf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,28 @@ class Pseudonym:
     dataset: DatasetId
 
 
+class Stand(StrEnum):
+    """What a patient's word, or its absence, was to a study in the second that counts."""
+
+    COVERED = "yes"
+    """A consent to what the study asked for."""
+    ELSEWHERE = "not to this"
+    """A consent, and not to what the study asked for."""
+    NONE = "none"
+    UNOBJECTED = "no objection"
+    """None is asked for, as the dataset's basis is another."""
+    OBJECTED = "objected"
+    UNPERMITTED = "no permit"
+    """Of the dataset's issuer, without which nobody counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One round of a study with a dataset, and one of the patient's accounts. `used` is None where the manifest cannot be
     read (`why`).
 
-    `consented` says whether the consent to what the study asks for was active, or the patient counted on
-    another basis, in the second that counts (`at`); a round that used the record without it was a wrongful use.
+    `stand` is what the patient's word was in the second that counts (`at`); a round that used the record of somebody who did
+    not count was a wrongful use.
     """
 
     study: int
@@ -59,12 +75,18 @@ class Finding:
     patient: Address
     at: int
     used: bool | None
-    consented: bool
+    basis: Basis
+    stand: Stand
     why: str = ""
 
     @property
+    def consented(self) -> bool:
+        """Whether the patient counted: by a consent to what the study asked for, or on another basis."""
+        return self.stand in (Stand.COVERED, Stand.UNOBJECTED)
+
+    @property
     def wrongful(self) -> bool:
-        """Used without consent."""
+        """Used without counting."""
         return bool(self.used) and not self.consented
 
 
@@ -82,12 +104,11 @@ class Share:
     call: Call | None = field(default=None, repr=False)
 
 
-def find_uses(
-    federation: Federation, patient: Address, link_secret: bytes, dataset: DatasetId
-) -> list[Finding]:
-    """Every round in which the dataset's hospital submitted, oldest first: whether it used the patient's record."""
+def find_uses(federation: Federation, pseudonyms: Sequence[Pseudonym], dataset: DatasetId) -> list[Finding]:
+    """Every round in which the dataset's hospital submitted, oldest first: whether it used the record of one of these, who are
+    one patient."""
     federation.sync()
-    return list(_Search(federation, {dataset: [Pseudonym(patient, link_secret, dataset)]}).findings())
+    return list(_Search(federation, {dataset: pseudonyms}).findings())
 
 
 def find_all_uses(federation: Federation, pseudonyms: Sequence[Pseudonym]) -> list[Finding]:
@@ -222,17 +243,26 @@ class _Search:
             why = str(exc)
         at = history.opened_at - 1
         for who in shown:
-            agreed = self._agreed(study, entry, history, who.patient)
+            basis = basis_of(self._federation.index, entry.dataset)
+            stand = self._stand(study, entry, history, who.patient, basis)
             place = int(history.study), int(history.number), entry.dataset, who.patient
-            yield Finding(*place, at, used, agreed, why)
+            yield Finding(*place, at, used, basis, stand, why)
 
-    def _agreed(self, study: StudyHistory, entry: Enrolment, history: RoundHistory, patient: Address) -> bool:
-        """Whether the account counted in a round; of consents only those are replayed that are the patient's."""
-        index, dataset = self._federation.index, entry.dataset
-        if basis_of(index, dataset) is not Basis.CONSENT:
-            return patient in counted(index, entry, study.terms, history, [patient])
-        purposes = asked(index, entry, study.terms)
-        return consent.was_active(self._words(dataset), patient, dataset, purposes, history.opened_at - 1)
+    def _stand(
+        self, study: StudyHistory, entry: Enrolment, history: RoundHistory, patient: Address, basis: Basis
+    ) -> Stand:
+        """What the account's word was to a round; of consents only those are replayed that are the patient's."""
+        index, at = self._federation.index, history.opened_at - 1
+        if basis is not Basis.CONSENT:
+            if patient in counted(index, entry, study.terms, history, [patient]):
+                return Stand.UNOBJECTED
+            lacks = basis is Basis.PERMIT and not is_permitted(index, entry.dataset, study.study, at)
+            return Stand.UNPERMITTED if lacks else Stand.OBJECTED
+        until = (event for event in self._words(entry.dataset) if event.at <= at)
+        state = consent.replay(until, patient, entry.dataset)
+        if consent.is_active(state, asked(index, entry, study.terms), at):
+            return Stand.COVERED
+        return Stand.ELSEWHERE if consent.stands(state, at) else Stand.NONE
 
     def _listed(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> list[Pseudonym]:
         """Whom the manifest lists, by the chunks in which they would stand; each chunk is read once."""

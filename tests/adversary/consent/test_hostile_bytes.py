@@ -21,6 +21,12 @@ from medfed.protocol.typed import RevokeMessage, consent_domain
 from medfed.types import Address, DatasetId, RoundNumber, StudyId
 
 PLACE = Use(31_337, Address("0x" + "11" * 20), StudyId(3), RoundNumber(2), DatasetId(7))
+CARD = {
+    "format": "medfed/card/2",
+    "dataset": 1,
+    "patient": "0x" + "11" * 20,
+    "link_secret": "0x" + "00" * 32,
+}
 LEAVES = b"".join(sorted(bytes([number]) * 32 for number in range(1, 17)))
 
 
@@ -142,8 +148,9 @@ class TestCardsAndRegisters:
         "said",
         [
             {},
-            {"format": "medfed/card/1"},
-            {"format": "medfed/card/1", "patient": "0x1", "link_secret": "0x" + "00" * 32},
+            {"format": "medfed/card/2"},
+            CARD | {"patient": "0x1"},
+            *(CARD | {"dataset": dataset} for dataset in (0, -1, 1 << 32, 1.0, True, "1", None)),
             [1],
             None,
         ],
@@ -164,7 +171,7 @@ class TestCardsAndRegisters:
 
     def test_a_card_that_others_can_read(self, tmp_path):
         """Its secret tells whose leaf is whose: it is refused, not used."""
-        (tmp_path / "card").write_text(json.dumps({"format": "medfed/card/1"}))
+        (tmp_path / "card").write_text(json.dumps(CARD))
         (tmp_path / "card").chmod(0o644)
         with pytest.raises(ConfigError):
             read_card(tmp_path / "card")
