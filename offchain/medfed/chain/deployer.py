@@ -23,15 +23,15 @@ from medfed.chain.addresses import AddressBook, Placed, book_path, find_book, wr
 from medfed.chain.artifacts import artifact, resource_folder
 from medfed.chain.calls import Call, Receipt, create_address
 from medfed.chain.client import ChainClient
-from medfed.chain.contracts import AccessManager, Consortium, Market, Role, Vault
-from medfed.chain.contracts.base import Contract, interface_of
+from medfed.chain.contracts import AccessManager, Role, Vault
+from medfed.chain.contracts.base import interface_of
 from medfed.chain.params import Parameters
+from medfed.chain.roles import RESTRICTED, wanted_holders
 from medfed.chain.sender import Sender
 from medfed.errors import ConfigError
 from medfed.types import Address
 
 __all__ = [
-    "RESTRICTED",
     "Deployer",
     "Order",
     "Report",
@@ -39,7 +39,6 @@ __all__ = [
     "arguments_of",
     "creation",
     "names_for",
-    "wanted_holders",
 ]
 
 _NAMES = (
@@ -56,18 +55,6 @@ _NAMES = (
     "Payouts",
     "ModelMarket",
 )
-
-RESTRICTED: tuple[tuple[type[Contract], tuple[str, ...], Role], ...] = (
-    (
-        Consortium,
-        ("admit", "giveName", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin"),
-        Role.CONSORTIUM,
-    ),
-    (Vault, ("allowToken",), Role.CONSORTIUM),
-    (Vault, ("pause", "unpause"), Role.PAUSER),
-    (Market, ("setTerms", "withdrawModel", "supersede"), Role.CONSORTIUM),
-)
-"""Which functions ask for which role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,15 +341,6 @@ class Deployer:
 def names_for(parameters: Parameters) -> tuple[str, ...]:
     """The contracts in the order of their creation; the development token only where it does no harm."""
     return (*_NAMES, "DevelopmentToken") if parameters.development else _NAMES
-
-
-def wanted_holders(parameters: Parameters, admin: Address) -> dict[Role, Address]:
-    """Who is to hold each role, apart from any others that the consortium may choose later."""
-    return {
-        Role.ADMIN: admin,
-        Role.CONSORTIUM: Address(parameters.consortium or admin),
-        Role.PAUSER: Address(parameters.pauser or admin),
-    }
 
 
 def arguments_of(
