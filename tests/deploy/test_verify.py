@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,10 +13,11 @@ import pytest
 
 from medfed.chain.addresses import Placed
 from medfed.chain.administration import acts, contract_facts, holders, settings
+from medfed.chain.client import connect
 from medfed.chain.contracts import Role
 from medfed.chain.deployer import Deployer, Order, creation
 from medfed.chain.deployment import deployment_of, load, open_index
-from medfed.chain.keys import new_account
+from medfed.chain.keys import create_keystore, new_account
 from medfed.chain.params import parameters_for
 from medfed.chain.sender import Sender
 from medfed.chain.verification import verify
@@ -265,3 +268,43 @@ def test_the_commands(anvil, tmp_path):
     nobody = run("verify.py", rpc="http://127.0.0.1:1")
     assert nobody.returncode == 75
     assert "does not answer" in nobody.stderr
+
+
+@pytest.mark.anvil
+def test_the_admin_s_commands(anvil, tmp_path):
+    """deploy.py gives the roles, `medfed deploy` takes them over; both say what is next, and verify.py agrees throughout."""
+    client, password = connect(anvil.url), tmp_path / "password.txt"
+    new = create_keystore(tmp_path / "new.json", "pass", trial=True)
+    password.write_text("pass")
+    client.set_balance(new.address, ETHER)
+
+    def run(*command):
+        environment = {**os.environ, "MEDFED_RPC": anvil.url, "MEDFED_STATE_DIR": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, *map(str, command)], capture_output=True, text=True, env=environment, timeout=60
+        )
+
+    at = ("--rpc", anvil.url, "--state-dir", tmp_path)
+    given = run(ROOT / "deploy/deploy.py", *at, "--admin", new.address)
+    assert given.returncode == 0, given.stderr
+    assert f"{new.address} holds the roles, too" in given.stdout
+    checked = run(ROOT / "deploy/verify.py", *at)
+    assert f"ok    {new.address} holds the admin's roles, too" in checked.stdout
+    accept = (
+        "-m",
+        "medfed",
+        "deploy",
+        "--accept",
+        "--keystore",
+        tmp_path / "new.json",
+        "--password-file",
+        password,
+    )
+    taken = run(*accept, "--json")
+    assert taken.returncode == 0, taken.stderr
+    said = json.loads(taken.stdout)
+    assert (said["admin"], said["announced"], said["take_over"]) == (new.address, None, None)
+    assert said["transactions"] == 1
+    assert run(ROOT / "deploy/verify.py", *at).returncode == checked.returncode == 0
+    refused = run("-m", "medfed", "deploy", "--admin", f"0x{'00' * 20}", *accept[4:])
+    assert (refused.returncode, "nobody's address" in refused.stderr) == (2, True)

@@ -182,18 +182,21 @@ def _history(deployment: Deployment) -> EventIndex:
 def _holders(deployment: Deployment, parameters: Parameters, index: EventIndex) -> Iterator[Check]:
     """Who holds each role: nobody but those who should, and those at once and without notice."""
     actual = {(holder.role, holder.account) for holder in holders(index)}
-    for role, holder in wanted_holders(parameters, deployment.book.admin).items():
+    book = deployment.book
+    if book.announced is not None:
+        yield Check(f"{book.announced} holds the admin's roles, too, until it takes them over", ok=True)
+    for role, holder in wanted_holders(parameters, book.admin).items():
+        known = {holder, book.announced} if holder == book.admin else {holder}
         there = (role.name, holder) in actual
         yield Check(f"{role.name} is held by {holder}", there, "" if there else "it is not")
         if there:
             ask = functools.partial(_delay, deployment, role, holder)
             yield _equal(f"{holder} acts as {role.name} at once", ask, wanted="at once")
-        extra = ", ".join(
-            sorted(account for name, account in actual if name == role.name and account != holder)
-        )
+        others = {account for name, account in actual if name == role.name} - known
+        extra = ", ".join(sorted(others))
         yield Check(f"{role.name} is held by no one else", not extra, extra)
-    others = sorted({name for name, _ in actual} - {role.name for role in Role})
-    yield Check("no other roles are given", not others, ", ".join(others))
+    odd = sorted({name for name, _ in actual} - {role.name for role in Role})
+    yield Check("no other roles are given", not odd, ", ".join(odd))
 
 
 def _delay(deployment: Deployment, role: Role, holder: Address) -> str:
