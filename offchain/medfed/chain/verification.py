@@ -30,7 +30,7 @@ from medfed.chain.roles import role_name, wanted_holders
 from medfed.errors import ContractRevert, ProtocolError
 from medfed.types import Address
 
-__all__ = ["Check", "verify"]
+__all__ = ["Check", "administration_checks", "contract_checks", "verify"]
 
 _PROBE = Address("0x000000000000000000000000000000000000dEaD")
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
@@ -51,10 +51,20 @@ class Check:
 
 def verify(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:
     """Every check, one after the other. Raises only when the chain does not answer."""
+    yield from contract_checks(deployment, parameters)
+    yield from administration_checks(deployment, parameters)
+
+
+def contract_checks(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:
+    """What makes this the deployment that it is said to be: code, constructor values, whom it obeys."""
     yield from _places(deployment, parameters)
     for name in names_for(parameters):
         yield _code(deployment, parameters, name)
     yield from _authorities(deployment)
+
+
+def administration_checks(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:
+    """What its administration may change, against what it has when nobody did."""
     for setting in settings(deployment):
         yield _equal(f"{setting.subject} {setting.fresh}", setting.told, setting.fresh)
     with contextlib.closing(_history(deployment)) as index:
