@@ -93,7 +93,7 @@ def taking_over(
 ) -> Iterator[Call]:
     """What the new admin of `admins` (old, new) sends: it takes from the old one what that gave it."""
     old, new = admins
-    for role in reversed(Role):  # ADMIN last, as it is the one that takes the others
+    for role in Role:
         if holders[role] == new and manager.has_role(role, old) and manager.has_role(role, new):
             yield manager.revoke_role(role, old)
 
@@ -102,6 +102,6 @@ def withdrawing(
     manager: AccessManager, announced: Address, holders: Mapping[Role, Address]
 ) -> Iterator[Call]:
     """What takes an announced admin's roles back; those that `holders` gives it apart from that stay."""
-    for role in reversed(Role):
+    for role in Role:
         if holders[role] != announced and manager.has_role(role, announced):
             yield manager.revoke_role(role, announced)
