@@ -4,7 +4,7 @@
     python deploy/deploy.py --rpc URL --network sepolia --keystore FILE --password-file FILE [--dry-run]
 
 Killed at any point and run again, it completes without a second copy of a contract; run on a finished deployment it
-changes nothing. `medfed deploy` does the same outside the repository.
+does what was never done. `medfed deploy` does the same outside the repository.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--params", type=Path, help="a parameters file instead")
     made.add_argument("--keystore", type=Path, help="the deployer's key; not needed on a development chain")
     made.add_argument("--password-file", type=Path)
-    made.add_argument("--admin", help="hand every role over to this address")
+    made.add_argument("--admin", help="give the admin's roles to this address, too; it takes them over")
+    made.add_argument("--accept", action="store_true", help="take the roles over that --admin gave")
     made.add_argument("--dry-run", action="store_true", help="print the plan and its gas, send nothing")
     made.add_argument("--allow-plain", action="store_true", help="accept a chain that is not for development")
     made.add_argument("--state-dir", type=Path, default=user_state_path("medfed"))
@@ -54,13 +55,14 @@ def run(options: argparse.Namespace) -> None:
     client = connect(options.rpc)
     sender = Sender(client, account_of(options, client), options.state_dir / "sent")
     admin = None if options.admin is None else parse_address(options.admin)
-    order = Order(parameters_of(options, client), options.state_dir, admin, options.allow_plain)
+    order = Order(
+        parameters_of(options, client), options.state_dir, admin, options.allow_plain, options.accept
+    )
     if options.dry_run:
         show(Deployer(order, sender).plan(), client.fees().base)
         return
     report = Deployer(order, sender, print).run()
-    print(f"{len(report.steps)} transactions sent." if report.steps else "Nothing to do.")
-    print(f"The addresses are in {report.path}.")
+    print("\n".join(report.told()))
 
 
 def parameters_of(options: argparse.Namespace, client: ChainClient) -> Parameters:

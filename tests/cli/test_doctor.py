@@ -125,6 +125,23 @@ def test_contracts_that_are_not_of_this_version(medfed, hospitals, tmp_path):
     assert "is wrong" in line["found"]
 
 
+def test_what_the_consortium_has_changed(medfed, hospitals):
+    """A warning, as it may be meant; deploying again does not undo it."""
+    said = medfed.data("deploy", "--keystore", "consortium.json")
+    key = "--keystore", "consortium.json"
+    allow = ("consortium", "allow-token", said["DevelopmentToken"], *key)
+    try:
+        medfed.ok(*allow, "--disallow")
+        again = medfed.data("deploy", *key)
+        assert again["left_alone"] == ["the development token is not allowed, as it was disallowed since"]
+        assert again["transactions"] == 0
+        found = examined(medfed, "hospital-1/hospital.toml")["contracts"]
+        assert (found["ok"], found["warning"]) == (True, True)
+        assert f"token {said['DevelopmentToken']} is allowed (now False)" in found["found"]
+    finally:
+        medfed.ok(*allow)
+
+
 def test_nothing_that_answers(medfed):
     """Each check fails for itself; the store still answers."""
     answer = medfed("doctor", "--json", MEDFED_RPC="http://127.0.0.1:1")

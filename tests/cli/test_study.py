@@ -49,6 +49,26 @@ class TestTemplate:
         assert [feature["name"] for feature in features] == ["a", "b", "c"]
         assert {feature["center"] for feature in features} == {0.0}
 
+    def test_it_leaves_the_column_of_dates_out(self, medfed, tmp_path):
+        """It is no feature; a name that the file lacks, or that is the label's, is refused."""
+        records, file = tmp_path / "records.csv", tmp_path / "study.toml"
+        records.write_text("seen,record_id,a,ill\n2021-05-30,one,1,0\n,two,2,1\n")
+        common = ("study", "template", file, "--records", records, "--label", "ill")
+        for name, why in (
+            ("born", "lacks column 'born'"),
+            ("ill", "'ill' cannot be"),
+            ("record_id", "cannot be"),
+        ):
+            refused = medfed(*common, "--date-column", name)
+            assert refused.code == 2
+            assert why in refused.sentence
+        assert not file.exists()
+        answer = medfed.data(*common, "--date-column", "seen")
+        assert answer["features"] == 1
+        schema = tomllib.loads(file.read_text())["spec"]["schema"]
+        assert [feature["name"] for feature in schema["features"]] == ["a"]
+        assert "2021" not in file.read_text()
+
     def test_it_overwrites_nothing(self, medfed, tmp_path):
         file = tmp_path / "study.toml"
         medfed.ok("study", "template", file)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from medfed.chain.addresses import find_book
+from medfed.chain.calls import Call, create_address
 from medfed.chain.client import connect
 from medfed.chain.contracts import AccessManager, Role
 from medfed.chain.deployer import Deployer, Order, names_for
@@ -21,6 +22,7 @@ from medfed.chain.params import parameters_for, read_parameters
 from medfed.chain.sender import FeePolicy, Sender
 from medfed.chain.verification import verify
 from medfed.errors import ConfigError, WrongChain
+from medfed.types import NO_ACCOUNT
 from tests.deploy.conftest import ETHER
 
 ROOT = Path(__file__).parents[2]
@@ -98,9 +100,9 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
-def killing(chain, account, state, moment, at):
+def killing(chain, account, state, moment, at, **order):
     """A deployer that dies at its `at`-th transaction, before or after that is handed in."""
-    made = deployer(chain, account, state)
+    made = deployer(chain, account, state, **order)
     hand_in, count = chain.send_raw, iter(range(100))
 
     def send_raw(raw, label=""):
@@ -162,7 +164,8 @@ class TestKill:
             str(tmp_path),
             str(step),
         ]
-        died = subprocess.run(program, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        path = os.pathsep.join([str(ROOT / "offchain"), str(ROOT)])
+        died = subprocess.run(program, timeout=120, env={**os.environ, "PYTHONPATH": path})
         assert died.returncode == -signal.SIGKILL
         assert wrong_after(deployer(client, account, tmp_path), client, tmp_path) == []
         assert client.nonce(account.address) == len(names_for(parameters_for(client))) + 2
@@ -189,8 +192,6 @@ class TestKill:
         with pytest.raises(Killed):
             killing(chain, account, tmp_path, "after", 2).run()
         chain.send_raw = plain
-        from medfed.chain.calls import Call
-
         Sender(chain, account).send(Call(account.address, b""))
         with pytest.raises(ConfigError, match="sent something else"):
             deployer(chain, account, tmp_path).run()
@@ -201,35 +202,235 @@ def wrong_after(made, chain, state):
     return wrong(chain, state)
 
 
-class TestAdmin:
-    def test_hands_every_role_over(self, chain, tmp_path):
-        """With an admin, all roles are that account's and the deployer keeps none."""
-        account, admin = funded(chain), new_account().address
-        report = deployer(chain, account, tmp_path, admin=admin).run()
-        manager = AccessManager(chain, report.book.contracts["AccessManager"].address)
-        for role in Role:
-            assert manager.has_role(role, admin)
-            assert not manager.has_role(role, account.address)
-        assert wrong(chain, tmp_path) == []
+def manager_of(report, chain):
+    return AccessManager(chain, report.book.contracts["AccessManager"].address)
 
-    def test_again_after_handing_over(self, chain, tmp_path):
-        """Once handed over, a run with or without the admin named changes nothing."""
-        account, admin = funded(chain), new_account().address
-        deployer(chain, account, tmp_path, admin=admin).run()
-        assert deployer(chain, account, tmp_path).run().steps == ()
-        assert deployer(chain, account, tmp_path, admin=admin).run().steps == ()
 
-    def test_later(self, chain, tmp_path):
-        """Roles can be handed over later, by whoever holds them."""
-        account, admin = funded(chain), funded(chain)
+def held(report, chain, account):
+    """Which roles an account holds."""
+    manager = manager_of(report, chain)
+    return [role for role in Role if manager.has_role(role, account)]
+
+
+class TestAgain:
+    """What the administration has undone since is not done again; what was never done is."""
+
+    @pytest.fixture
+    def administered(self, chain, tmp_path):
+        """A deployment, who administers it, and a function that sends in that account's name."""
+        account = funded(chain)
         deployer(chain, account, tmp_path).run()
-        assert len(deployer(chain, account, tmp_path, admin=admin.address).run().steps) == 2
+        sender = Sender(chain, account, policy=QUICK)
+        return load(chain, tmp_path), account, sender.send
+
+    def test_what_was_taken_back_stays_so(self, chain, tmp_path, administered):
+        """A revoked pauser, a disallowed token, a function of another role: each is said to be left alone, nothing is sent."""
+        at, account, send = administered
+        token, selector = at.development_token.address, at.market.interface.selector("setTerms")
+        send(at.manager.revoke_role(Role.PAUSER, account.address))
+        send(at.vault.allow_token(token, False))
+        send(at.manager.set_target_function_role(at.market.address, [selector], Role.PAUSER))
+        before = wrong(chain, tmp_path)
+        head = chain.head()
+        report = deployer(chain, account, tmp_path).run()
+        assert (report.steps, chain.head()) == ((), head)
+        assert report.left == (
+            "ModelMarket.setTerms asks for PAUSER, as it was told to since",
+            f"{account.address} is not given PAUSER, which was taken back or moved since",
+            "the development token is not allowed, as it was disallowed since",
+        )
+        assert "Left alone: the development token is not allowed" in "\n".join(report.told())
+        assert wrong(chain, tmp_path) == before
+        assert not at.manager.has_role(Role.PAUSER, account.address)
+        assert not at.vault.is_allowed(token)
+
+    def test_a_role_that_moved_stays_where_it_is(self, chain, tmp_path, administered):
+        at, account, send = administered
+        other = new_account().address
+        send(at.manager.grant_role(Role.CONSORTIUM, other))
+        send(at.manager.revoke_role(Role.CONSORTIUM, account.address))
+        report = deployer(chain, account, tmp_path).run()
+        assert report.steps == ()
+        assert held(report, chain, other) == [Role.CONSORTIUM]
+        assert held(report, chain, account.address) == [Role.ADMIN, Role.PAUSER]
+
+    def test_another_role_of_the_admin_s_own_stays(self, chain, tmp_path):
+        """Also where the parameters name somebody else for it."""
+        account, pauser = funded(chain), new_account().address
+        parameters = parameters_for(chain).model_copy(update={"pauser": pauser})
+        report = deployer(chain, account, tmp_path, parameters=parameters).run()
+        assert held(report, chain, account.address) == [Role.ADMIN, Role.CONSORTIUM]
+        assert held(report, chain, pauser) == [Role.PAUSER]
+        call = manager_of(report, chain).grant_role(Role.PAUSER, account.address)
+        Sender(chain, account, policy=QUICK).send(call)
+        again = deployer(chain, account, tmp_path, parameters=parameters).run()
+        assert again.steps == again.left == ()
+        assert Role.PAUSER in held(report, chain, account.address)
+
+    def test_what_was_never_done_is_done(self, chain, tmp_path, administered):
+        """Parameters name a token and a pauser that they did not: these are added, and the rest is as it was."""
+        at, account, send = administered
+        old, new, pauser = at.development_token.address, new_account().address, new_account().address
+        send(at.vault.allow_token(old, False))
+        send(at.manager.revoke_role(Role.CONSORTIUM, account.address))
+        update = {"tokens": (new,), "pauser": pauser}
+        parameters = parameters_for(chain).model_copy(update=update)
+        report = deployer(chain, account, tmp_path, parameters=parameters).run()
+        assert [step.what for step in report.steps] == ["wire the roles", f"allow token {new}"]
+        assert (at.vault.is_allowed(new), at.vault.is_allowed(old)) == (True, False)
+        assert held(report, chain, pauser) == [Role.PAUSER]
+        assert held(report, chain, account.address) == [Role.ADMIN, Role.PAUSER], "CONSORTIUM was lent"
+        assert deployer(chain, account, tmp_path, parameters=parameters).run().steps == ()
+
+    def test_a_named_holder_who_lost_the_role_does_not_get_it_back(self, chain, tmp_path):
+        account, pauser = funded(chain), new_account().address
+        parameters = parameters_for(chain).model_copy(update={"pauser": pauser})
+        report = deployer(chain, account, tmp_path, parameters=parameters).run()
+        call = manager_of(report, chain).revoke_role(Role.PAUSER, pauser)
+        Sender(chain, account, policy=QUICK).send(call)
+        again = deployer(chain, account, tmp_path, parameters=parameters).run()
+        assert again.left == (f"{pauser} is not given PAUSER, which was taken back or moved since",)
+        assert held(report, chain, pauser) == []
+
+
+class TestAdmin:
+    """The roles change hands in two steps: they are given to the new admin, too, and that one takes them over."""
+
+    def test_both_hold_them_until_the_new_one_takes_over(self, chain, tmp_path):
+        old, new = funded(chain), funded(chain)
+        report = deployer(chain, old, tmp_path, admin=new.address).run()
+        assert held(report, chain, new.address) == held(report, chain, old.address) == list(Role)
+        assert (report.book.admin, report.book.announced) == (old.address, new.address)
+        assert new.address in "\n".join(report.told())
         assert wrong(chain, tmp_path) == []
-        third = new_account().address
+        done = deployer(chain, new, tmp_path, accept=True).run()
+        assert [step.what for step in done.steps] == [f"take the roles over from {old.address}"]
+        assert (held(report, chain, old.address), held(report, chain, new.address)) == ([], list(Role))
+        assert (load(chain, tmp_path).book.admin, done.book.announced) == (new.address, None)
+        assert wrong(chain, tmp_path) == []
+        assert deployer(chain, new, tmp_path, accept=True).run().steps == ()
+
+    def test_again_changes_nothing(self, chain, tmp_path):
+        """Announced or handed over, a run with or without the admin named sends nothing, whoever runs it."""
+        old, new = funded(chain), funded(chain)
+        deployer(chain, old, tmp_path, admin=new.address).run()
+        for accepted in (False, True):
+            for account in (old, new, funded(chain)):
+                assert deployer(chain, account, tmp_path).run().steps == ()
+                assert deployer(chain, account, tmp_path, admin=new.address).run().steps == ()
+            assert load(chain, tmp_path).book.announced == (None if accepted else new.address)
+            deployer(chain, new, tmp_path, accept=True).run()
+
+    def test_later_and_on(self, chain, tmp_path):
+        """Roles are handed on by whoever holds them, and by nobody else."""
+        first, second, third = funded(chain), funded(chain), funded(chain)
+        deployer(chain, first, tmp_path).run()
+        with pytest.raises(ConfigError, match=r"does not hold the admin role yet.*--admin"):
+            deployer(chain, second, tmp_path, accept=True).run()
+        (step,) = deployer(chain, first, tmp_path, admin=second.address).run().steps
+        assert step.what == f"give the roles to {second.address}, too"
+        deployer(chain, second, tmp_path, accept=True).run()
         with pytest.raises(ConfigError, match="does not hold the admin role"):
-            deployer(chain, account, tmp_path, admin=third).run()
-        deployer(chain, admin, tmp_path, admin=third).run()
-        assert load(chain, tmp_path).book.admin == third
+            deployer(chain, first, tmp_path, admin=third.address).run()
+        deployer(chain, second, tmp_path, admin=third.address).run()
+        deployer(chain, third, tmp_path, accept=True).run()
+        assert load(chain, tmp_path).book.admin == third.address
+        assert wrong(chain, tmp_path) == []
+
+    def test_a_typo_loses_nothing(self, chain, tmp_path):
+        """Who was announced by mistake loses the roles when another is, or when the present admin names itself."""
+        old, new, mistaken = funded(chain), funded(chain), new_account().address
+        report = deployer(chain, old, tmp_path, admin=mistaken).run()
+        deployer(chain, old, tmp_path, admin=new.address).run()
+        assert held(report, chain, mistaken) == []
+        assert held(report, chain, new.address) == list(Role)
+        deployer(chain, old, tmp_path, admin=old.address).run()
+        assert held(report, chain, new.address) == []
+        assert load(chain, tmp_path).book.announced is None
+        assert wrong(chain, tmp_path) == []
+
+    def test_only_what_the_old_one_holds(self, chain, tmp_path):
+        """A role that was taken from the old admin does not come back with the new one, nor does one that others have."""
+        old, new, pauser = funded(chain), funded(chain), new_account().address
+        parameters = parameters_for(chain).model_copy(update={"pauser": pauser})
+        report = deployer(chain, old, tmp_path, parameters=parameters).run()
+        call = manager_of(report, chain).revoke_role(Role.CONSORTIUM, old.address)
+        Sender(chain, old, policy=QUICK).send(call)
+        deployer(chain, old, tmp_path, parameters=parameters, admin=new.address).run()
+        done = deployer(chain, new, tmp_path, parameters=parameters, accept=True).run()
+        assert held(report, chain, new.address) == [Role.ADMIN]
+        assert held(report, chain, pauser) == [Role.PAUSER]
+        assert done.left == (f"{new.address} is not given CONSORTIUM, which was taken back or moved since",)
+
+    def test_by_any_other_means(self, chain, tmp_path):
+        """The new admin sends the call that it is told, as a multisig would; the book follows with the next run of anybody."""
+        old, new = funded(chain), funded(chain)
+        report = deployer(chain, old, tmp_path, admin=new.address).run()
+        assert f"0x{report.take_over.data.hex()}" in "\n".join(report.told())
+        Sender(chain, new, policy=QUICK).send(report.take_over)
+        assert held(report, chain, old.address) == []
+        done = deployer(chain, funded(chain), tmp_path).run()
+        assert (done.steps, done.take_over) == ((), None)
+        assert (load(chain, tmp_path).book.admin, done.book.announced) == (new.address, None)
+        assert wrong(chain, tmp_path) == []
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_killed_in_between(self, chain, tmp_path, moment):
+        """The one to come is in the book before it holds anything; who took over is the admin when it runs again."""
+        old, new, other = funded(chain), funded(chain), funded(chain)
+        report = deployer(chain, old, tmp_path).run()
+        plain = chain.send_raw
+
+        def dying(account, **order):
+            with pytest.raises(Killed):
+                killing(chain, account, tmp_path, moment, 0, **order).run()
+            chain.send_raw = plain
+
+        dying(old, admin=other.address)
+        assert load(chain, tmp_path).book.announced == other.address
+        deployer(chain, old, tmp_path, admin=new.address).run()
+        assert held(report, chain, other.address) == []
+        dying(new, accept=True)
+        deployer(chain, new, tmp_path, accept=True).run()
+        assert load(chain, tmp_path).book.admin == new.address
+        assert wrong(chain, tmp_path) == []
+
+    def test_nobody_and_our_own_contracts_are_refused(self, chain, tmp_path):
+        """Before anything is sent: they could never act. Also as the holder of one role, by the parameters."""
+        account = funded(chain)
+        with pytest.raises(ConfigError, match="nobody's address"):
+            deployer(chain, account, tmp_path, admin=NO_ACCOUNT).run()
+        with pytest.raises(ConfigError, match="nobody's address"):
+            deployer(chain, account, tmp_path, admin=NO_ACCOUNT).plan()
+        ours = create_address(account.address, 0)
+        with pytest.raises(ConfigError, match="is the AccessManager of this deployment"):
+            deployer(chain, account, tmp_path, admin=ours).run()
+        parameters = parameters_for(chain).model_copy(update={"pauser": create_address(account.address, 5)})
+        with pytest.raises(ConfigError, match=r"is the StakeVault of this deployment.*PAUSER"):
+            deployer(chain, account, tmp_path, parameters=parameters).run()
+        assert chain.nonce(account.address) == 0
+        report = deployer(chain, account, tmp_path).run()
+        for placed in report.book.contracts.values():
+            with pytest.raises(ConfigError, match="of this deployment"):
+                deployer(chain, account, tmp_path, admin=placed.address).run()
+        with pytest.raises(ConfigError, match=r"is the StakeVault of this deployment.*PAUSER"):
+            deployer(chain, account, tmp_path, parameters=parameters).run()
+        assert load(chain, tmp_path).book == report.book
+
+    def test_there_is_nothing_to_take_over(self, chain, tmp_path):
+        with pytest.raises(ConfigError, match="no deployment to take over"):
+            deployer(chain, funded(chain), tmp_path, accept=True).run()
+
+    def test_another_one_in_the_middle_of_a_deployment(self, chain, tmp_path):
+        """The note names who is to come; a deployment that is not finished is not finished for another."""
+        account, new = funded(chain), new_account().address
+        plain = chain.send_raw
+        with pytest.raises(Killed):
+            killing(chain, account, tmp_path, "after", 2, admin=new).run()
+        chain.send_raw = plain
+        with pytest.raises(ConfigError, match=f"is for the admin {new}"):
+            deployer(chain, account, tmp_path, admin=new_account().address).run()
+        assert deployer(chain, account, tmp_path).run().book.announced == new
         assert wrong(chain, tmp_path) == []
 
 

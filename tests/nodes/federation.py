@@ -97,15 +97,15 @@ class World:
     def federation(self, store: ContentStore | None = None) -> Federation:
         return Federation(self.client, self.contracts, store or self.store, self.index)
 
-    def renew(self, member: Member, ground: tuple[Basis, Address]) -> None:
+    def renew(self, member: Member, ground: tuple[Basis, Address], date: str = "") -> None:
         """A dataset that comes after the member's own, on another ground; its daemons take that from now on."""
         files = member.folder / "records.csv", member.folder / "patients.csv", member.folder / "secret.hex"
         sender, before = Sender(self.client, member.operator), member.dataset
         member.dataset = actions.register_dataset(
-            self.federation(), sender, files, uses="GRU", label="ill", ground=ground, after=before
+            self.federation(), sender, files, uses="GRU", label="ill", date=date, ground=ground, after=before
         )
-        text = member.file.read_text().replace(f"dataset = {before}\n", f"dataset = {member.dataset}\n")
-        member.file.write_text(text)
+        said = f"dataset = {member.dataset}\n" + (f'date_column = "{date}"\n' if date else "")
+        member.file.write_text(member.file.read_text().replace(f"dataset = {before}\n", said))
 
     def admit(self, number: int, disease: int = 0) -> Member:
         label = f"{self.sponsor.address} {number}"

@@ -152,6 +152,8 @@ class TestAdministration:
         assert studies.parameters["SLASH_BPS"] == ended.world.contracts.studies.slash_bps()
         assert studies.parameters["VAULT"] == found["StakeVault"].address
         assert len({entry.code_hash for entry in found.values()}) == len(found)
+        told = found["AccessManager"].parameters
+        assert (told["ModelMarket.setTerms asks for"], told["StakeVault is"]) == ("CONSORTIUM", "open")
 
 
 def forged(ended, path, **changes):
@@ -304,6 +306,7 @@ class TestCommands:
         )
         assert facts["standing"]["proved"]
         assert {"RoleGranted", "TokenAllowed"} <= {act["name"] for act in facts["administration"]}
+        assert {holder["role"] for holder in facts["holders"]} == {"ADMIN", "CONSORTIUM", "PAUSER"}
         assert all(entry["as_compiled"] for entry in facts["contracts"])
         assert list(typed.folder.iterdir()) == []
 

@@ -44,6 +44,8 @@ class AddressBook:
     block: int
     contracts: Mapping[str, Placed]
     parameters: Mapping[str, Any]
+    announced: Address | None = None
+    """Who holds the admin's roles beside `admin`, until it takes them over."""
 
     def write(self, path: Path) -> None:
         """Write the book as one file, whole or not at all."""

@@ -1,9 +1,11 @@
-"""Who ran a deployment and how: each act of its administration in order, its contracts with their code and values."""
+"""Who ran a deployment and how: each act of its administration in order, who holds which role, how the AccessManager is
+set, and its contracts with their code and values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -15,9 +17,10 @@ from medfed.chain.contracts import Role
 from medfed.chain.contracts.base import events_of, interface_of
 from medfed.chain.deployment import Deployment
 from medfed.chain.index import EventIndex
+from medfed.chain.roles import RESTRICTED, restricted_names, role_name
 from medfed.errors import ContractRevert
 
-__all__ = ["Act", "ContractFacts", "acts", "contract_facts"]
+__all__ = ["Act", "ContractFacts", "Holder", "Setting", "acts", "contract_facts", "holders", "settings"]
 
 _ACTS = {
     "AccessManager": (
@@ -30,11 +33,10 @@ _ACTS = {
         *("EncryptionKeyRotated", "MetadataUpdated", "AuthorityUpdated"),
     ),
     "StakeVault": ("TokenAllowed", "Paused", "Unpaused", "AuthorityUpdated"),
+    "ModelMarket": ("AuthorityUpdated",),
 }
-_ROLES = {
-    **{int(role): role.name for role in Role},
-    (1 << 64) - 1: "PUBLIC",
-}
+_ROLES = ("role_id", "admin", "guardian")
+"""What names a role where it is a number; a hospital's `admin` is an account."""
 _NO_PARAMETERS = frozenset({"name", "symbol", "isConsumingScheduledOp"})
 """Views without arguments that say nothing about how a deployment was set up; nor do those that count."""
 
@@ -61,6 +63,31 @@ class ContractFacts:
     as_compiled: bool
     """Whether the code is that in abi/, constructor values aside."""
     parameters: dict[str, Any]
+    """Of the AccessManager with its `settings`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a role by the events: from which second on, after how many seconds of notice they may act."""
+
+    role: str
+    account: str
+    since: int
+    delay: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that the AccessManager can be told, and what a deployment has that was never told."""
+
+    subject: str
+    fresh: str
+    ask: Callable[[BlockLike], Any]
+    words: Callable[[Any], str]
+
+    def told(self, block: BlockLike = None) -> str:
+        """What it is, in words."""
+        return self.words(self.ask(block))
 
 
 def acts(index: EventIndex) -> list[Act]:
@@ -72,6 +99,51 @@ def acts(index: EventIndex) -> list[Act]:
         for event in _events(index, contract, name)
     ]
     return [_act(event) for event in sorted(found, key=lambda event: (event.block, event.log_index))]
+
+
+def holders(index: EventIndex) -> list[Holder]:
+    """Everybody who holds a role, by role and account."""
+    found: dict[tuple[int, str], Holder] = {}
+    changes = [*index.events("RoleGranted"), *index.events("RoleRevoked")]
+    for event in sorted(changes, key=lambda event: (event.block, event.log_index)):
+        role, account = event["role_id"], event["account"]
+        before = found.pop((role, account), None)
+        if event.name == "RoleGranted":
+            since = event["since"] if before is None else before.since
+            found[role, account] = Holder(role_name(role), account, since, event["delay"])
+    return [found[key] for key in sorted(found)]
+
+
+def settings(deployment: Deployment) -> Iterator[Setting]:
+    """How the roles are run, what is closed, and which function asks for which role."""
+    manager, book = deployment.manager, deployment.book
+    for role in Role:
+        if role is not Role.ADMIN:  # which is its own admin and guardian, for good
+            asked = partial(manager.role_admin, role), partial(manager.role_guardian, role)
+            yield Setting(f"{role.name} is given and taken by", Role.ADMIN.name, asked[0], role_name)
+            yield Setting(f"{role.name} is guarded by", Role.ADMIN.name, asked[1], role_name)
+        yield Setting(
+            f"a grant of {role.name} counts after", "0 s", partial(manager.grant_delay, role), _seconds
+        )
+    for name in ("AccessManager", *restricted_names()):
+        target = book.contracts[name].address
+        yield Setting(f"{name} is", "open", partial(manager.is_closed, target), _openness)
+        notice = partial(manager.admin_delay, target)
+        yield Setting(f"the rights over {name} change after", "0 s", notice, _seconds)
+    for kind, functions, role in RESTRICTED:
+        target = book.contracts[kind.NAME].address
+        for function in functions:
+            selector = interface_of(kind.NAME).selector(function)
+            ask = partial(manager.target_function_role, target, selector)
+            yield Setting(f"{kind.NAME}.{function} asks for", role.name, ask, role_name)
+
+
+def _seconds(value: int) -> str:
+    return f"{value} s"
+
+
+def _openness(closed: bool) -> str:
+    return "closed" if closed else "open"
 
 
 def contract_facts(deployment: Deployment, block: BlockLike = None) -> list[ContractFacts]:
@@ -86,19 +158,20 @@ def _events(index: EventIndex, contract: str, name: str) -> list[Event]:
 
 def _act(event: Event) -> Act:
     values = {
-        name: _ROLES.get(value, value) if name in ("role_id", "admin", "guardian") else value
+        name: role_name(value) if name in _ROLES and isinstance(value, int) else value
         for name, value in event.values.items()
     }
     if "selector" in values:
-        values["selector"] = _functions().get(bytes(values["selector"]), values["selector"])
+        selector = bytes(event["selector"])
+        values["selector"] = _functions().get(selector, f"unknown function 0x{selector.hex()}")
     return Act(event.block, event.time, event.contract, event.name, values)
 
 
 def _functions() -> dict[bytes, str]:
-    """Selector -> name of the functions that ask for a role."""
+    """Selector -> name of the functions that ask for a role, and of the AccessManager's own."""
     return {
         interface_of(name).selector(signature): signature.partition("(")[0]
-        for name in _ACTS
+        for name in ("AccessManager", *restricted_names())
         for signature in interface_of(name).functions
     }
 
@@ -107,13 +180,16 @@ def _facts(deployment: Deployment, name: str, block: BlockLike) -> ContractFacts
     placed = deployment.book.contracts[name]
     code = deployment.client.code(placed.address, block)
     made = artifact(name).is_code(code)
+    told = dict(_parameters(deployment, name, block)) if made else {}
+    if made and name == "AccessManager":
+        told |= {setting.subject: setting.told(block) for setting in settings(deployment)}
     return ContractFacts(
         name=name,
         address=placed.address,
         created=placed.block,
         code_hash=keccak(code),
         as_compiled=made,
-        parameters=dict(_parameters(deployment, name, block)) if made else {},
+        parameters=told,
     )
 
 

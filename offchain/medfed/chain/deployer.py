@@ -1,12 +1,14 @@
-"""Puts the contracts on a chain, wires them, hands the roles over. Killed at any point and run again, it goes on.
+"""Puts the contracts on a chain, wires them, announces another admin. Killed at any point and run again, it goes on.
 
-1. Look for a finished deployment of this chain; where there is one, only what its wiring lacks is done.
+1. Look for a finished deployment of this chain; where there is one, only what was never done to it is done: what its
+   administration has taken back or moved since stays as it is.
 2. Otherwise note the deployer's nonce: it fixes the address of every contract to come, so that two contracts may know
    each other. The note is on disk before the first transaction.
 3. Create each contract that has no code yet. A creation signed before a kill is found by its name in the sender's
    journal, so none is made twice.
 4. Wire: which role calls what, who holds which role, which tokens are taken. Each step looks at the chain first.
-5. Write the address book, then drop the note.
+5. Give another admin the roles, too. It takes them over itself, in a run of its own.
+6. Write the address book, then drop the note.
 """
 
 from __future__ import annotations
@@ -21,17 +23,27 @@ from typing import Any
 from medfed import __version__
 from medfed.chain.addresses import AddressBook, Placed, book_path, find_book, write_atomically
 from medfed.chain.artifacts import artifact, resource_folder
-from medfed.chain.calls import Call, Receipt, create_address
+from medfed.chain.calls import Call, create_address
 from medfed.chain.client import ChainClient
-from medfed.chain.contracts import AccessManager, Consortium, Market, Role, Vault
-from medfed.chain.contracts.base import Contract, interface_of
+from medfed.chain.contracts import AccessManager, Role, Vault
+from medfed.chain.contracts.base import interface_of
 from medfed.chain.params import Parameters
+from medfed.chain.past import Past
+from medfed.chain.roles import (
+    RESTRICTED,
+    announcing,
+    check_holders,
+    named_holders,
+    role_name,
+    taking_over,
+    wanted_holders,
+    withdrawing,
+)
 from medfed.chain.sender import Sender
 from medfed.errors import ConfigError
 from medfed.types import Address
 
 __all__ = [
-    "RESTRICTED",
     "Deployer",
     "Order",
     "Report",
@@ -39,7 +51,6 @@ __all__ = [
     "arguments_of",
     "creation",
     "names_for",
-    "wanted_holders",
 ]
 
 _NAMES = (
@@ -57,22 +68,11 @@ _NAMES = (
     "ModelMarket",
 )
 
-RESTRICTED: tuple[tuple[type[Contract], tuple[str, ...], Role], ...] = (
-    (
-        Consortium,
-        ("admit", "giveName", "suspend", "reinstate", "proposeAdmin", "withdrawAdmin"),
-        Role.CONSORTIUM,
-    ),
-    (Vault, ("allowToken",), Role.CONSORTIUM),
-    (Vault, ("pause", "unpause"), Role.PAUSER),
-    (Market, ("setTerms", "withdrawModel", "supersede"), Role.CONSORTIUM),
-)
-"""Which functions ask for which role."""
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to deploy: `admin` None leaves the roles as they are, or with the deployer where there is no deployment yet.
+    """What to deploy. `admin` is who is to take the admin's roles over; None leaves that as it is. With `accept` the sender takes
+    them over.
 
     `allow_plain` accepts a chain that is not for development although updates are published in the clear there.
     `state` is the state directory.
@@ -82,6 +82,7 @@ class Order:
     state: Path
     admin: Address | None = None
     allow_plain: bool = False
+    accept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +101,31 @@ class Report:
     steps: tuple[Step, ...]
     book: AddressBook
     path: Path
+    left: tuple[str, ...] = ()
+    """What is not as the parameters have it and was left alone, as somebody has changed it since."""
+    take_over: Call | None = None
+    """What an announced admin has to send, by this program or by any other means."""
+
+    def told(self) -> list[str]:
+        """The same in sentences."""
+        lines = [f"{len(self.steps)} transactions sent." if self.steps else "Nothing to do."]
+        lines += [f"Left alone: {each}." for each in self.left]
+        if self.take_over is not None:
+            lines.append(
+                f"{self.book.announced} holds the roles, too, and takes them over from {self.book.admin} with --accept and its "
+                f"own key, or by sending 0x{self.take_over.data.hex()} to {self.take_over.to}. Until then nothing is lost."
+            )
+        return [*lines, f"The addresses are in {self.path}."]
 
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What is fixed before the first transaction."""
+    """What is fixed before the first transaction, and who holds the admin's roles."""
 
     nonce: int
     block: int
     admin: Address
+    announced: Address | None = None
 
 
 @dataclass(slots=True)
@@ -118,6 +135,7 @@ class _Site:
     base: _Base
     places: dict[str, Address]
     steps: list[Step] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
 
 class Deployer:
@@ -138,14 +156,17 @@ class Deployer:
         found = find_book(self._client, self._order.state)
         if found is not None:
             return self._complete(*found)
+        if self._order.accept:
+            raise ConfigError("There is no deployment to take over here; bring its address book, or deploy.")
         site = self._begin()
         created = {name: self._create(site, name, at) for at, name in enumerate(self._names())}
         self._wire(site)
+        self._announce(site)
         book = self._book(site, created)
         path = self._destination()
         book.write(path)
         self._note_path().unlink(missing_ok=True)
-        return Report(tuple(site.steps), book, path)
+        return self._report(site, book, path)
 
     def plan(self) -> list[Step]:
         """Every transaction that `run` would send, with its gas, measured by a rehearsal on an embedded chain."""
@@ -161,14 +182,16 @@ class Deployer:
         chain.set_balance(account.address, 10**24)
         rehearsal = Deployer(self._order, Sender(chain, account), self._tell)
         nonce = self._client.nonce(self._sender.address)
+        self._check_admin(self._order.admin or self._sender.address, self._places(nonce))
         return list(rehearsal._rehearse(self._sender.address, nonce))
 
     def _rehearse(self, deployer: Address, nonce: int) -> Iterator[Step]:
-        base = _Base(0, 0, self._order.admin or self._sender.address)
-        site = _Site(base, self._places(base))
+        base = _Base(0, 0, self._sender.address, self._order.admin)
+        site = _Site(base, self._places(base.nonce))
         for at, name in enumerate(self._names()):
             self._create(site, name, at)
         self._wire(site)
+        self._announce(site)
         for at, step in enumerate(site.steps):
             yield Step(step.what, create_address(deployer, nonce + at) if step.address else None, step.gas)
 
@@ -188,21 +211,18 @@ class Deployer:
 
     def _begin(self) -> _Site:
         """The deployment's fixed points: from the note of an earlier run, or noted now."""
-        path = self._note_path()
-        identity = {"deployer": self._sender.address, "content": self._content()}
+        path, own = self._note_path(), self._sender.address
+        identity = {"deployer": own, "content": self._content()}
         if path.exists():
             note = json.loads(path.read_text(encoding="utf-8"))
             self._check_note(note, identity, path)
         else:
-            note = {
-                **identity,
-                "nonce": self._client.nonce(self._sender.address),
-                "block": self._client.head().number,
-                "admin": self._order.admin or self._sender.address,
-            }
+            nonce, admin = self._client.nonce(own), self._order.admin or own
+            self._check_admin(admin, self._places(nonce))
+            note = {**identity, "nonce": nonce, "block": self._client.head().number, "admin": admin}
             write_atomically(path, note)
-        base = _Base(note["nonce"], note["block"], self._order.admin or note["admin"])
-        return _Site(base, self._places(base))
+        announced = None if note["admin"] == own else note["admin"]
+        return _Site(_Base(note["nonce"], note["block"], own, announced), self._places(note["nonce"]))
 
     def _check_note(self, note: dict[str, Any], identity: dict[str, Any], path: Path) -> None:
         if note.get("deployer") != identity["deployer"]:
@@ -214,6 +234,11 @@ class Deployer:
                 "A deployment with other parameters or contracts was begun here; "
                 f"finish it with those, or remove {path}."
             )
+        if self._order.admin not in (None, note.get("admin")):
+            raise ConfigError(
+                f"The deployment that was begun here is for the admin {note.get('admin')}; "
+                "finish it without --admin, then name another one."
+            )
 
     def _content(self) -> str:
         """A digest of what is deployed: contracts and parameters."""
@@ -221,10 +246,9 @@ class Deployer:
         parts.append(self._order.parameters.model_dump_json().encode())
         return hashlib.sha256(b"\n".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
-    def _places(self, base: _Base) -> dict[str, Address]:
+    def _places(self, nonce: int) -> dict[str, Address]:
         return {
-            name: create_address(self._sender.address, base.nonce + at)
-            for at, name in enumerate(self._names())
+            name: create_address(self._sender.address, nonce + at) for at, name in enumerate(self._names())
         }
 
     def _create(self, site: _Site, name: str, at: int) -> Placed:
@@ -247,80 +271,169 @@ class Deployer:
 
     # -- wiring --------------------------------------------------------------------------------------------------
 
+    def _wire(self, site: _Site) -> None:
+        """Do what was never done: functions without their role, roles without their holder, tokens to allow."""
+        self._check_admin(site.base.admin, site.places)
+        manager = AccessManager(self._client, site.places["AccessManager"])
+        past = Past(self._client, site.places, site.base.block)
+        calls = [*self._functions(site, manager, past), *self._grants(site, manager, past)]
+        self._send_together(site, manager, "wire the roles", calls)
+        tokens = list(self._tokens(site, past))
+        if tokens:
+            names = ", ".join(_token_name(site, token) for token in tokens)
+            self._send_together(
+                site, manager, f"allow {names}", list(self._allowances(site, manager, tokens))
+            )
+
+    def _functions(self, site: _Site, manager: AccessManager, past: Past) -> Iterator[Call]:
+        for kind, functions, role in RESTRICTED:
+            target, missing = site.places[kind.NAME], []
+            for function in functions:
+                selector = interface_of(kind.NAME).selector(function)
+                asked = manager.target_function_role(target, selector)
+                if asked == role:
+                    continue
+                if past.wired(target, selector):
+                    site.left.append(
+                        f"{kind.NAME}.{function} asks for {role_name(asked)}, as it was told to since"
+                    )
+                else:
+                    missing.append(selector)
+            if missing:
+                yield manager.set_target_function_role(target, missing, role)
+
+    def _grants(self, site: _Site, manager: AccessManager, past: Past) -> Iterator[Call]:
+        named = named_holders(self._order.parameters)
+        for role, holder in wanted_holders(self._order.parameters, site.base.admin).items():
+            if manager.has_role(role, holder):
+                continue
+            # Who holds a role because nobody was named has lost it to whomever it was given since.
+            if past.gave(role, holder if role in named else None):
+                site.left.append(f"{holder} is not given {role.name}, which was taken back or moved since")
+            else:
+                yield manager.grant_role(role, holder)
+
+    def _tokens(self, site: _Site, past: Past) -> Iterator[Address]:
+        own = [site.places["DevelopmentToken"]] if "DevelopmentToken" in site.places else []
+        vault = Vault(self._client, site.places["StakeVault"])
+        for token in [*map(Address, self._order.parameters.tokens), *own]:
+            if vault.is_allowed(token):
+                continue
+            if past.allowed(token):
+                site.left.append(f"{_token_name(site, token)} is not allowed, as it was disallowed since")
+            else:
+                yield token
+
+    def _allowances(self, site: _Site, manager: AccessManager, tokens: list[Address]) -> Iterator[Call]:
+        """In the consortium's name, whose role the sender has for no longer than this transaction unless it is its own."""
+        vault, own = Vault(self._client, site.places["StakeVault"]), self._sender.address
+        lent = not manager.has_role(Role.CONSORTIUM, own)
+        if lent:
+            yield manager.grant_role(Role.CONSORTIUM, own)
+        for token in tokens:
+            yield manager.execute(vault.address, vault.allow_token(token, True))
+        if lent:
+            yield manager.renounce_role(Role.CONSORTIUM, own)
+
+    def _send_together(self, site: _Site, manager: AccessManager, what: str, calls: list[Call]) -> None:
+        """All of `calls` in one transaction, or nothing when there are none."""
+        if not calls:
+            return
+        self._require_admin(manager, what)
+        self._tell(what)
+        receipt = self._sender.send(manager.multicall(calls))
+        site.steps.append(Step(what, None, receipt.gas_used))
+
+    def _require_admin(self, manager: AccessManager, what: str) -> None:
+        if not manager.has_role(Role.ADMIN, self._sender.address):
+            raise ConfigError(
+                f"Account {self._sender.address} does not hold the admin role of this deployment, so it cannot "
+                f"{what}; use the admin's key."
+            )
+
+    # -- a finished deployment -----------------------------------------------------------------------------------
+
     def _complete(self, path: Path, book: AddressBook) -> Report:
-        """What a finished deployment lacks of the order: nothing, unless roles are to be handed over."""
+        """What was never done to a finished deployment, and what the order says of its admin."""
         places = {name: placed.address for name, placed in book.contracts.items()}
         missing = [name for name, address in places.items() if not self._client.code(address)]
         if missing:
             raise ConfigError(
                 f"{path} tells of contracts that are not there ({', '.join(missing)}); the RPC may lag behind."
             )
-        site = _Site(_Base(0, book.block, self._order.admin or book.admin), places)
-        if site.base.admin != book.admin or self._sender.address == book.admin:
+        site = _Site(_Base(0, book.block, book.admin, book.announced), places)
+        before = book
+        self._settle(site)
+        if self._order.accept:
+            self._take_over(site)
+        elif self._order.admin is not None:
+            self._withdraw(site, self._order.admin)
+        book = replace(book, admin=site.base.admin, announced=site.base.announced)
+        if book != before:
+            book.write(path)  # before another account is given anything, so that a kill forgets nobody
+        if self._sender.address == site.base.admin:
             self._wire(site)
-        if site.base.admin != book.admin:
-            book = _with_admin(book, site.base.admin)
-            book.write(path)
-        return Report(tuple(site.steps), book, path)
+        if AccessManager(self._client, places["AccessManager"]).has_role(Role.ADMIN, self._sender.address):
+            self._announce(site)
+        return self._report(site, book, path)
 
-    def _wire(self, site: _Site) -> None:
+    def _settle(self, site: _Site) -> None:
+        """An announced admin that has taken the roles over by other means is the admin."""
         manager = AccessManager(self._client, site.places["AccessManager"])
-        vault = Vault(self._client, site.places["StakeVault"])
-        tokens = [token for token in self._tokens(site) if not vault.is_allowed(token)]
-        holders = wanted_holders(self._order.parameters, site.base.admin)
-        self._send_together(
-            site, manager, "wire the roles", list(self._grants(site, manager, holders, bool(tokens)))
-        )
-        for token in tokens:
-            what = (
-                "the development token" if token == site.places.get("DevelopmentToken") else f"token {token}"
-            )
-            self._send(site, f"allow {what}", vault.allow_token(token, True))
-        self._send_together(site, manager, "hand the roles over", list(self._leavings(manager, holders)))
+        for account in (site.base.announced, self._order.admin):
+            if account is None or manager.has_role(Role.ADMIN, site.base.admin):
+                continue
+            if manager.has_role(Role.ADMIN, account):
+                site.base = replace(site.base, admin=account, announced=None)
 
-    def _tokens(self, site: _Site) -> list[Address]:
-        own = [site.places["DevelopmentToken"]] if "DevelopmentToken" in site.places else []
-        return [*map(Address, self._order.parameters.tokens), *own]
-
-    def _grants(
-        self, site: _Site, manager: AccessManager, holders: dict[Role, Address], tokens: bool
-    ) -> Iterator[Call]:
-        """What is missing: functions without their role, holders without theirs, the deployer's own for `tokens`."""
-        for kind, functions, role in RESTRICTED:
-            target = site.places[kind.NAME]
-            selectors = [interface_of(kind.NAME).selector(function) for function in functions]
-            if any(manager.target_function_role(target, selector) != role for selector in selectors):
-                yield manager.set_target_function_role(target, selectors, role)
-        for role, holder in holders.items():
-            if not manager.has_role(role, holder):
-                yield manager.grant_role(role, holder)
-        own = self._sender.address
-        if tokens and holders[Role.CONSORTIUM] != own and not manager.has_role(Role.CONSORTIUM, own):
-            yield manager.grant_role(Role.CONSORTIUM, own)
-
-    def _leavings(self, manager: AccessManager, holders: dict[Role, Address]) -> Iterator[Call]:
-        """The deployer's roles that belong to others now; ADMIN last, as it is the one that could mend the rest."""
-        own = self._sender.address
-        for role in (Role.PAUSER, Role.CONSORTIUM, Role.ADMIN):
-            if holders[role] != own and manager.has_role(role, own):
-                yield manager.renounce_role(role, own)
-
-    def _send_together(self, site: _Site, manager: AccessManager, what: str, calls: list[Call]) -> None:
-        """All of `calls` in one transaction, or nothing when there are none."""
-        if not calls:
+    def _take_over(self, site: _Site) -> None:
+        manager, own = AccessManager(self._client, site.places["AccessManager"]), self._sender.address
+        old = site.base.admin
+        if old == own:
             return
-        if not manager.has_role(Role.ADMIN, self._sender.address):
+        if not manager.has_role(Role.ADMIN, own):
             raise ConfigError(
-                f"Account {self._sender.address} does not hold the admin role of this deployment, so it cannot "
-                f"{what}; use the admin's key."
+                f"Account {own} does not hold the admin role yet, so it can take nothing over; "
+                f"let {old} announce it first, with --admin."
             )
-        self._send(site, what, manager.multicall(calls))
+        calls = list(taking_over(manager, (old, own), wanted_holders(self._order.parameters, own)))
+        self._send_together(site, manager, f"take the roles over from {old}", calls)
+        site.base = replace(site.base, admin=own, announced=None)
 
-    def _send(self, site: _Site, what: str, call: Call) -> Receipt:
-        self._tell(what)
-        receipt = self._sender.send(call)
-        site.steps.append(Step(what, None, receipt.gas_used))
-        return receipt
+    def _withdraw(self, site: _Site, admin: Address) -> None:
+        """Name `admin` as the one to come, or nobody where it is the present one; who was announced before holds nothing."""
+        manager, base = AccessManager(self._client, site.places["AccessManager"]), site.base
+        new = None if admin == base.admin else admin
+        if new == base.announced:
+            return
+        self._require_admin(manager, f"hand it over to {admin}")
+        self._check_admin(admin, site.places)
+        if base.announced is not None:
+            holders = wanted_holders(self._order.parameters, base.admin)
+            calls = list(withdrawing(manager, base.announced, holders))
+            self._send_together(site, manager, f"take the roles back from {base.announced}", calls)
+        site.base = replace(base, announced=new)
+
+    # -- another admin -------------------------------------------------------------------------------------------
+
+    def _check_admin(self, admin: Address, places: dict[str, Address]) -> None:
+        check_holders(wanted_holders(self._order.parameters, admin), places)
+
+    def _announce(self, site: _Site) -> None:
+        """Give the announced admin, where there is one, what the present one holds."""
+        old, new = site.base.admin, site.base.announced
+        if new is None:
+            return
+        manager = AccessManager(self._client, site.places["AccessManager"])
+        calls = list(announcing(manager, (old, new), wanted_holders(self._order.parameters, new)))
+        self._send_together(site, manager, f"give the roles to {new}, too", calls)
+
+    def _report(self, site: _Site, book: AddressBook, path: Path) -> Report:
+        call, manager = None, AccessManager(self._client, site.places["AccessManager"])
+        if book.announced is not None:
+            holders = wanted_holders(self._order.parameters, book.announced)
+            call = manager.multicall(list(taking_over(manager, (book.admin, book.announced), holders)))
+        return Report(tuple(site.steps), book, path, tuple(site.left), call)
 
     # -- the book ------------------------------------------------------------------------------------------------
 
@@ -343,6 +456,7 @@ class Deployer:
             network=self._order.parameters.network,
             deployer=self._sender.address,
             admin=site.base.admin,
+            announced=site.base.announced,
             version=__version__,
             compiler=artifact("FederatedRounds").compiler,
             block=min(placed.block for placed in created.values()),
@@ -354,15 +468,6 @@ class Deployer:
 def names_for(parameters: Parameters) -> tuple[str, ...]:
     """The contracts in the order of their creation; the development token only where it does no harm."""
     return (*_NAMES, "DevelopmentToken") if parameters.development else _NAMES
-
-
-def wanted_holders(parameters: Parameters, admin: Address) -> dict[Role, Address]:
-    """Who is to hold each role, apart from any others that the consortium may choose later."""
-    return {
-        Role.ADMIN: admin,
-        Role.CONSORTIUM: Address(parameters.consortium or admin),
-        Role.PAUSER: Address(parameters.pauser or admin),
-    }
 
 
 def arguments_of(
@@ -400,5 +505,5 @@ def creation(name: str, arguments: tuple[Any, ...]) -> Call:
     return Call(None, data, label=f"creation of {name}")
 
 
-def _with_admin(book: AddressBook, admin: Address) -> AddressBook:
-    return replace(book, admin=admin)
+def _token_name(site: _Site, token: Address) -> str:
+    return "the development token" if token == site.places.get("DevelopmentToken") else f"token {token}"

@@ -1,4 +1,5 @@
-"""Checks a deployment against this version's contracts and the parameters: code, constructor wiring, roles, tokens.
+"""Checks a deployment against this version's contracts and the parameters: code, constructor wiring, roles and how they are
+run, tokens.
 
 The expected code of a contract is what its creation returns when it is tried again, by `eth_call`, with the arguments
 that the parameters ask for. It is compared byte by byte, immutable values included; only a contract's own address and
@@ -7,6 +8,7 @@ the EIP-712 domain that contains it may differ, and those are compared with what
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,25 +16,21 @@ from dataclasses import dataclass
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
+from medfed.chain.administration import holders, settings
 from medfed.chain.artifacts import Artifact, artifact
 from medfed.chain.calls import Call, create_address
 from medfed.chain.client import ChainClient
 from medfed.chain.contracts import Role
 from medfed.chain.contracts.base import Contract, events_of, interface_of
-from medfed.chain.deployer import (
-    RESTRICTED,
-    arguments_of,
-    creation,
-    names_for,
-    wanted_holders,
-)
+from medfed.chain.deployer import arguments_of, creation, names_for
 from medfed.chain.deployment import Deployment
 from medfed.chain.index import EventIndex, Source
 from medfed.chain.params import Parameters
+from medfed.chain.roles import role_name, wanted_holders
 from medfed.errors import ContractRevert, ProtocolError
 from medfed.types import Address
 
-__all__ = ["Check", "verify"]
+__all__ = ["Check", "administration_checks", "contract_checks", "verify"]
 
 _PROBE = Address("0x000000000000000000000000000000000000dEaD")
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
@@ -53,12 +51,26 @@ class Check:
 
 def verify(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:
     """Every check, one after the other. Raises only when the chain does not answer."""
+    yield from contract_checks(deployment, parameters)
+    yield from administration_checks(deployment, parameters)
+
+
+def contract_checks(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:
+    """What makes this the deployment that it is said to be: code, constructor values, whom it obeys."""
     yield from _places(deployment, parameters)
     for name in names_for(parameters):
         yield _code(deployment, parameters, name)
     yield from _authorities(deployment)
-    yield from _functions(deployment)
-    yield from _holders(deployment, parameters)
+
+
+def administration_checks(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:
+    """What its administration may change, against what it has when nobody did."""
+    for setting in settings(deployment):
+        yield _equal(f"{setting.subject} {setting.fresh}", setting.told, setting.fresh)
+    with contextlib.closing(_history(deployment)) as index:
+        yield from _holders(deployment, parameters, index)
+        yield _changes(index, deployment.client.head().timestamp)
+        yield _labels(index)
     yield from _tokens(deployment, parameters)
 
 
@@ -159,15 +171,6 @@ def _authorities(deployment: Deployment) -> Iterator[Check]:
         )
 
 
-def _functions(deployment: Deployment) -> Iterator[Check]:
-    for kind, functions, role in RESTRICTED:
-        target = deployment.book.contracts[kind.NAME].address
-        for function in functions:
-            selector = interface_of(kind.NAME).selector(function)
-            asked = functools.partial(deployment.manager.target_function_role, target, selector)
-            yield _equal(f"{kind.NAME}.{function} asks for {role.name}", asked, role)
-
-
 def _equal(subject: str, ask: Callable[[], object], wanted: object) -> Check:
     """One question to a contract, which may be another than it should be and not answer at all."""
     try:
@@ -177,34 +180,62 @@ def _equal(subject: str, ask: Callable[[], object], wanted: object) -> Check:
     return Check(subject, ok=found == wanted, found="" if found == wanted else str(found))
 
 
-def _holders(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:
-    """Who holds each role, from the whole history of the AccessManager: nobody but those who should."""
-    actual = _all_holders(deployment)
-    for role, holder in wanted_holders(parameters, deployment.book.admin).items():
-        found = actual.get(int(role), set())
-        extra = ", ".join(sorted(found - {holder}))
-        yield Check(
-            f"{role.name} is held by {holder}", holder in found, "" if holder in found else "it is not"
-        )
-        yield Check(f"{role.name} is held by no one else", not extra, extra)
-    others = sorted(set(actual) - {int(role) for role in Role})
-    yield Check("no other roles are given", not others, ", ".join(map(str, others)))
-
-
-def _all_holders(deployment: Deployment) -> dict[int, set[str]]:
+def _history(deployment: Deployment) -> EventIndex:
+    """All that the AccessManager was ever told."""
     placed = deployment.book.contracts["AccessManager"]
     source = Source(placed.address, events_of("AccessManager"), placed.block)
     index = EventIndex(None, deployment.client, [source], confirmations=0)
     index.sync()
-    changes = [*index.events("RoleGranted"), *index.events("RoleRevoked")]
-    holders: dict[int, set[str]] = {}
-    for event in sorted(changes, key=lambda event: (event.block, event.log_index)):
-        accounts = holders.setdefault(event["role_id"], set())
-        accounts.discard(event["account"])
-        if event.name == "RoleGranted":
-            accounts.add(event["account"])
-    index.close()
-    return {role: accounts for role, accounts in holders.items() if accounts}
+    return index
+
+
+def _holders(deployment: Deployment, parameters: Parameters, index: EventIndex) -> Iterator[Check]:
+    """Who holds each role: nobody but those who should, and those at once and without notice."""
+    actual = {(holder.role, holder.account) for holder in holders(index)}
+    book = deployment.book
+    if book.announced is not None:
+        yield Check(f"{book.announced} holds the admin's roles, too, until it takes them over", ok=True)
+    for role, holder in wanted_holders(parameters, book.admin).items():
+        known = {holder, book.announced} if holder == book.admin else {holder}
+        there = (role.name, holder) in actual
+        yield Check(f"{role.name} is held by {holder}", there, "" if there else "it is not")
+        if there:
+            ask = functools.partial(_delay, deployment, role, holder)
+            yield _equal(f"{holder} acts as {role.name} at once", ask, wanted="at once")
+        others = {account for name, account in actual if name == role.name} - known
+        extra = ", ".join(sorted(others))
+        yield Check(f"{role.name} is held by no one else", not extra, extra)
+    odd = sorted({name for name, _ in actual} - {role.name for role in Role})
+    yield Check("no other roles are given", not odd, ", ".join(odd))
+
+
+def _delay(deployment: Deployment, role: Role, holder: Address) -> str:
+    """How long a holder waits before its acts count."""
+    access = deployment.manager.access(role, holder)
+    if access.since > deployment.client.head().timestamp:
+        return f"from second {access.since} on"
+    if access.effect:
+        return f"after {access.delay} s of notice, {access.pending} s from second {access.effect} on"
+    return f"after {access.delay} s of notice" if access.delay else "at once"
+
+
+def _changes(index: EventIndex, now: int) -> Check:
+    """Delays that are going to change: what the contract answers today is without them."""
+    events = [*index.events("RoleGrantDelayChanged"), *index.events("TargetAdminDelayUpdated")]
+    newest = {event.values.get("role_id", event.values.get("target")): event for event in events}
+    coming = [
+        f"{key if event.name == 'TargetAdminDelayUpdated' else role_name(key)} {event['delay']} s from second {event['since']} on"
+        for key, event in newest.items()
+        if event["since"] > now
+    ]
+    return Check("no delay is about to change", not coming, ", ".join(coming))
+
+
+def _labels(index: EventIndex) -> Check:
+    """The names that block explorers show: none, or the role's own."""
+    labels = {role_name(event["role_id"]): event["label"] for event in index.events("RoleLabel")}
+    odd = [f"{name} is labelled {label!r}" for name, label in labels.items() if label not in ("", name)]
+    return Check("no role has another's name", not odd, ", ".join(odd))
 
 
 def _tokens(deployment: Deployment, parameters: Parameters) -> Iterator[Check]:

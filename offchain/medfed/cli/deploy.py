@@ -1,9 +1,9 @@
-"""`medfed deploy`: put the contracts on a chain, or complete an interrupted deployment."""
+"""`medfed deploy`: put the contracts on a chain, complete an interrupted deployment, hand the admin's roles over."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,19 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter for each option
     network: Annotated[
         str, typer.Option(help="Parameters by name or file (default: by the chain's id).")
     ] = "",
-    admin: Annotated[str, typer.Option(help="Hand every role over to this address.")] = "",
+    admin: Annotated[
+        str,
+        typer.Option(
+            help="Give every role of the admin to this address, too; it takes them over with --accept. The present admin's "
+            "own address takes that back."
+        ),
+    ] = "",
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept", help="Take the roles over that were given to this key's account with --admin."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its gas, send nothing.")
     ] = False,
@@ -33,7 +45,10 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter for each option
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Deploy the contracts. Killed at any point and run again it completes; on a finished deployment it changes nothing."""
+    """Deploy the contracts. Killed at any point and run again it completes.
+
+    On a finished deployment it does what was never done, and leaves alone what was taken back or moved since.
+    """
     from medfed.chain.deployer import Deployer, Order
     from medfed.chain.keys import development_account
     from medfed.chain.params import parameters_for, read_parameters
@@ -51,7 +66,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter for each option
     if keystore is None and client.balance(account.address) < 10**18:
         client.set_balance(account.address, 100 * 10**18)
     parameters = read_parameters(network) if network else parameters_for(client)
-    order = Order(parameters, state, party(admin) if admin else None, allow_plain)
+    order = Order(parameters, state, party(admin) if admin else None, allow_plain, accept)
     deployer = Deployer(order, Sender(client, account, state / "sent"), note)
     if dry_run:
         steps = deployer.plan()
@@ -59,7 +74,8 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter for each option
         show(steps, as_json=as_json, render=lambda: table("Plan", ["Step", "Address", "Gas#"], rows))
         return
     report = deployer.run()
-    data = {"addresses": str(report.path), "transactions": len(report.steps), "chain": client.chain_id}
+    data: dict[str, Any] = {"addresses": str(report.path), "transactions": len(report.steps)}
+    data |= {"chain": client.chain_id, "admin": report.book.admin, "announced": report.book.announced}
+    data |= {"left_alone": report.left, "take_over": report.take_over}
     data |= {name: placed.address for name, placed in report.book.contracts.items()}
-    done = f"{len(report.steps)} transactions sent." if report.steps else "Nothing to do."
-    show(data, as_json=as_json, render=lambda: f"{done}\nThe addresses are in {report.path}.")
+    show(data, as_json=as_json, render=report.told)

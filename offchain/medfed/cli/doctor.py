@@ -77,20 +77,25 @@ def _chain() -> str:
 
 def _contracts() -> str:
     from medfed.chain.params import Parameters
-    from medfed.chain.verification import verify
+    from medfed.chain.verification import administration_checks, contract_checks
     from medfed.cli.run import open_chain
     from medfed.errors import WrongChain
 
     contracts = open_chain().contracts
     book = contracts.book
-    checks = list(verify(contracts, Parameters(**{**book.parameters, "network": book.network})))
-    wrong = [check for check in checks if not check.ok]
+    parameters = Parameters(**{**book.parameters, "network": book.network})
+    wrong = [check for check in contract_checks(contracts, parameters) if not check.ok]
     if wrong:
         raise WrongChain(
             f"{wrong[0].subject} is wrong: {wrong[0].found or 'not as this version made it'}; "
             "ask the consortium for the right addresses, or use the version that was deployed."
         )
-    return f"all {len(book.contracts)} are as this version made them; studies so far: {contracts.studies.study_count()}"
+    told = f"all {len(book.contracts)} are as this version made them; studies so far: {contracts.studies.study_count()}"
+    changed = [check for check in administration_checks(contracts, parameters) if not check.ok]
+    if changed:
+        now = "; ".join(f"{check.subject} (now {check.found})" for check in changed)
+        raise _Warning(f"{told}. Not so any more: {now}. Ask the consortium whether it meant that.")
+    return told
 
 
 def _store() -> str:

@@ -58,7 +58,7 @@ def _rendered(data: dict[str, Any]) -> list[str]:
 
 def bundle_facts(bundle: Bundle) -> dict[str, Any]:
     """All that is told of a bundle beside the verdict, as plain values."""
-    from medfed.chain.administration import acts, contract_facts
+    from medfed.chain.administration import acts, contract_facts, holders
 
     newest, client = bundle.newest, bundle.federation.client
     facts: dict[str, Any] = plain(
@@ -71,6 +71,7 @@ def bundle_facts(bundle: Bundle) -> dict[str, Any]:
             "block_time": newest.timestamp,
             "standing": bundle.standing,
             "contracts": contract_facts(bundle.federation.contracts, newest),
+            "holders": holders(bundle.federation.index),
             "administration": acts(bundle.federation.index),
         }
     )
@@ -89,6 +90,10 @@ def rendered_facts(facts: dict[str, Any]) -> list[Any]:
         for entry in facts["contracts"]
         for name, value in entry["parameters"].items()
     ]
+    roles = [
+        (entry["role"], entry["account"], when(entry["since"]), f"{entry['delay']} s")
+        for entry in facts["holders"]
+    ]
     administration = [
         (act["block"], f"{act['name']}\n{act['contract']}\n{when(act['time'])}", _values(act["values"]))
         for act in facts["administration"]
@@ -96,6 +101,7 @@ def rendered_facts(facts: dict[str, Any]) -> list[Any]:
     return [
         table("Contracts", ["Contract", "Address", "Code, by keccak256"], contracts),
         table("Parameters", ["Contract", "Name", "Value"], parameters),
+        table("Roles", ["Role", "Held by", "Since (UTC)", "Notice"], roles),
         table("Administration", ["Block#", "What, where, when (UTC)", "With"], administration),
         f"Chain {facts['chain_id']}, genesis {facts['genesis']}, written by medfed {facts['made_by']}",
         *_anchor(facts["block"], facts["block_hash"], facts["block_time"]),

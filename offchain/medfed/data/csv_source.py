@@ -78,6 +78,8 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _columns(path: Path, header: list[str], label: str, date: str) -> Columns:
+    if date and date in (RECORD_ID, label):
+        raise DataError(f"Column {date!r} cannot be that of the dates as well; name another column.")
     own = [RECORD_ID, label, *([date] if date else [])]
     for name in own:
         if name not in header:
