@@ -82,6 +82,11 @@ class Deployment:
         """Any ERC-20, by its address."""
         return Token(self.client, address)
 
+    @property
+    def first(self) -> int:
+        """The block from which on its events are read."""
+        return min(source.first for source in self.sources())
+
     def sources(self) -> list[Source]:
         """The contracts whose events an index keeps."""
         return sources_of(self.book)

@@ -109,7 +109,7 @@ def export_bundle(
     """
     newest = federation.sync()
     recorder = Recorder(federation.client, newest)
-    first, root = federation.contracts.book.block, federation.contracts.rounds.address
+    first, root = federation.contracts.first, federation.contracts.rounds.address
     contracts = found_from(recorder, root, first, newest)
     held = _federation(contracts, federation.store)
     with contextlib.closing(held.index):

@@ -18,7 +18,8 @@ from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.rounds import StudyState
 from medfed.chain.history import was_suspended
 from medfed.chain.root import check_start, follow
-from medfed.errors import ContractRevert, ProtocolError
+from medfed.chain.sealed import NO_TRANSACTION
+from medfed.errors import ContractRevert, NotProved, ProtocolError
 from medfed.protocol.commitments import bitmap, seats_in
 from medfed.rounds.books import MoneyBook
 from medfed.rounds.contests import absent
@@ -99,11 +100,16 @@ class Evidence:
             )
 
     def check_start(self) -> None:
-        """Whether the history that was read begins before the contracts stood."""
+        """Whether the history that was read begins before the contracts stood: by older state, or where none is kept, by
+        a node's word that the first event of roles is of its contract's creation, before which nobody may do anything.
+        Raises `WrongChain`, `NotProved`."""
         contracts = self.federation.contracts
         places = [source.address for source in contracts.sources()]
-        first = min(source.first for source in contracts.sources())
-        check_start(self.federation.client, places, first - 1)
+        try:
+            check_start(self.federation.client, places, contracts.first - 1)
+        except NotProved:
+            if not self._saw_creation():
+                raise
 
     def check_study(self) -> None:
         """Terms, seats, and how far the study is."""
@@ -228,6 +234,13 @@ class Evidence:
         }
         for what, (kept_sum, due) in sums.items():
             self.expect(kept_sum == due, f"{what}: the chain keeps {kept_sum}, it should be {due}")
+
+    def _saw_creation(self) -> bool:
+        granted = self.federation.index.events("RoleGranted")
+        if not granted or granted[0].tx_hash == NO_TRANSACTION:
+            return False
+        receipt = self.federation.client.receipt(granted[0].tx_hash)
+        return receipt is not None and receipt.contract == self.federation.contracts.manager.address
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
