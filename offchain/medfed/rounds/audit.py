@@ -282,7 +282,8 @@ def audit_study(
     found = [f"Round {entry.round}: {entry.difference}" for entry in verdicts if entry.difference]
     # What follows the rounds is only looked at when they are right: it builds on them.
     last = audit.judge(lambda: None if found else _check_end(audit, histories))
-    _look_for_final_model(audit, specs[0], histories)
+    if not found:
+        _look_for_final_model(audit, specs[0], histories)
     audit.unchecked, audit.checks = before + audit.unchecked, audit.checks + checks
     return _report(audit, tuple(verdicts), next(iter([*found, last]), ""))
 
