@@ -12,7 +12,8 @@ MedFedError
 │   ├── WrongChain            another chain id, genesis, or no contracts at the address
 │   ├── KeystoreError         a keystore that is missing, damaged, or opened with the wrong password
 │   ├── ContractRevert        a contract refused; carries the decoded error and its values
-│   └── VerificationFailed    an audit found a difference
+│   ├── VerificationFailed    an audit found a difference
+│   └── NotProved             nothing is wrong, and a proof is missing
 └── Transient                 try again in the next cycle
     ├── ChainUnavailable      the RPC does not answer
     ├── StoreUnavailable      the content store does not answer
@@ -39,6 +40,7 @@ __all__ = [
     "IntegrityError",
     "KeystoreError",
     "MedFedError",
+    "NotProved",
     "OutOfFunds",
     "PolicyRefusal",
     "ProtocolError",
@@ -130,6 +132,12 @@ class VerificationFailed(Fatal):
     """An audit found a difference; the message is the first one."""
 
     exit_code = 1
+
+
+class NotProved(Fatal):
+    """Nothing is wrong, and a proof is missing: what there is may be invented."""
+
+    exit_code = 8
 
 
 class Transient(MedFedError):

@@ -84,6 +84,7 @@ def sender(client: ChainClient) -> Sender:
 @pytest.fixture
 def beacon(fresh_beacon: Beacon, sender: Sender) -> Beacon:
     """The test contract, deployed by `sender`; `beacon.born` is its block."""
+    sender.client.mine()  # what is set by request, Anvil shows as the state of the block before
     receipt = sender.send(fresh_beacon.create())
     assert receipt.contract is not None
     fresh_beacon.address = receipt.contract

@@ -12,7 +12,7 @@ from medfed.chain.calls import Call
 from medfed.chain.client import ChainClient
 from medfed.chain.index import EventIndex
 from medfed.chain.recorded import RecordedChain, Recorder
-from medfed.errors import ConfigError, ContractRevert, InputError, MedFedError, ProtocolError
+from medfed.errors import ConfigError, ContractRevert, InputError, MedFedError, NotProved, ProtocolError
 from tests.chain.conftest import funded
 
 MANY = 1 << 20
@@ -42,7 +42,9 @@ class Made:
         self.recording = self.recorder.recording([beacon.address], self.first, most)
 
     def opened(self, **changes):
-        return RecordedChain(replace(self.recording, **changes), [self.beacon.address], self.first)
+        chain = RecordedChain(replace(self.recording, **changes))
+        chain.hear([self.beacon.address])
+        return chain
 
 
 @pytest.fixture
@@ -67,7 +69,6 @@ class TestAnswers:
         opened = made.opened()
         assert (opened.chain_id, opened.genesis_hash) == (client.chain_id, client.genesis_hash)
         assert opened.head() == opened.finalized() == opened.final(5) == lit
-        assert opened.is_development
         numbers = range(made.first, lit.number + 1)
         assert opened.blocks(numbers) == client.blocks(numbers)
         assert beacon.count(opened) == beacon.count(client) == 5
@@ -133,11 +134,11 @@ class TestRefusals:
         stranger = funded(client).address
         only_code = made.opened(proofs=rlp.encode([client.code(beacon.address)]))
         for opened, what in ((unproved.opened(), "does not hold"), (only_code, "has no proof of")):
-            with pytest.raises(InputError, match=f"{what} the code at .* export it anew"):
+            with pytest.raises(NotProved, match=f"{what} the code at .* export it anew"):
                 opened.code(stranger)
-        with pytest.raises(InputError, match=r"has no proof of what Beacon\.count reads"):
+        with pytest.raises(NotProved, match=r"has no proof of what Beacon\.count reads"):
             beacon.count(only_code)
-        with pytest.raises(InputError, match=r"does not hold Beacon\.plain"):
+        with pytest.raises(NotProved, match=r"does not hold Beacon\.plain"):
             unproved.opened().read(beacon.call("plain"))
         with pytest.raises(InputError, match=f"does not hold block {lit.number + 1}"):
             made.opened().block(lit.number + 1)
@@ -180,8 +181,6 @@ class TestForgeries:
             made.opened(headers=b"".join(blocks[:-1]))
         with pytest.raises(ProtocolError, match="is not in its place"):
             made.opened(headers=b"".join([*blocks, blocks[-1]]))
-        with pytest.raises(ProtocolError, match=f"does not begin with block {made.first}"):
-            made.opened(headers=b"".join(blocks[1:]))
 
     def test_left_out_blocks_and_receipts_are_counted(self, made):
         """They cannot be told from none, so the standing says so."""
@@ -202,7 +201,23 @@ class TestForgeries:
         recorder = Recorder(client, lit)
         recording = replace(recorder.recording([beacon.address], 0, MANY), genesis=bytes(32))
         with pytest.raises(ProtocolError, match="another genesis than its block 0"):
-            RecordedChain(recording, [beacon.address], 0)
+            RecordedChain(recording)
+
+    def test_what_stood_before_the_first_block_is_proved_or_told(self, made, client, beacon):
+        """A recording that begins later shows by its own state that the contract stood there already."""
+        with pytest.raises(NotProved):
+            made.opened().code(beacon.address, made.first)
+        made.recorder.code(beacon.address, made.first)
+        whole = made.recorder.recording([beacon.address], made.first, MANY)
+        assert made.opened(proofs=whole.proofs).code(beacon.address, made.first) == b""
+        made.recorder.code(beacon.address, made.first + 1)
+        later = made.recorder.recording([beacon.address], made.first + 1, MANY)
+        cut = made.opened(proofs=later.proofs, headers=later.headers)
+        assert cut.code(beacon.address, made.first + 1) == client.code(beacon.address)
+
+    def test_without_proofs_nobody_knows_what_stood_before(self, unproved, beacon):
+        with pytest.raises(NotProved, match=f"no proof of what stood in block {unproved.first}"):
+            unproved.opened().code(beacon.address, unproved.first)
 
 
 class TestLess:

@@ -111,7 +111,7 @@ def test_what_a_study_offers_and_asks_for(world):
     """The terms, in the three places where the contracts keep them, and the wiring."""
     at, terms = world.at, world.terms(patient_bps=500, statistics=(Vector(3, 9, weighted=False),))
     study = world.study(patient_bps=500, statistics=terms.statistics)
-    assert at.rounds.deployment() == at.wiring
+    assert set(astuple(at.rounds.deployment())) < {placed.address for placed in at.book.contracts.values()}
     assert at.studies.study_count() == 1
     assert at.studies.offer(study) == Offer(
         rule=terms.rule,

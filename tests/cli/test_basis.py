@@ -185,8 +185,8 @@ class TestStudies:
         report = ("verify", "--study", course.study)
         assert medfed.data(*report)["bases"] == {"0": "permit", "1": "consent", "2": "consent"}
         told = medfed.ok(*report).out
-        assert "Basis permit: seat 0" in told
-        assert "Basis consent: seats 1, 2" in told
+        assert "permit: seat 0" in told
+        assert "consent: seats 1, 2" in told
         medfed.ok("dataset", "withdraw-permit", by_permit, course.study, "--keystore", issuer)
         assert course.facts()["hospitals"][0]["permitted_until"] == ""
         assert "permit, none stands" in medfed.ok(*show, COLUMNS="200").out

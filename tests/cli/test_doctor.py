@@ -122,7 +122,7 @@ def test_contracts_that_are_not_of_this_version(medfed, hospitals, tmp_path):
     answer = medfed("doctor", "--json", MEDFED_ADDRESSES=str(forged))
     (line,) = [entry for entry in answer.data if entry["check"] == "contracts"]
     assert (answer.code, line["ok"]) == (2, False)
-    assert "is wrong" in line["found"]
+    assert "The contract SumRule at" in line["found"]
 
 
 def test_what_the_consortium_has_changed(medfed, hospitals):

@@ -249,5 +249,6 @@ def deploy(folder: Path, rpc: str = "embedded:") -> Ground:
     """The contracts on a chain of their own."""
     client, consortium = connect(rpc), account("consortium")
     client.set_balance(consortium.address, 100 * ETHER)
+    client.mine()  # what is set by request, Anvil shows as the state of the block before
     Deployer(Order(parameters_for(client), folder), Sender(client, consortium)).run()
     return Ground(client, load(client, folder), consortium)

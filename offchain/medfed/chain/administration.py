@@ -58,7 +58,6 @@ class ContractFacts:
 
     name: str
     address: str
-    created: int
     code_hash: bytes
     as_compiled: bool
     """Whether the code is that in abi/, constructor values aside."""
@@ -186,7 +185,6 @@ def _facts(deployment: Deployment, name: str, block: BlockLike) -> ContractFacts
     return ContractFacts(
         name=name,
         address=placed.address,
-        created=placed.block,
         code_hash=keccak(code),
         as_compiled=made,
         parameters=told,

@@ -30,6 +30,8 @@ class ChainClient(ABC):
     label = "the chain"
     doubt = "the node is taken at its word for the chain: ask a node of your own, or several"
     """What whoever reads through this client cannot know."""
+    unproved: tuple[str, ...] = ()
+    """What of this client's answers may be invented although it says that it proves them, a sentence each."""
     first_range = 512
     """For how many blocks to ask at first when events are read on; what a node refuses is asked for in parts."""
 

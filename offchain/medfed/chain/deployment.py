@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from medfed.chain.addresses import AddressBook, find_book, read_book
+from medfed import __version__
+from medfed.chain.addresses import AddressBook, Placed, find_book, read_book
 from medfed.chain.artifacts import artifact
-from medfed.chain.client import ChainClient
+from medfed.chain.client import BlockLike, ChainClient
 from medfed.chain.contracts import (
     AccessManager,
     Claims,
@@ -24,12 +25,20 @@ from medfed.chain.contracts import (
     Vault,
 )
 from medfed.chain.contracts.base import events_of
-from medfed.chain.contracts.rounds import Wiring
 from medfed.chain.index import EventIndex, Source
-from medfed.errors import ContractRevert, ProtocolError, WrongChain
-from medfed.types import Address
+from medfed.chain.root import ROOT, check_code, follow
+from medfed.errors import WrongChain
+from medfed.types import NO_ACCOUNT, Address
 
-__all__ = ["Deployment", "compiler_version", "deployment_of", "load", "open_index", "sources_of"]
+__all__ = [
+    "Deployment",
+    "compiler_version",
+    "deployment_of",
+    "found_from",
+    "load",
+    "open_index",
+    "sources_of",
+]
 
 _INDEXED = (
     "AccessManager",
@@ -44,6 +53,8 @@ _INDEXED = (
     "Payouts",
     "ModelMarket",
 )
+_APART = frozenset(("SumRule", "DevelopmentToken"))
+"""What an address book names beside the contracts that follow from its root."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,7 @@ class Deployment:
     datasets: Datasets
     consents: Consents
     rule: SumRule
+    """That of the address book. What was found from its root has none: each study names its own."""
     vault: Vault
     rounds: Rounds
     studies: Studies
@@ -66,24 +78,14 @@ class Deployment:
     market: Market
     development_token: Token | None
 
-    @property
-    def wiring(self) -> Wiring:
-        """The contracts beside `FederatedRounds`, as the address book has them: what that must name as well."""
-        return Wiring(
-            consortium=self.consortium.address,
-            datasets=self.datasets.address,
-            consents=self.consents.address,
-            vault=self.vault.address,
-            studies=self.studies.address,
-            claims=self.claims.address,
-            proofs=self.proofs.address,
-            payouts=self.payouts.address,
-            market=self.market.address,
-        )
-
     def token(self, address: Address) -> Token:
         """Any ERC-20, by its address."""
         return Token(self.client, address)
+
+    @property
+    def first(self) -> int:
+        """The block from which on its events are read."""
+        return min(source.first for source in self.sources())
 
     def sources(self) -> list[Source]:
         """The contracts whose events an index keeps."""
@@ -107,21 +109,22 @@ def load(client: ChainClient, state: Path, addresses: Path | None = None) -> Dep
                 f"There is no contract {name} at {placed.address} on chain {client.chain_id}, although {path} says so; "
                 "the RPC may lag behind or serve another chain."
             )
-    deployment = deployment_of(client, book)
-    if _named(deployment) != deployment.wiring:
-        raise WrongChain(
-            f"{path} names other contracts than the FederatedRounds at {deployment.rounds.address} does; "
-            "they are no deployment of this version: restore the address book, or deploy again."
-        )
-    return deployment
+    _check_book(client, path, book)
+    return deployment_of(client, book)
 
 
-def _named(deployment: Deployment) -> Wiring | None:
-    """What the rounds contract says of the others; None when it is a contract that says nothing of the kind."""
-    try:
-        return deployment.rounds.deployment()
-    except (ContractRevert, ProtocolError):
-        return None
+def _check_book(client: ChainClient, path: Path, book: AddressBook) -> None:
+    """Raise `WrongChain` unless the book names the contracts that follow from its `FederatedRounds`."""
+    for name, address in follow(client, book.contracts[ROOT].address).items():
+        placed = book.contracts.get(name)
+        if placed is None or placed.address.lower() != address.lower():
+            told = "no address" if placed is None else placed.address
+            raise WrongChain(
+                f"{path} names {told} as {name}, the {ROOT} at {book.contracts[ROOT].address} {address}; "
+                "restore the address book, or deploy again."
+            )
+    for name in _APART & book.contracts.keys():
+        check_code(client, name, book.contracts[name].address)
 
 
 def _given(client: ChainClient, path: Path) -> tuple[Path, AddressBook]:
@@ -145,7 +148,7 @@ def deployment_of(client: ChainClient, book: AddressBook) -> Deployment:
         consortium=Consortium(client, at["Consortium"]),
         datasets=Datasets(client, at["DatasetRegistry"]),
         consents=Consents(client, at["ConsentRegistry"]),
-        rule=SumRule(client, at["SumRule"]),
+        rule=SumRule(client, at.get("SumRule", NO_ACCOUNT)),
         vault=Vault(client, at["StakeVault"]),
         rounds=Rounds(client, at["FederatedRounds"]),
         studies=Studies(client, at["Studies"]),
@@ -155,6 +158,24 @@ def deployment_of(client: ChainClient, book: AddressBook) -> Deployment:
         market=Market(client, at["ModelMarket"]),
         development_token=None if token is None else Token(client, token),
     )
+
+
+def found_from(client: ChainClient, root: Address, first: int, block: BlockLike = None) -> Deployment:
+    """The deployment of the `FederatedRounds` at `root`, as the chain says at `block`; none of its events is before block
+    `first`. Nothing else of its address book is known. Raises what `follow` raises."""
+    book = AddressBook(
+        chain_id=client.chain_id,
+        genesis=f"0x{client.genesis_hash.hex()}",
+        network="",
+        deployer=NO_ACCOUNT,
+        admin=NO_ACCOUNT,
+        version=__version__,
+        compiler=compiler_version(),
+        block=first,
+        contracts={name: Placed(address, first, ()) for name, address in follow(client, root, block).items()},
+        parameters={},
+    )
+    return deployment_of(client, book)
 
 
 def open_index(deployment: Deployment, path: Path | None, *, confirmations: int | None = None) -> EventIndex:

@@ -25,7 +25,7 @@ from trie.exceptions import MissingTrieNode
 from medfed.chain.calls import Call, checksum, create_address
 from medfed.chain.errors import revert_from
 from medfed.chain.sealed import Header
-from medfed.errors import ContractRevert, InputError
+from medfed.errors import ContractRevert, NotProved
 from medfed.types import Address
 
 __all__ = ["CREATION", "ProvedState", "ReadState", "raw_address", "refusal", "run_call"]
@@ -95,22 +95,22 @@ class ProvedState:
         self._state = ReadState(known, context, header.state_root)
 
     def read(self, call: Call) -> bytes:
-        """What `call` returns. Raises `ContractRevert`, and `InputError` where a proof is missing."""
+        """What `call` returns. Raises `ContractRevert`, and `NotProved` where a proof is missing."""
         try:
             return bytes(run_call(self._state, call, None, call.gas or _GAS).output)
         except (EVMMissingData, MissingTrieNode, KeyError) as exc:
             raise _unproved(f"what {call.label or 'a call'} reads") from exc
 
     def code(self, address: Address) -> bytes:
-        """The code of a contract. Raises `InputError` where a proof is missing."""
+        """The code of a contract. Raises `NotProved` where a proof is missing."""
         try:
             return bytes(self._state.get_code(raw_address(address)))
         except (EVMMissingData, MissingTrieNode, KeyError) as exc:
             raise _unproved(f"the code at {address}") from exc
 
 
-def _unproved(what: str) -> InputError:
-    return InputError(
+def _unproved(what: str) -> NotProved:
+    return NotProved(
         f"The recording has no proof of {what}; check it with the version that made it, or export it anew."
     )
 

@@ -12,6 +12,7 @@ answers the same questions later, without a node. What it believes comes from on
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from medfed.chain.client import BlockLike, ChainClient, number_of
 from medfed.chain.errors import RpcError
 from medfed.chain.evm import ProvedState
 from medfed.chain.sealed import Header, bloom_of, events_in, parse_header
-from medfed.errors import ConfigError, ContractRevert, InputError, ProtocolError
+from medfed.errors import ConfigError, ContractRevert, InputError, NotProved, ProtocolError
 from medfed.types import Address, BlockStamp
 
 __all__ = ["RecordedChain", "Recorder", "Recording", "Standing"]
@@ -46,7 +47,6 @@ class Recording:
 
     chain_id: int
     genesis: bytes
-    development: bool
     newest: BlockStamp
     headers: bytes
     receipts: bytes
@@ -65,6 +65,20 @@ class Standing:
     """Blocks that may hold events which were not recorded, by their logsBloom or because their header is not there."""
     proved: bool
     """Whether calls are run on proved state; else their answers are as they were recorded."""
+
+    @property
+    def unproved(self) -> tuple[str, ...]:
+        """What does not follow from that hash, a sentence each."""
+        told = []
+        if not self.proved:
+            told.append("contract storage and code are as the node told them, which gave no proofs")
+        if self.gaps:
+            told.append(
+                f"blocks were left out in {self.gaps} places, so that only their own hashes hold the older blocks with events"
+            )
+        if self.uncertain:
+            told.append(f"{self.uncertain} blocks may hold events that were not recorded")
+        return tuple(told)
 
 
 class _Held(ChainClient):
@@ -130,6 +144,7 @@ class Recorder(_Held):
         self._calls: dict[tuple[Address, bytes], Call] = {}
         self._answers: dict[tuple[bytes, Address, bytes], bytes] = {}
         self._blocks: set[int] = set()
+        self._before: dict[int, set[Address]] = {}
 
     @property
     def chain_id(self) -> int:
@@ -155,6 +170,12 @@ class Recorder(_Held):
         return found
 
     def code(self, address: Address, block: BlockLike = None) -> bytes:
+        number = number_of(block)
+        if (
+            number is not None and number < self._newest.number
+        ):  # of the block before the first, see `check_start`
+            self._before.setdefault(number, set()).add(address)
+            return self._inner.code(address, number)
         self._check_held(block)
         return self._keep(_CODE, Call(address, b""), self._inner.code(address, self._newest))
 
@@ -184,10 +205,10 @@ class Recorder(_Held):
         """
         kept = self._kept(addresses, first, most)
         proofs = self._proofs(kept[self._newest.number])
+        proofs = sorted({*proofs, *self._older(kept)}) if proofs else []
         return Recording(
             chain_id=self.chain_id,
             genesis=self.genesis_hash,
-            development=self.is_development,
             newest=self._newest,
             headers=b"".join(header.raw for header in kept.values()),
             receipts=b"".join(self._receipts(kept, addresses)),
@@ -227,8 +248,16 @@ class Recorder(_Held):
             nodes = self._inner.witness(calls, codes, self._newest)
             state = ProvedState(newest, self.chain_id, nodes)
             return nodes if all(self._follows(state, *key) for key in self._answers) else []
-        except (ConfigError, RpcError, InputError):
+        except (ConfigError, RpcError, NotProved):
             return []
+
+    def _older(self, kept: Mapping[int, Header]) -> set[bytes]:
+        """Proofs of the codes that were asked for at older blocks; of those, few nodes keep the state."""
+        nodes: set[bytes] = set()
+        for number in self._before.keys() & kept.keys():
+            with contextlib.suppress(ConfigError, RpcError):
+                nodes.update(self._inner.witness([], sorted(self._before[number]), kept[number].stamp))
+        return nodes
 
     def _follows(self, state: ProvedState, kind: bytes, address: Address, data: bytes) -> bool:
         """Whether an answer that the node gave comes out on proved state as well."""
@@ -249,28 +278,36 @@ class Recorder(_Held):
 class RecordedChain(_Held):
     """The chain of a recording, as far as it goes. Raises `ProtocolError` for what is wrong with it.
 
-    `addresses` are the contracts whose events count, `first` is the oldest block that can matter.
+    It has no events before it is told whose to `hear`: that follows from its state.
     """
 
     label = "The recording"
     first_range = 1 << 60  # blocks between those that were recorded are unknown
+    is_development = False  # a recording cannot show it
 
-    def __init__(self, recording: Recording, addresses: Sequence[Address], first: int) -> None:
+    def __init__(self, recording: Recording) -> None:
         super().__init__(recording.newest)
         number, digest = recording.newest.number, recording.newest.hash.hex()
         self.doubt = (
             f"whether this is the chain that you mean: its block {number} has to have the hash 0x{digest}"
         )
         self._recording = recording
-        headers = _headers(recording, first)
-        if 0 in headers and headers[0].hash != recording.genesis:
+        self._headers = _headers(recording)
+        self.first = min(self._headers)
+        if self.first == 0 and self._headers[0].hash != recording.genesis:
             raise ProtocolError("The recording names another genesis than its block 0.")
-        self._blocks = {number: header.stamp for number, header in headers.items()}
-        events = dict(_receipts(recording, headers))
-        self._logs = [log for number in sorted(events) for log in _of(addresses, events[number])]
+        self._logs: list[Log] = []
         self._answers = _answers(recording)
-        self._state = _state(headers[recording.newest.number], recording)
-        self.standing = _standing(headers, addresses, events, proved=self._state is not None)
+        self._states = _states(self._headers, recording)
+        self.standing = _standing(self._headers, (), {}, proved=bool(self._states))
+
+    def hear(self, addresses: Sequence[Address]) -> None:
+        """Take the events of these contracts from the receipts; `standing` then counts what may lack. Raises
+        `ProtocolError`."""
+        events = {number: _of(addresses, logs) for number, logs in _receipts(self._recording, self._headers)}
+        self._logs = [log for number in sorted(events) for log in events[number]]
+        self.standing = _standing(self._headers, addresses, events, proved=bool(self._states))
+        self.unproved = self.standing.unproved
 
     @property
     def chain_id(self) -> int:
@@ -280,27 +317,28 @@ class RecordedChain(_Held):
     def genesis_hash(self) -> bytes:
         return self._recording.genesis
 
-    @property
-    def is_development(self) -> bool:
-        return self._recording.development
-
     def block(self, number: int) -> BlockStamp:
-        if number not in self._blocks:
+        if number not in self._headers:
             raise InputError(f"{self.label} does not hold block {number}; export it anew.")
-        return self._blocks[number]
+        return self._headers[number].stamp
 
     def logs(self, first: int, last: int, addresses: Sequence[Address]) -> list[Log]:
         return [log for log in _of(addresses, self._logs) if first <= log.block <= last]
 
     def code(self, address: Address, block: BlockLike = None) -> bytes:
+        number = number_of(block)
+        if number == self.first < self._newest.number:
+            if not self._states:
+                raise NotProved(f"{self.label} has no proof of what stood in block {number}.")
+            return self._states[number].code(address)
         self._check_held(block)
-        if self._state is None:
+        if not self._states:
             return self._recorded(_CODE, address, b"", f"the code at {address}")[1]
-        return self._state.code(address)
+        return self._states[self._newest.number].code(address)
 
     def _answer(self, call: Call) -> bytes:
-        if self._state is not None:
-            return self._state.read(call)
+        if self._states:
+            return self._states[self._newest.number].read(call)
         assert call.to is not None  # `read` refuses creations
         kind, answer = self._recorded(_RETURNED, call.to, call.data, call.label or "a call")
         if kind == _REVERTED:
@@ -313,7 +351,7 @@ class RecordedChain(_Held):
         for found in (kind, _REVERTED):
             if (found, place, data) in self._answers:
                 return found, self._answers[found, place, data]
-        raise InputError(
+        raise NotProved(
             f"{self.label} does not hold {what}; check it with the version that made it, or export it anew."
         )
 
@@ -323,8 +361,8 @@ def _of(addresses: Sequence[Address], logs: Iterable[Log]) -> list[Log]:
     return [log for log in logs if log.address in wanted]
 
 
-def _headers(recording: Recording, first: int) -> dict[int, Header]:
-    """Headers by number, ascending, each the parent of the next; from `first` to the newest."""
+def _headers(recording: Recording) -> dict[int, Header]:
+    """Headers by number, ascending, each the parent of the next, up to the newest."""
     headers = [parse_header(raw) for _, raw in rlp.items(recording.headers)]
     for before, header in pairwise(headers):
         if header.number <= before.number:
@@ -333,8 +371,6 @@ def _headers(recording: Recording, first: int) -> dict[int, Header]:
             raise ProtocolError(f"Block {before.number} is not the one that block {header.number} follows.")
     if not headers or headers[-1].stamp != recording.newest:
         raise ProtocolError(f"The recording's last header is not that of block {recording.newest.number}.")
-    if headers[0].number != first:
-        raise ProtocolError(f"The recording does not begin with block {first}.")
     return {header.number: header for header in headers}
 
 
@@ -361,9 +397,11 @@ def _answers(recording: Recording) -> dict[tuple[bytes, bytes, bytes], bytes]:
     return found
 
 
-def _state(header: Header, recording: Recording) -> ProvedState | None:
+def _states(headers: Mapping[int, Header], recording: Recording) -> dict[int, ProvedState]:
+    """The state after the newest block, and after the first, by block; nothing where there are no proofs."""
     nodes = [*map(_bytes, _list(recording.proofs))]
-    return ProvedState(header, recording.chain_id, nodes) if nodes else None
+    ends = {min(headers), max(headers)} if nodes else set()
+    return {number: ProvedState(headers[number], recording.chain_id, nodes) for number in ends}
 
 
 def _standing(

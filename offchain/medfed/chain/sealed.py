@@ -18,7 +18,15 @@ from medfed.chain.calls import Log
 from medfed.errors import ProtocolError
 from medfed.types import Address, BlockStamp
 
-__all__ = ["Header", "bloom_of", "events_in", "header_from_json", "parse_header", "receipt_from_json"]
+__all__ = [
+    "NO_TRANSACTION",
+    "Header",
+    "bloom_of",
+    "events_in",
+    "header_from_json",
+    "parse_header",
+    "receipt_from_json",
+]
 
 NO_TRANSACTION = bytes(32)
 """Receipts do not name their transactions, so that an event proved by them has none."""

@@ -44,6 +44,7 @@ EXIT_CODES = {
     5: "another chain than expected, or no contracts there",
     6: "a keystore is missing or damaged, or the password is wrong",
     7: "a contract refuses",
+    8: "an audit found no difference, and not all of it is proved",
     75: "something does not answer or lacks money now: try again",
     130: "stopped by Ctrl-C",
 }

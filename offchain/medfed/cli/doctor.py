@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,12 +78,15 @@ def _chain() -> str:
 
 def _contracts() -> str:
     from medfed.chain.params import Parameters
+    from medfed.chain.root import check_start
     from medfed.chain.verification import administration_checks, contract_checks
     from medfed.cli.run import open_chain
-    from medfed.errors import WrongChain
+    from medfed.errors import NotProved, WrongChain
 
     contracts = open_chain().contracts
     book = contracts.book
+    with contextlib.suppress(NotProved):  # few nodes keep states so old
+        check_start(contracts.client, [each.address for each in contracts.sources()], contracts.first - 1)
     parameters = Parameters(**{**book.parameters, "network": book.network})
     wrong = [check for check in contract_checks(contracts, parameters) if not check.ok]
     if wrong:

@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 _NO_END = 0xFFFF
+_UNFOLDED = 1 << 16
+"""Columns of what is no terminal: programs read it, and a folded address is none."""
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
@@ -44,7 +46,15 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
+    piped = not stream.isatty()
+    return Console(
+        stderr=stderr,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=piped,
+        width=_UNFOLDED if piped else None,
+    )
 
 
 def plain(value: Any) -> Any:

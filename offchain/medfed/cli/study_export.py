@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli.output import JsonFlag, plain, show, table, when
+from medfed.cli.output import JsonFlag, plain, show, when
 
 if TYPE_CHECKING:
     from medfed.rounds.bundle import Bundle
 
-__all__ = ["MOST_BYTES", "bundle_facts", "export", "rendered_facts"]
+__all__ = ["MOST_BYTES", "bundle_facts", "export"]
 
 MOST_BYTES = 1 << 40
 """Of a bundle's files together; each is bounded by what it is, too."""
@@ -40,8 +40,9 @@ def export(
     from medfed.types import StudyId
 
     limits = Limits(MOST_BYTES, wait, max_headers)
-    done = export_bundle(open_federation(), StudyId(study), file, limits, skip_missing=skip_missing)
-    data = {"study": study, "file": str(file), **plain(done)}
+    federation = open_federation()
+    done = export_bundle(federation, StudyId(study), file, limits, skip_missing=skip_missing)
+    data = {"study": study, "file": str(file), "rounds": federation.contracts.rounds.address, **plain(done)}
     show(data, as_json=as_json, render=lambda: _rendered(data))
 
 
@@ -51,7 +52,7 @@ def _rendered(data: dict[str, Any]) -> list[str]:
     return [
         f"{data['file']} holds study {data['study']} with {data['artefacts']} files.",
         *left_out,
-        *_anchor(newest["number"], newest["hash"], newest["timestamp"]),
+        *_anchor(newest, data["rounds"]),
         *_standing(data["standing"]),
     ]
 
@@ -69,6 +70,7 @@ def bundle_facts(bundle: Bundle) -> dict[str, Any]:
             "block": newest.number,
             "block_hash": newest.hash,
             "block_time": newest.timestamp,
+            "rounds": bundle.federation.contracts.rounds.address,
             "standing": bundle.standing,
             "contracts": contract_facts(bundle.federation.contracts, newest),
             "holders": holders(bundle.federation.index),
@@ -78,61 +80,20 @@ def bundle_facts(bundle: Bundle) -> dict[str, Any]:
     return facts
 
 
-def rendered_facts(facts: dict[str, Any]) -> list[Any]:
-    """The same for people."""
-    code = {True: "this version's", False: "OTHER"}
-    contracts = [
-        (entry["name"], entry["address"], f"{code[entry['as_compiled']]}, {entry['code_hash'][:10]}…")
-        for entry in facts["contracts"]
-    ]
-    parameters = [
-        (entry["name"], name, value)
-        for entry in facts["contracts"]
-        for name, value in entry["parameters"].items()
-    ]
-    roles = [
-        (entry["role"], entry["account"], when(entry["since"]), f"{entry['delay']} s")
-        for entry in facts["holders"]
-    ]
-    administration = [
-        (act["block"], f"{act['name']}\n{act['contract']}\n{when(act['time'])}", _values(act["values"]))
-        for act in facts["administration"]
-    ]
+def _anchor(newest: dict[str, Any], rounds: str) -> list[str]:
+    number = newest["number"]
+    tell = "tell both to whoever checks it, by another way than the bundle."
     return [
-        table("Contracts", ["Contract", "Address", "Code, by keccak256"], contracts),
-        table("Parameters", ["Contract", "Name", "Value"], parameters),
-        table("Roles", ["Role", "Held by", "Since (UTC)", "Notice"], roles),
-        table("Administration", ["Block#", "What, where, when (UTC)", "With"], administration),
-        f"Chain {facts['chain_id']}, genesis {facts['genesis']}, written by medfed {facts['made_by']}",
-        *_anchor(facts["block"], facts["block_hash"], facts["block_time"]),
-        *_standing(facts["standing"]),
+        f"Block {number} of {when(newest['timestamp'])} UTC has the hash {newest['hash']}, FederatedRounds stands at {rounds}.",
+        f"Only this hash and this address tie the bundle to a chain: {tell}",
     ]
-
-
-def _anchor(number: int, digest: str, second: int) -> list[str]:
-    compare = (
-        "Only this hash and the addresses tie the bundle to a chain: ask a node or a block explorer that you trust for "
-        f"block {number}, and compare."
-    )
-    return [f"Block {number} of {when(second)} UTC has the hash {digest}.", compare]
 
 
 def _standing(standing: dict[str, Any]) -> list[str]:
     """How the rest follows from that hash, and where it does not."""
-    told = ["Contract storage and code are proved by the block's state root."]
-    if not standing["proved"]:
-        told = ["Not proved: contract storage and code are as the node told them, which gave no proofs."]
-    if standing["gaps"]:
-        told.append(
-            f"Not proved: blocks were left out in {standing['gaps']} places, so that only their own hashes hold the "
-            "older blocks with events."
-        )
-    else:
-        told.append(f"Events are proved by {standing['headers']} block headers in a row, up to that block.")
-    if standing["uncertain"]:
-        told.append(f"Not proved: {standing['uncertain']} blocks may hold events that were not recorded.")
-    return told
+    from medfed.chain.recorded import Standing
 
-
-def _values(values: dict[str, Any]) -> str:
-    return "\n".join(f"{name} {value}" for name, value in values.items())
+    unproved = Standing(**standing).unproved
+    return [f"Not proved: {text}." for text in unproved] or [
+        f"Contract storage, code and events are proved, by {standing['headers']} block headers in a row."
+    ]

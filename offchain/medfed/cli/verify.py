@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medfed.cli.output import JsonFlag, plain, show, table
-from medfed.errors import ContentMissing, InputError
+from medfed.errors import ContentMissing, InputError, NotProved, VerificationFailed
 
 if TYPE_CHECKING:
+    from medfed.cli.verdict import Verdict
     from medfed.rounds.audit import Report
     from medfed.rounds.federation import Federation
     from medfed.types import StudyId
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 
-def verify(
+def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
     study: Annotated[
         int | None, typer.Option("--study", help="The study's number; a bundle knows its own.", min=1)
     ] = None,
@@ -30,9 +32,30 @@ def verify(
             "--bundle", help="Check this bundle, without a node and without a store.", dir_okay=False
         ),
     ] = None,
+    rounds: Annotated[
+        str | None,
+        typer.Option(
+            help="The address of FederatedRounds as the consortium published it; another one is a difference."
+        ),
+    ] = None,
+    block_hash: Annotated[
+        str | None,
+        typer.Option(
+            help="The hash of the bundle's block by a node that you trust; another one is a difference."
+        ),
+    ] = None,
     disclosure: Annotated[
         list[Path] | None,
         typer.Option(help="A hospital's disclosure: the consent behind each leaf is checked too."),
+    ] = None,
+    allow_unproved: Annotated[
+        bool, typer.Option("--allow-unproved", help="Exit code 0 also where not all is proved.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Contracts, parameters and administration of a bundle too.")
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write the report as a page to print, too.", dir_okay=False)
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -41,23 +64,73 @@ def verify(
     Updates, sums, models, the number of consents, claims and proofs, slashes, reviews, payouts, licences. Of a bundle
     (`medfed study export`) also the hashes that prove its events and what its contracts store.
 
-    Exit code 1 and the first difference when something is wrong, 75 when bytes that a verdict needs cannot be had.
+    Exit code 1 and the first difference when something is wrong, 8 when nothing is and not all is proved, 75 when bytes
+    that a verdict needs cannot be had.
     """
     from medfed.cli.output import note
+    from medfed.cli.verdict import verdict_of
     from medfed.protocol.documents import Disclosure
     from medfed.rounds.audit import audit_study
 
     shown = tuple(Disclosure.from_bytes(_read(file)) for file in disclosure or [])
     tell = (lambda _: None) if as_json else (lambda text: note(f"Checking {text}"))
     with _opened(study, bundle) as (federation, number, facts):
+        compared = _compare(federation, bundle, rounds, block_hash)
         report = audit_study(federation, number, shown, tell)
         told = facts()
-    data = {**plain(report), "ok": report.ok, "verdict": report.verdict, **({"bundle": told} if told else {})}
-    show(data, as_json=as_json, render=lambda: [*_facts(told), *_rendered(report)])
+    verdict = verdict_of(report, told, compared)
+    if page is not None:
+        _write(page, verdict)
+    data = {
+        **plain(report),
+        "ok": report.ok,
+        "proved": report.proved,
+        "verdict": report.verdict,
+        "compared": compared,
+        **({"bundle": told} if told else {}),
+    }
+    show(data, as_json=as_json, render=lambda: _rendered(verdict, verbose=verbose))
+    code = _code(report, offline=bundle is not None, allowed=allow_unproved)
+    if code:
+        raise typer.Exit(code)
+
+
+def _code(report: Report, *, offline: bool, allowed: bool) -> int:
+    """The exit code of a report. What a bundle lacks does not come by trying again."""
     if report.difference:
-        raise typer.Exit(1)
-    if report.missing:
-        raise typer.Exit(ContentMissing.exit_code)
+        return VerificationFailed.exit_code
+    if report.missing and not offline:
+        return ContentMissing.exit_code
+    return 0 if report.proved or allowed else NotProved.exit_code
+
+
+def _compare(
+    federation: Federation, bundle: Path | None, rounds: str | None, block_hash: str | None
+) -> tuple[str, ...]:
+    """Which options agree with what is checked. Raises `VerificationFailed` for one that does not."""
+    from medfed.chain.calls import parse_address
+
+    address = federation.contracts.rounds.address
+    if rounds is not None and parse_address(rounds) != address:
+        raise VerificationFailed(
+            f"WRONG: what is checked hangs on the FederatedRounds at {address}, not on the one at {rounds}."
+        )
+    if block_hash is not None:
+        _compare_block(federation, bundle, block_hash)
+    given = {"--rounds": rounds, "--block-hash": block_hash}
+    return tuple(name for name, value in given.items() if value is not None)
+
+
+def _compare_block(federation: Federation, bundle: Path | None, block_hash: str) -> None:
+    if bundle is None:
+        raise InputError("A node is asked for its newest final block; --block-hash goes with --bundle.")
+    if re.fullmatch("0x[0-9a-fA-F]{64}", block_hash) is None:
+        raise InputError("--block-hash has to be 0x and 64 hex digits.")
+    newest = federation.client.head()
+    if bytes.fromhex(block_hash[2:]) != newest.hash:
+        raise VerificationFailed(
+            f"WRONG: {bundle} hangs on block {newest.number} with the hash 0x{newest.hash.hex()}, not {block_hash}."
+        )
 
 
 @contextlib.contextmanager
@@ -83,12 +156,6 @@ def _opened(
         yield opened.federation, opened.study, lambda: bundle_facts(opened)
 
 
-def _facts(told: dict[str, Any]) -> list[Any]:
-    from medfed.cli.study_export import rendered_facts
-
-    return rendered_facts(told) if told else []
-
-
 def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
@@ -96,43 +163,16 @@ def _read(file: Path) -> bytes:
         raise InputError(f"The disclosure {file} cannot be read: {exc.strerror}.") from exc
 
 
-def _rendered(report: Report) -> list[Any]:
-    columns = ["Round#", "State", "Updates#", "Weight#", "Checks#", "Verdict"]
-    rows = [
-        (entry.round, entry.state, entry.updates, entry.weight, entry.checks, entry.verdict)
-        for entry in report.rounds
+def _write(file: Path, verdict: Verdict) -> None:
+    from medfed.cli.verdict_page import page
+
+    file.write_text(page(verdict), encoding="utf-8")
+
+
+def _rendered(verdict: Verdict, *, verbose: bool) -> list[Any]:
+    sections = [
+        "\n".join([f"{name}:", *(f"- {text}" for text in texts)]) for name, texts in verdict.sections if texts
     ]
-    by_text: dict[str, list[int]] = {}
-    for entry in report.rounds:
-        for text in (*entry.missing, *entry.unchecked):
-            by_text.setdefault(text, []).append(entry.round)
-    claims = [
-        f"Round {entry.round}, claim {claim.attempt} of seat {claim.seat}: {claim.state}, {claim.verdict}"
-        + (f" ({claim.why})" if claim.why else "")
-        for entry in report.rounds
-        for claim in entry.claims
-    ]
-    unchecked = [f"Not checked: {text} ({_rounds(numbers)})" for text, numbers in by_text.items()]
-    unchecked += [f"Not checked: {text}" for text in report.unchecked]
-    versions = ", ".join(f"{name} {value}" for name, value in report.versions.items())
-    title = f"Study {report.study}: {report.state}, {report.checks} checks"
-    return [table(title, columns, rows), *_bases(report), *claims, *unchecked, versions, report.verdict]
-
-
-def _bases(report: Report) -> list[str]:
-    """Why the patients of the seats count, one line for each basis."""
-    seats: dict[str, list[int]] = {}
-    for seat, basis in report.bases.items():
-        seats.setdefault(basis, []).append(seat)
-    return [
-        f"Basis {basis}: seat{'s' * (len(each) > 1)} {', '.join(map(str, each))}"
-        for basis, each in seats.items()
-    ]
-
-
-def _rounds(numbers: list[int]) -> str:
-    first, last = numbers[0], numbers[-1]
-    if len(numbers) == 1:
-        return f"round {first}"
-    run = numbers == list(range(first, last + 1))
-    return f"rounds {first} to {last}" if run else f"rounds {', '.join(map(str, numbers))}"
+    tables = [*verdict.tables, *(verdict.details if verbose else ())]
+    shown = [table(each.title, each.columns, each.rows) for each in tables]
+    return [verdict.verdict, verdict.title, *sections, *shown, verdict.foot]

@@ -7,7 +7,8 @@ each leaf. Each aggregator's claim, each proof against an update or a result, ea
 everything that was taken from a stake, a bond or the pot, with its cause and where it went, and the model's licences.
 
 Bytes that are had and are wrong are a difference. Bytes that cannot be had are no difference, and no proof either: a
-round that needs them is judged neither right nor wrong.
+round that needs them is judged neither right nor wrong. Where a proof is missing (of the chain, of the history's start, or
+the final model itself), what is left agrees with itself, and may be invented: that is told apart from what is proved.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ from medfed.errors import (
     ContractRevert,
     InputError,
     IntegrityError,
+    NotProved,
     ProtocolError,
     SpecError,
+    WrongChain,
 )
 from medfed.learning.models import Model, initial_model, model_bytes, parse_model
 from medfed.protocol.basis import Basis
@@ -134,14 +137,21 @@ class Report:
     difference: str
     missing: str
     unchecked: tuple[str, ...]
+    unproved: tuple[str, ...]
+    """What was looked at and is right, and may be invented for want of a proof."""
     versions: Mapping[str, str]
     bases: Mapping[int, str]
     """Why the patients of each seat count: consent, opt-out or permit; without those that a difference kept from being read."""
 
     @property
     def ok(self) -> bool:
-        """Whether all that can be checked was, and is right."""
+        """Whether all that can be checked was, and is right, proved or not."""
         return not self.difference and not self.missing
+
+    @property
+    def proved(self) -> bool:
+        """Whether it is right, and no proof is missing."""
+        return self.ok and not self.unproved
 
     @property
     def verdict(self) -> str:
@@ -150,6 +160,8 @@ class Report:
             return f"WRONG: {self.difference}"
         if self.missing:
             return f"NOT CHECKED: {self.missing}"
+        if self.unproved:
+            return f"CONSISTENT, NOT PROVED: {'; '.join(self.unproved)}"
         if not any(entry.verdict == RIGHT for entry in self.rounds):
             return "No round has ended yet; what there is, is right."
         return "Everything that can be checked is right."
@@ -175,6 +187,8 @@ class _Audit:
     """By seat."""
     reviews: dict[int, Tally | None] = field(default_factory=dict)
     """By round; None where there are no reviews."""
+    unproved: list[str] = field(default_factory=list)
+    """Of the whole study."""
 
     @property
     def evidence(self) -> Evidence:
@@ -211,7 +225,7 @@ class _Audit:
             check()
         except ContentMissing as exc:
             self.missing.append(str(exc))
-        except (ProtocolError, IntegrityError, SpecError) as exc:
+        except (ProtocolError, IntegrityError, SpecError, WrongChain) as exc:
             return str(exc)
         except ContractRevert as exc:
             return f"what the events tell cannot have happened: {exc}"
@@ -272,6 +286,8 @@ def audit_study(
     found = [f"Round {entry.round}: {entry.difference}" for entry in verdicts if entry.difference]
     # What follows the rounds is only looked at when they are right: it builds on them.
     last = audit.judge(lambda: None if found else _check_end(audit, histories))
+    if not found:
+        _look_for_final_model(audit, specs[0], histories)
     audit.unchecked, audit.checks = before + audit.unchecked, audit.checks + checks
     return _report(audit, tuple(verdicts), next(iter([*found, last]), ""))
 
@@ -305,6 +321,7 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         difference=difference,
         missing=missing[0] if missing else "",
         unchecked=(*audit.unchecked, *_LIMITS, audit.federation.client.doubt),
+        unproved=(*audit.federation.client.unproved, *audit.unproved),
         versions=_versions(audit.federation),
         bases=audit.bases,
     )
@@ -329,6 +346,10 @@ def _check_start(audit: _Audit) -> StudySpec:
     """Code, terms, seats, consents, datasets, spec, initial model. Raises `ContentMissing` without the spec."""
     store, evidence = audit.federation.store, audit.evidence
     evidence.check_code()
+    try:
+        evidence.check_start()
+    except NotProved as exc:
+        audit.unproved.append(str(exc))
     evidence.check_study()
     for entry in audit.study.enrolments:
         book = LineageBook(audit.federation.index, entry.dataset)
@@ -681,6 +702,17 @@ def _check_strike(audit: _Audit, place: RoundPlace, history: RoundHistory, event
 
 
 # -- after the last round ------------------------------------------------------------------------------------------
+
+
+def _look_for_final_model(audit: _Audit, spec: StudySpec, histories: Mapping[int, RoundHistory]) -> None:
+    """What a study is for has to be there: it was recomputed, and whoever has a bundle without it has no model."""
+    finals = [history for history in histories.values() if history.result and not history.undone]
+    if finals and finals[-1].result:
+        cid = cid_from_digest(finals[-1].result.model)
+        try:
+            audit.federation.store.get(cid, model_limit(spec))
+        except ContentMissing as exc:
+            audit.unproved.append(f"the final model, of round {finals[-1].number}: {exc}")
 
 
 def _check_end(audit: _Audit, histories: Mapping[int, RoundHistory]) -> None:

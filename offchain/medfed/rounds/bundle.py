@@ -1,28 +1,27 @@
 """An auditor's bundle: all that an audit of a study needs, in one file that needs neither node nor store.
 
-It is a CAR file. Its first file is the manifest: which study, which chain, the address book, the newest block, and the
-CIDs of the recording's parts (headers, receipts, proofs, answers; see `chain.recorded`). The study's artefacts follow.
-So every byte stands under a CID, and what the CIDs cannot show (that it is this chain) hangs on one hash.
+It is a CAR file. Its first file is the manifest: which study, which chain, where `FederatedRounds` stands, the newest
+block, and the CIDs of the recording's parts (headers, receipts, proofs, answers; see `chain.recorded`). The study's
+artefacts follow. So every byte stands under a CID, and what the CIDs cannot show (that it is this chain, and these
+contracts) hangs on one hash and one address: the other contracts follow from them (`chain.root`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from medfed import __version__
-from medfed.chain.addresses import AddressBook, book_of
 from medfed.chain.administration import contract_facts
 from medfed.chain.calls import parse_address
-from medfed.chain.client import ChainClient
-from medfed.chain.deployment import deployment_of, open_index, sources_of
+from medfed.chain.deployment import Deployment, found_from, open_index
 from medfed.chain.recorded import RecordedChain, Recorder, Recording, Standing
-from medfed.errors import ContentMissing, InputError, IntegrityError, ProtocolError
+from medfed.chain.root import check_chain_id
+from medfed.errors import ContentMissing, IntegrityError, ProtocolError
 from medfed.protocol.cid import check_cid, cid_from_digest, cid_of
 from medfed.protocol.documents import Document
 from medfed.rounds.audit import audit_study
@@ -46,13 +45,14 @@ class BundleManifest(Document):
 
     maximum = 1 << 20
 
-    form: Literal["medfed bundle 1"]
+    form: Literal["medfed bundle 2"]
     made_by: str = Field(pattern=r"^[0-9A-Za-z.+-]{1,40}$")
     """The version of medfed that wrote it."""
     study: Annotated[int, Field(ge=1, lt=1 << 53)]
     chain_id: _Number
     genesis: _Hex32
-    development: bool
+    rounds: Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
+    """The address of `FederatedRounds`."""
     block: _Number
     block_hash: _Hex32
     block_time: _Number
@@ -60,7 +60,6 @@ class BundleManifest(Document):
     receipts: str
     proofs: str
     answers: str
-    book: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,54 +107,58 @@ def export_bundle(
     bytes are the same. Raises `InputError` for an unknown study, `ContentMissing` for an artefact that no node has
     (unless they are to be skipped), `ProtocolError` and `ConfigError` for a chain whose blocks cannot be proved.
     """
-    newest, book = federation.sync(), federation.contracts.book
+    newest = federation.sync()
     recorder = Recorder(federation.client, newest)
-    held = _federation(recorder, book, federation.store)
+    first, root = federation.contracts.first, federation.contracts.rounds.address
+    contracts = found_from(recorder, root, first, newest)
+    held = _federation(contracts, federation.store)
     with contextlib.closing(held.index):
         audit_study(held, study)
         contract_facts(held.contracts, newest)
-        recording = recorder.recording(*_scope(book), limits.headers)
+        recording = recorder.recording(_addresses(contracts), max(0, first - 1), limits.headers)
         wanted = _artefacts(held, study, limits.wait)
     missing = [cid for cid in wanted if skip_missing and not _can_be_had(federation.store, cid, limits)]
     files = [cid for cid in wanted if cid not in missing]
-    standing = RecordedChain(recording, *_scope(book)).standing  # what cannot be read is not written
+    chain = RecordedChain(recording)
+    chain.hear(_addresses(contracts))  # what cannot be read is not written
     blocks = export_car(
         federation.store,
         files,
         file,
         max_bytes=limits.max_bytes,
         wait=limits.wait,
-        documents=_documents(recording, study, book),
+        documents=_documents(recording, study, root),
     )
-    return Exported(newest, standing, len(files), tuple(missing), blocks)
+    return Exported(newest, chain.standing, len(files), tuple(missing), blocks)
 
 
 def open_bundle(file: Path, *, max_bytes: int) -> Bundle:
     """The federation in a bundle, once all that can be proved of it is. Raises `IntegrityError`, `ProtocolError`,
-    `InputError`."""
+    `InputError`, `WrongChain` for contracts that do not follow from its `FederatedRounds`, `NotProved` where they cannot
+    be read."""
     store = CarStore(file, max_bytes=max_bytes)
     try:
         manifest = _manifest(store, file)
-        book = _book(manifest)
-        chain = RecordedChain(_recording(store, manifest), *_scope(book))
-        federation = _federation(chain, book, store)
+        chain = RecordedChain(_recording(store, manifest))
+        contracts = found_from(chain, parse_address(manifest.rounds), chain.first + 1, chain.head())
+        check_chain_id(chain, contracts.consortium.address)
+        chain.hear(_addresses(contracts))
+        federation = _federation(contracts, store)
     except BaseException:
         store.close()
         raise
     return Bundle(federation, StudyId(manifest.study), chain.head(), chain.standing, manifest.made_by)
 
 
-def _federation(chain: ChainClient, book: AddressBook, store: ContentStore) -> Federation:
-    contracts = deployment_of(chain, book)
+def _federation(contracts: Deployment, store: ContentStore) -> Federation:
     index = open_index(contracts, None, confirmations=0)
     index.sync()
-    return Federation(chain, contracts, store, index)
+    return Federation(contracts.client, contracts, store, index)
 
 
-def _scope(book: AddressBook) -> tuple[list[Address], int]:
-    """The contracts whose events count, and the oldest block that can matter: the one before the first of them."""
-    sources = sources_of(book)
-    return [source.address for source in sources], max(0, min(source.first for source in sources) - 1)
+def _addresses(contracts: Deployment) -> list[Address]:
+    """The contracts whose events count."""
+    return [source.address for source in contracts.sources()]
 
 
 # -- the artefacts -------------------------------------------------------------------------------------------------
@@ -187,20 +190,19 @@ def _can_be_had(store: ContentStore, cid: Cid, limits: Limits) -> bool:
 # -- the chain's part ----------------------------------------------------------------------------------------------
 
 
-def _documents(recording: Recording, study: StudyId, book: AddressBook) -> list[bytes]:
+def _documents(recording: Recording, study: StudyId, root: Address) -> list[bytes]:
     """The manifest and the parts that it names."""
     parts = {name: getattr(recording, name) for name in _PARTS}
     manifest = BundleManifest(
-        form="medfed bundle 1",
+        form="medfed bundle 2",
         made_by=__version__,
         study=study,
         chain_id=recording.chain_id,
         genesis=f"0x{recording.genesis.hex()}",
-        development=recording.development,
+        rounds=root,
         block=recording.newest.number,
         block_hash=f"0x{recording.newest.hash.hex()}",
         block_time=recording.newest.timestamp,
-        book=json.loads(json.dumps(asdict(book))),
         **{name: cid_of(data) for name, data in parts.items()},
     )
     return [manifest.to_bytes(), *parts.values()]
@@ -221,20 +223,6 @@ def _recording(store: CarStore, manifest: BundleManifest) -> Recording:
     return Recording(
         chain_id=manifest.chain_id,
         genesis=bytes.fromhex(manifest.genesis[2:]),
-        development=manifest.development,
         newest=stamp,
         **parts,
     )
-
-
-def _book(manifest: BundleManifest) -> AddressBook:
-    try:
-        book = book_of(manifest.book)
-        for placed in book.contracts.values():
-            parse_address(placed.address)
-        _scope(book)
-    except (KeyError, TypeError, ValueError, AttributeError, InputError) as exc:
-        raise ProtocolError("The address book in the bundle is damaged; export the bundle anew.") from exc
-    if (book.chain_id, book.genesis) != (manifest.chain_id, manifest.genesis):
-        raise ProtocolError("The address book in the bundle is that of another chain.")
-    return book

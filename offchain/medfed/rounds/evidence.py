@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from medfed.chain.administration import contract_facts
-from medfed.chain.artifacts import artifact
 from medfed.chain.calls import Event
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.rounds import StudyState
 from medfed.chain.history import was_suspended
-from medfed.errors import ContractRevert, ProtocolError
+from medfed.chain.root import check_start, follow
+from medfed.chain.sealed import NO_TRANSACTION
+from medfed.errors import ContractRevert, NotProved, ProtocolError
 from medfed.protocol.commitments import bitmap, seats_in
 from medfed.rounds.books import MoneyBook
 from medfed.rounds.contests import absent
@@ -89,28 +89,27 @@ class Evidence:
     expect: Expect
 
     def check_code(self) -> None:
-        """Whether the contracts are those of this version, constructor values aside, and know each other: all that the
-        rounds contract names, by which the others are found."""
-        placed = self.federation.contracts.book.contracts
-        for name in CONTRACTS:
-            address = placed[name].address
+        """Whether the contracts are those that follow from the rounds contract, with this version's code."""
+        contracts = self.federation.contracts
+        found = follow(self.federation.client, contracts.rounds.address, self.block)
+        for name, address in found.items():
+            told = contracts.book.contracts[name].address
             self.expect(
-                artifact(name).is_code(self.federation.client.code(address, self.block)),
-                f"the contract {name} at {address} has other code than this version of medfed",
+                told.lower() == address.lower(),
+                f"the contract {name} is at {address} by the rounds contract, at {told} by the address book",
             )
-        rounds, wiring = self.federation.contracts.rounds, self.federation.contracts.wiring
-        named = asdict(rounds.deployment(self.block))
-        self.expect(
-            named == asdict(wiring),
-            f"the rounds contract at {rounds.address} belongs to other contracts than the address book says",
-        )
-        known = {name.upper(): address for name, address in named.items()} | {"ROUNDS": rounds.address}
-        for facts in contract_facts(self.federation.contracts, self.block):
-            told = {name: value for name, value in facts.parameters.items() if name in known}
-            self.expect(
-                facts.name not in CONTRACTS or all(known[name] == value for name, value in told.items()),
-                f"the contract {facts.name} at {facts.address} obeys other contracts than those of its deployment",
-            )
+
+    def check_start(self) -> None:
+        """Whether the history that was read begins before the contracts stood: by older state, or where none is kept, by
+        a node's word that the first event of roles is of its contract's creation, before which nobody may do anything.
+        Raises `WrongChain`, `NotProved`."""
+        contracts = self.federation.contracts
+        places = [source.address for source in contracts.sources()]
+        try:
+            check_start(self.federation.client, places, contracts.first - 1)
+        except NotProved:
+            if not self._saw_creation():
+                raise
 
     def check_study(self) -> None:
         """Terms, seats, and how far the study is."""
@@ -235,6 +234,13 @@ class Evidence:
         }
         for what, (kept_sum, due) in sums.items():
             self.expect(kept_sum == due, f"{what}: the chain keeps {kept_sum}, it should be {due}")
+
+    def _saw_creation(self) -> bool:
+        granted = self.federation.index.events("RoleGranted")
+        if not granted or granted[0].tx_hash == NO_TRANSACTION:
+            return False
+        receipt = self.federation.client.receipt(granted[0].tx_hash)
+        return receipt is not None and receipt.contract == self.federation.contracts.manager.address
 
     # -- parts ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,91 @@
+"""What a reader sees of an audit: the verdict first, whole addresses, and a page that no bundle can write into."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from medfed.chain import rlp
+from medfed.cli.verdict import Table, Verdict
+from medfed.cli.verdict_page import page
+
+
+class _Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found, self.attributes = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append(tag)
+        self.attributes += [name for name, _ in attrs]
+
+
+def test_the_verdict_comes_first_and_the_rest_in_order(honest, typed, forger):
+    lines = typed.ok("verify", "--bundle", honest).out.splitlines()
+    assert lines[0] == "Everything that can be checked is right."
+    places = [lines.index(f"{name}:") for name in ("Compare", "Proved", "Not checked")]
+    assert places == sorted(places)
+    assert "Only consistent, not proved:" not in lines
+    told = typed("verify", "--bundle", forger.write(proofs=rlp.encode([]))).err
+    assert "has no proof" in told or "does not hold" in told
+
+
+def test_addresses_are_whole_where_it_is_no_terminal(honest, typed, played):
+    """However narrow: what is piped is read by programs."""
+    told = typed.ok("verify", "--bundle", honest, "--verbose", COLUMNS="40").out
+    followed = played.world.contracts.book.contracts.keys() - {"SumRule", "DevelopmentToken"}
+    for name in followed:
+        assert played.world.contracts.book.contracts[name].address in told
+    assert "…" not in told
+
+
+def test_details_are_for_who_asks(honest, typed):
+    assert "RoleGranted" not in typed.ok("verify", "--bundle", honest).out
+    assert "RoleGranted" in typed.ok("verify", "--bundle", honest, "--verbose").out
+
+
+def test_what_is_left_to_compare_is_said(honest, typed, forger):
+    manifest = forger.manifest
+    plain = typed.ok("verify", "--bundle", honest).out
+    assert plain.count("and compare") + plain.count(": compare") == 2
+    given = typed.ok(
+        "verify", "--bundle", honest, "--rounds", manifest.rounds, "--block-hash", manifest.block_hash
+    ).out
+    assert given.count("as you said") == 2
+
+
+def test_the_page_says_the_same_and_runs_nothing(honest, typed):
+    typed.ok("verify", "--bundle", honest, "--html", "report.html")
+    text = (typed.folder / "report.html").read_text()
+    order = [
+        text.index(f">{name}<") for name in ("Compare", "Proved", "Not checked", "Rounds", "Administration")
+    ]
+    assert order == sorted(order)
+    assert text.index("Everything that can be checked is right.") < order[0]
+    tags = _Tags()
+    tags.feed(text)
+    assert not {"script", "iframe", "img", "link", "a"} & set(tags.found)
+    assert not [name for name in tags.attributes if name.startswith("on") or name in ("src", "href")]
+    assert not re.search(r"https?://", text)
+
+
+def test_words_of_others_stay_words():
+    evil = "<script>alert(1)</script>'\"><img src=x onerror=y>"
+    table = Table(evil, (evil,), ((evil,),))
+    made = page(Verdict(evil, evil, ((evil, (evil,)),), (table,), (table,), evil))
+    tags = _Tags()
+    tags.feed(made)
+    assert not {"script", "img"} & set(tags.found)
+
+
+def test_json_tells_what_is_proved(honest, typed, forger):
+    """Programs read the same."""
+    data = typed.data("verify", "--bundle", honest)
+    assert (data["ok"], data["proved"], data["unproved"], data["compared"]) == (True, True, [], [])
+    headers = forger.headers()
+    first = rlp.to_number(rlp.decode(headers[0])[8])
+    empty = next(at for at in range(2, len(headers)) if first + at not in forger.receipts())
+    path = forger.write(headers=b"".join([*headers[:empty], *headers[empty + 1 :]]))
+    answer = typed("verify", "--bundle", path, "--json")
+    assert (answer.code, answer.data["ok"], answer.data["proved"]) == (8, True, False)
+    assert answer.data["verdict"].startswith("CONSISTENT, NOT PROVED: ")
