@@ -15,6 +15,7 @@ MedFedError
 │   └── VerificationFailed    an audit found a difference
 └── Transient                 try again in the next cycle
     ├── ChainUnavailable      the RPC does not answer
+    │   └── Contradicted      it tells other events than the contracts keep
     ├── StoreUnavailable      the content store does not answer
     ├── ContentMissing        no reachable node has these bytes yet
     ├── OutOfFunds            an account cannot pay for its transaction
@@ -33,6 +34,7 @@ __all__ = [
     "ConfigError",
     "ContentMissing",
     "ContractRevert",
+    "Contradicted",
     "DataError",
     "Fatal",
     "InputError",
@@ -140,6 +142,10 @@ class Transient(MedFedError):
 
 class ChainUnavailable(Transient):
     """The RPC does not answer."""
+
+
+class Contradicted(ChainUnavailable):
+    """A node tells other events than the contracts keep; nothing is built on them."""
 
 
 class StoreUnavailable(Transient):

@@ -30,6 +30,8 @@ class ChainClient(ABC):
     label = "the chain"
     doubt = "the node is taken at its word for the chain: ask a node of your own, or several"
     """What whoever reads through this client cannot know."""
+    is_recorded = False
+    """Whether this is a chain as somebody read it once: asked again, it says the same."""
     first_range = 512
     """For how many blocks to ask at first when events are read on; what a node refuses is asked for in parts."""
 

@@ -70,6 +70,8 @@ class Standing:
 class _Held(ChainClient):
     """A chain at one block. Nothing can be sent, and no account is of interest."""
 
+    is_recorded = True
+
     def __init__(self, newest: BlockStamp) -> None:
         self._newest = newest
 

@@ -29,10 +29,15 @@ def doctor(
 ) -> None:
     """Try everything that is needed, say what is wrong.
 
-    Chain, contracts and store; with --hospital also its data, keys, policy, dataset, stake, what its daemon may lock, and
+    Chain, contracts, events and store; with --hospital also its data, keys, policy, dataset, stake, what its daemon may lock, and
     what studies took from it. One line for each, and what to do where something is wrong. Exit code 2 when something is.
     """
-    checks: list[Check] = [("chain", _chain), ("contracts", _contracts), ("store", _store)]
+    checks: list[Check] = [
+        ("chain", _chain),
+        ("contracts", _contracts),
+        ("events", _events),
+        ("store", _store),
+    ]
     if hospital is not None:
         checks += _hospital_checks(hospital)
     found = [_try(name, check) for name, check in checks]
@@ -91,6 +96,14 @@ def _contracts() -> str:
             "ask the consortium for the right addresses, or use the version that was deployed."
         )
     return f"all {len(book.contracts)} are as this version made them; studies so far: {contracts.studies.study_count()}"
+
+
+def _events() -> str:
+    """Raises `Contradicted` for a node that leaves some out."""
+    from medfed.cli.run import open_federation
+
+    index = open_federation().index
+    return f"{index.count()} up to block {index.checkpoint.number}, as many as the contracts count"
 
 
 def _store() -> str:

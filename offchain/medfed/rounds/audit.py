@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -72,7 +72,7 @@ from medfed.rounds.settle import pay_of
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of, model_limit
 from medfed.types import Address, BlockStamp, Cid, DatasetId, RoundNumber, Seat, StudyId
 
-__all__ = ["JudgedClaim", "Report", "Verdict", "audit_study"]
+__all__ = ["JudgedClaim", "Report", "Verdict", "audit_events", "audit_study"]
 
 RIGHT, WRONG, UNCHECKED = "right", "wrong", "not checked"
 _LIMITS = (
@@ -135,6 +135,8 @@ class Report:
     missing: str
     unchecked: tuple[str, ...]
     versions: Mapping[str, str]
+    contradicted: bool = False
+    """Whether events and storage differ."""
 
     @property
     def ok(self) -> bool:
@@ -171,11 +173,13 @@ class _Audit:
     """By round."""
     reviews: dict[int, Tally | None] = field(default_factory=dict)
     """By round; None where there are no reviews."""
+    contradicted: bool = False
+    """Whether a difference is one between events and storage."""
 
     @property
     def evidence(self) -> Evidence:
         """The study's facts in storage."""
-        return Evidence(self.federation, self.study, self.block, self.expect)
+        return Evidence(self.federation, self.study, self.block, self.agree)
 
     @property
     def proceedings(self) -> Proceedings:
@@ -187,6 +191,11 @@ class _Audit:
         self.checks += 1
         if not right:
             raise ProtocolError(otherwise)
+
+    def agree(self, right: bool, otherwise: str) -> None:
+        """One comparison of events with storage: where they differ, who told the events is wrong, and not the study."""
+        self.contradicted |= not right
+        self.expect(right, otherwise)
 
     def look(self, what: str, check: Callable[[], object], *, needed: bool = True) -> bool:
         """Whether a check had the bytes it asks for; those that are `needed` leave the verdict open."""
@@ -210,8 +219,10 @@ class _Audit:
         except (ProtocolError, IntegrityError, SpecError) as exc:
             return str(exc)
         except ContractRevert as exc:
+            self.contradicted = True
             return f"what the events tell cannot have happened: {exc}"
         except LookupError as exc:  # every table that is looked up was filled from other events
+            self.contradicted = True
             return f"an event names {exc}, of which no other event tells"
         return ""
 
@@ -245,10 +256,28 @@ def audit_study(
 ) -> Report:
     """Recompute a study; `tell` hears what is looked at.
 
-    Raises `InputError` for an unknown study or a disclosure of another one, `ProtocolError` where its events cannot be
-    read at all, `Transient` when chain or store does not answer.
+    Before a study is called wrong all events are read anew, once; where they differ from storage still, the node that told
+    them is named, and no study is called wrong by them. Raises `InputError` for an unknown study or a disclosure of another
+    one, `ProtocolError` where its events cannot be read at all, `Transient` when chain or store does not answer.
     """
-    block = federation.sync()
+    federation.sync()
+    report = audit_events(federation, number, disclosures, tell)
+    if report.difference and federation.census.read_anew(report.difference):
+        report = audit_events(federation, number, disclosures, tell)
+    if not report.contradicted or federation.client.is_recorded:
+        return report
+    liar = f"{federation.client.label} tells other events than the contracts keep ({report.difference}); ask another node"
+    return replace(report, difference="", missing=liar)
+
+
+def audit_events(
+    federation: Federation,
+    number: StudyId,
+    disclosures: tuple[Disclosure, ...] = (),
+    tell: Callable[[str], object] = lambda _: None,
+) -> Report:
+    """`audit_study` by the events that the index holds, whoever told them."""
+    block = federation.index.sync()
     study = read_study(federation.index, number)
     audit = _Audit(federation, study, _given(federation, study, disclosures), block)
     specs: list[StudySpec] = []
@@ -302,6 +331,7 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         missing=missing[0] if missing else "",
         unchecked=(*audit.unchecked, *_LIMITS, audit.federation.client.doubt),
         versions=_versions(audit.federation),
+        contradicted=audit.contradicted,
     )
 
 
@@ -323,7 +353,7 @@ def _versions(federation: Federation) -> dict[str, str]:
 def _check_start(audit: _Audit) -> StudySpec:
     """Code, terms, seats, consents, datasets, spec, initial model. Raises `ContentMissing` without the spec."""
     store, evidence = audit.federation.store, audit.evidence
-    evidence.check_code()
+    replace(evidence, expect=audit.expect).check_code()
     evidence.check_study()
     for entry in audit.study.enrolments:
         for dataset in LineageBook(audit.federation.index, entry.dataset).datasets:
