@@ -11,6 +11,7 @@ import typer
 from medfed.cli.output import JsonFlag, in_words, show
 
 if TYPE_CHECKING:
+    from medfed.chain.client import ChainClient
     from medfed.config import HospitalConfig
     from medfed.rounds.federation import OnChain
     from medfed.rounds.history import StudyHistory
@@ -76,8 +77,15 @@ def _chain() -> str:
     client = open_client()
     head = client.head()
     drift = round(abs(ChainClock(client).drift(head)))
+    _complain(client)
     text = f"chain {client.chain_id} answers, block {head.number}"
     return text + (f", its time is {in_words(drift)} from this machine's" if drift > 60 else "")
+
+
+def _complain(client: ChainClient) -> None:
+    """Raise `_Warning` with what is wrong with nodes that others stand in for."""
+    if client.complaints:
+        raise _Warning(" ".join(client.complaints))
 
 
 def _contracts() -> str:
@@ -102,7 +110,9 @@ def _events() -> str:
     """Raises `Contradicted` for a node that leaves some out."""
     from medfed.cli.run import open_federation
 
-    index = open_federation().index
+    federation = open_federation()
+    index = federation.index
+    _complain(federation.client)
     return f"{index.count()} up to block {index.checkpoint.number}, as many as the contracts count"
 
 
