@@ -183,6 +183,17 @@ class TestAnAudit:
             liar.edit = once(liar, liar.edit)
             assert audit_study(federation(world, liar.url, None), ended).ok
 
+    def test_consents_left_out_do_not_make_a_cohort_too_large(self, world, ended, liar):
+        """Which no storage tells of: the block's receipts do."""
+        granted = world.index.events(
+            "Granted", contract="ConsentRegistry", dataset_id=world.members[0].dataset
+        )
+        liar.edit = without(*{event.block for event in granted})
+        place = federation(world, liar.url, None)
+        report = audit_study(place, ended)
+        assert report.verdict.startswith(f"NOT CHECKED: {place.client.label} tells other events")
+        assert "by its receipts, and it tells of none" in report.verdict
+
     def test_without_its_end_it_is_not_audited(self, world, ended, liar):
         liar.edit = without(world.index.events("StudyCompleted", study=ended)[0].block)
         with pytest.raises(Contradicted, match="for `state` of study"):

@@ -245,6 +245,12 @@ class EventIndex:
         sql = f'SELECT count(*) FROM "{table.name}"'  # noqa: S608 - names from the ABI
         return int(self._db.execute(sql).fetchone()[0])
 
+    def blocks(self) -> set[int]:
+        """The blocks that have events here."""
+        sql = " UNION ".join(f'SELECT block FROM "{table.name}"' for table in self._tables.values())  # noqa: S608
+        with self._lock:
+            return {number for (number,) in self._db.execute(sql)} if sql else set()
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:

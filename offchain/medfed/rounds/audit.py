@@ -46,6 +46,7 @@ from medfed.protocol.documents import Disclosure, StudySpec
 from medfed.protocol.layout import is_chunk_right
 from medfed.protocol.phase import Outcome, quorum_of
 from medfed.protocol.vector import vector_size
+from medfed.rounds.census import unheard
 from medfed.rounds.contests import open_contest
 from medfed.rounds.disputes import CONTESTED, Claim, ContestBook, place_of
 from medfed.rounds.evidence import CONTRACTS, Evidence
@@ -256,17 +257,21 @@ def audit_study(
 ) -> Report:
     """Recompute a study; `tell` hears what is looked at.
 
-    Before a study is called wrong all events are read anew, once; where they differ from storage still, the node that told
-    them is named, and no study is called wrong by them. Raises `InputError` for an unknown study or a disclosure of another
+    Before a study is called wrong all events are read anew, once; where they differ from storage or receipts still, the node that
+    told them is named, and no study is called wrong by them. Raises `InputError` for an unknown study or a disclosure of another
     one, `ProtocolError` where its events cannot be read at all, `Transient` when chain or store does not answer.
     """
     federation.sync()
     report = audit_events(federation, number, disclosures, tell)
     if report.difference and federation.census.read_anew(report.difference):
         report = audit_events(federation, number, disclosures, tell)
-    if not report.contradicted or federation.client.is_recorded:
+    if not report.difference or federation.client.is_recorded:
         return report
-    liar = f"{federation.client.label} tells other events than the contracts keep ({report.difference}); ask another node"
+    index = federation.index
+    why = report.difference if report.contradicted else unheard(federation.contracts, index, index.checkpoint)
+    if not why:
+        return report
+    liar = f"{federation.client.label} tells other events than the contracts keep ({why}); ask another node"
     return replace(report, difference="", missing=liar)
 
 

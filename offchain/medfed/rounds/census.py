@@ -16,17 +16,21 @@ from medfed.chain.calls import Call
 from medfed.chain.contracts.base import Contract
 from medfed.chain.contracts.rounds import StudyState
 from medfed.chain.deployment import Deployment
+from medfed.chain.errors import RpcError
 from medfed.chain.index import EventIndex
-from medfed.errors import ContractRevert, Contradicted, InputError, ProtocolError
+from medfed.chain.sealed import bloom_of, events_in, parse_header
+from medfed.errors import ConfigError, ContractRevert, Contradicted, InputError, ProtocolError
 from medfed.log import get_logger
 from medfed.rounds.disputes import place_of
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study, study_ids
 from medfed.types import BlockStamp, RoundNumber, StudyId
 
-__all__ = ["Census", "difference", "round_course", "study_course"]
+__all__ = ["Census", "difference", "round_course", "study_course", "unheard"]
 
 _PATIENCE = 10
 """The index is read anew again only when this many times as long has passed as it took."""
+_MOST_HEADERS, _MOST_RECEIPTS = 20_000, 500
+"""So many blocks are looked at for events that nobody told of."""
 _COUNTED = {"StudyCreated": "studies", "DatasetRegistered": "datasets", "LicenceSold": "licences"}
 _ENDS = {"completed": StudyState.COMPLETED, "aborted": StudyState.ABORTED}
 
@@ -95,6 +99,32 @@ def difference(contracts: Deployment, index: EventIndex, block: BlockStamp) -> s
         )
     except (ContractRevert, ProtocolError, InputError, LookupError) as exc:
         return f"what it tells of studies cannot have happened ({exc})"
+
+
+def unheard(contracts: Deployment, index: EventIndex, block: BlockStamp) -> str:
+    """A block whose receipts hold events of the contracts, of which the index tells none, as half a sentence; empty where there
+    is none, or the blocks are too many or cannot be proved.
+
+    Blocks are found by their headers' logsBloom. Where that names the contracts in most blocks it says nothing.
+    """
+    client, sources = contracts.client, contracts.sources()
+    first = max(1, min(source.first for source in sources))
+    if block.number - first > _MOST_HEADERS:
+        return ""
+    addresses = [source.address for source in sources]
+    wanted = {bytes.fromhex(address[2:]) for address in addresses}
+    blooms, told = [*map(bloom_of, addresses)], index.blocks()
+    silent = [number for number in range(first, block.number + 1) if number not in told]
+    try:
+        headers = [header for raw in client.headers(silent) if (header := parse_header(raw)).may_hold(blooms)]
+        for header in headers[:_MOST_RECEIPTS]:
+            if any(log.address in wanted for log in events_in(header, client.block_receipts(header.number))):
+                return (
+                    f"block {header.number} has events of the contracts by its receipts, and it tells of none"
+                )
+    except (ConfigError, ProtocolError, RpcError):
+        return ""
+    return ""
 
 
 def study_course(index: EventIndex, study: StudyHistory) -> dict[str, Any]:
