@@ -42,7 +42,7 @@ class TestSettings:
     def test_defaults(self):
         """Without anything: a node on this machine, nothing beyond it."""
         found = load_settings(None, {})
-        assert (found.rpc, found.confirmations, found.chain_id) == ("http://127.0.0.1:8545", None, None)
+        assert (found.rpc, found.confirmations, found.chain_id) == (("http://127.0.0.1:8545",), None, None)
 
     def test_later_ones_win(self, file):
         """An option of a command beats the environment, which beats the file."""
@@ -50,7 +50,7 @@ class TestSettings:
         environment = {"MEDFED_STORE": "kubo:http://environment:2", "MEDFED_LOG_LEVEL": "debug"}
         found = load_settings(path, environment, {"log_level": "warning"})
         assert (found.rpc, found.store, found.log_level) == (
-            "http://file:1",
+            ("http://file:1",),
             "kubo:http://environment:2",
             "warning",
         )
@@ -59,8 +59,14 @@ class TestSettings:
         found = load_settings(file('store = "local:store"\nstate_dir = "state"'), {})
         assert (found.store, found.state_dir) == (f"local:{tmp_path / 'store'}", tmp_path / "state")
 
+    def test_several_nodes(self, file):
+        """A list in the file, comma separated in the environment."""
+        both = ("https://a", "https://b")
+        assert load_settings(file('rpc = ["https://a", "https://b"]'), {}).rpc == both
+        assert load_settings(None, {"MEDFED_RPC": "https://a, https://b"}).rpc == both
+
     def test_an_empty_variable_is_none(self):
-        assert load_settings(None, {"MEDFED_RPC": ""}).rpc == "http://127.0.0.1:8545"
+        assert load_settings(None, {"MEDFED_RPC": ""}).rpc == ("http://127.0.0.1:8545",)
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -70,6 +76,7 @@ class TestSettings:
             ("max_fee_gwei = 0", "Setting max_fee_gwei"),
             ('log_level = "loud"', "Setting log_level"),
             ("rpc = ", "not valid TOML"),
+            ("rpc = []", "Setting rpc"),
         ],
     )
     def test_what_is_wrong_is_named(self, file, text, words):

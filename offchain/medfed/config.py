@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from platformdirs import user_state_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from medfed.errors import ConfigError
 
@@ -36,11 +36,19 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _listed(value: Any) -> Any:
+    """A comma separated text as a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 class Settings(_Section):
     """Where the federation is. Every field can be set in `medfed.toml` or as MEDFED_<NAME> in the environment."""
 
-    rpc: str = "http://127.0.0.1:8545"
-    """The chain: http(s)://… or embedded:."""
+    rpc: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        "http://127.0.0.1:8545",
+    )
+    """The chain: http(s)://… or embedded:. Several addresses, as a list or comma separated, are nodes of one chain: one stands in
+    for the other, and what matters is asked of all and compared."""
     store: str = "local:store"
     """The content store: local:DIRECTORY or kubo:URL."""
     state_dir: Path = Field(default_factory=lambda: user_state_path("medfed"))

@@ -16,6 +16,7 @@ MedFedError
 │   └── NotProved             nothing is wrong, and a proof is missing
 └── Transient                 try again in the next cycle
     ├── ChainUnavailable      the RPC does not answer
+    │   └── Contradicted      it tells other events than the contracts keep
     ├── StoreUnavailable      the content store does not answer
     ├── ContentMissing        no reachable node has these bytes yet
     ├── OutOfFunds            an account cannot pay for its transaction
@@ -34,6 +35,7 @@ __all__ = [
     "ConfigError",
     "ContentMissing",
     "ContractRevert",
+    "Contradicted",
     "DataError",
     "Fatal",
     "InputError",
@@ -148,6 +150,10 @@ class Transient(MedFedError):
 
 class ChainUnavailable(Transient):
     """The RPC does not answer."""
+
+
+class Contradicted(ChainUnavailable):
+    """A node tells other events than the contracts keep; nothing is built on them."""
 
 
 class StoreUnavailable(Transient):

@@ -8,7 +8,19 @@ import pytest
 
 from tests.cli.conftest import DEPOSIT
 
-CHECKS = ["chain", "contracts", "store", "data", "key", "policy", "admission", "dataset", "stake", "losses"]
+CHECKS = [
+    "chain",
+    "contracts",
+    "events",
+    "store",
+    "data",
+    "key",
+    "policy",
+    "admission",
+    "dataset",
+    "stake",
+    "losses",
+]
 
 
 def examined(medfed, file, **environment):
@@ -146,4 +158,4 @@ def test_nothing_that_answers(medfed):
     """Each check fails for itself; the store still answers."""
     answer = medfed("doctor", "--json", MEDFED_RPC="http://127.0.0.1:1")
     assert answer.code == 2
-    assert [entry["ok"] for entry in answer.data] == [False, False, True]
+    assert [entry["ok"] for entry in answer.data] == [False, False, False, True]

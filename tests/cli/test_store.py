@@ -68,6 +68,19 @@ class TestExportAndImport:
         assert [entry["cid"] for entry in listed] == sorted(files)
         assert medfed.ok("store", "collect", "--json", **elsewhere).data["deleted"] == 0
 
+    def test_what_a_study_needs_is_not_collected_unasked(self, medfed, finished, car, elsewhere):
+        """The studies are named; a file that no study needs goes without a word."""
+        files = medfed.ok("store", "import", car, "--json", **elsewhere).data["files"]
+        store = open_store(elsewhere["MEDFED_STORE"])
+        stray = store.put(b"stray", pin=False)
+        assert medfed.ok("store", "collect", "--json", **elsewhere).data["deleted"] == 1
+        assert not store.has(stray)
+        store.unpin(files[3])
+        answer = medfed("store", "collect", **elsewhere)
+        assert (answer.code, store.has(files[3])) == (2, True)
+        assert f"from this store any more: {finished};" in answer.sentence
+        assert medfed.ok("store", "collect", "--force", "--json", **elsewhere).data["deleted"] == 1
+
     def test_a_missing_file_is_named(self, medfed, finished, tmp_path, lossy):
         setting, lose = lossy
         cid = medfed.data("store", "export", finished, tmp_path / "whole.car")["files"][3]
@@ -141,7 +154,12 @@ class TestListAndCollect:
 
     def test_collect_deletes_what_is_not_pinned(self, medfed, alone, store):
         kept, loose = store.put(b"kept"), store.put(b"loose", pin=False)
-        assert "1 files were not pinned and are deleted" in medfed.ok("store", "collect", **alone).out
+        answer = medfed("store", "collect", **alone)
+        assert (answer.code, store.has(loose)) == (2, True)
+        assert "which studies need them only the chain tells" in answer.sentence
+        assert (
+            "1 files were not pinned and are deleted" in medfed.ok("store", "collect", "--force", **alone).out
+        )
         assert store.has(kept)
         assert not store.has(loose)
 

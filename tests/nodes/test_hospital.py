@@ -58,7 +58,7 @@ class TestAStudy:
             assert [event for event in sent if event != "advance"] == expected
 
     def test_settled_it_lets_go(self, world, three):
-        """Pinned are the spec and the final model of a settled study, and all of one that still runs."""
+        """Pinned are the spec, the manifests and the final model of a settled study, and all of one that still runs."""
         first = world.opened(*three, rounds=1)
         second = world.opened(*three, rounds=1, spec={"seed": 8})
         world.run(*three, cycles=4)
@@ -70,9 +70,20 @@ class TestAStudy:
         for number, kept in ((first, False), (second, False), (open_one, True)):
             spec = fetch_spec(world.store, world.study(number))
             files = artefacts(world.index, world.study(number), spec)
-            assert {files[0], files[-1]} <= pins
+            rounds = [world.round(number, value + 1) for value in range(world.study(number).rounds)]
+            cohorts = {
+                cid_from_digest(update.cohort_cid)
+                for history in rounds
+                if history.result is not None  # nobody pins what a void round was made of
+                for update in history.updates.values()
+            }
+            assert cohorts
+            assert {files[0], files[-1]} | cohorts <= pins
             assert (set(files[1:-1]) <= pins) is kept
-            assert kept or not set(files[2:-1]) & pins
+            updates = {
+                cid_from_digest(update.cid) for history in rounds for update in history.updates.values()
+            }
+            assert kept or not updates & pins
             assert (
                 any(
                     path.name == str(number)

@@ -15,7 +15,7 @@ from medfed.errors import ContractRevert, InputError, ProtocolError
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.consent import NO_DETAILS
 from medfed.rounds import cohort
-from medfed.rounds.audit import audit_study
+from medfed.rounds.audit import audit_events, audit_study
 from medfed.rounds.contests import due_absences, read_contest, settle_call
 from medfed.rounds.disclose import disclosure
 from medfed.rounds.federation import Federation
@@ -147,7 +147,7 @@ class TestAbsence:
         assert audit_study(world.federation(), study).ok
         (table,) = (each for each in world.index._tables.values() if each.spec.name == "HospitalSuspended")
         world.index._db.execute(f'DELETE FROM "{table.name}"')
-        report = audit_study(world.federation(), study)
+        report = audit_events(world.federation(), study)
         assert "who was absent, by the chain, is not what the events say" in report.difference
 
     def test_a_void_round_is_nobodys_pay(self, world, three):
@@ -390,7 +390,7 @@ def steady_patient(ended) -> bytes:
 def _judged(ended) -> bool:
     """Whether the audit says right."""
     try:
-        report = audit_study(ended.federation, ended.study)
+        report = audit_events(ended.federation, ended.study)
     except (InputError, ProtocolError):
         return False  # the study is not there any more, or cannot be read
     return report.ok and not any("dataset" in text and "quality" in text for text in report.unchecked)
@@ -408,7 +408,7 @@ class TestDisclosures:
             # As many as a step takes: of more, the draw could pass the one over.
             everybody = {member.wallet.account(index).address: NO_DETAILS for index in range(16)}
             cheating.setattr(cohort, "counted", lambda *_: everybody)
-            cheating.setattr(cohort._Round, "is_invented", lambda *_: False)
+            cheating.setattr(cohort._Round, "is_untold", lambda *_: False)
             hospital.execute()
             world.index.sync()
             given = shown(world, study)

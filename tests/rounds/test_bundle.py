@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 import subprocess
 import sys
@@ -16,7 +17,14 @@ from hypothesis import strategies as st
 from medfed.chain import rlp
 from medfed.chain.administration import acts, contract_facts
 from medfed.chain.client import ChainClient
-from medfed.errors import ContentMissing, InputError, MedFedError, NotProved, ProtocolError
+from medfed.errors import (
+    ContentMissing,
+    InputError,
+    IntegrityError,
+    MedFedError,
+    NotProved,
+    ProtocolError,
+)
 from medfed.protocol.cid import cid_from_digest
 from medfed.rounds import bundle
 from medfed.rounds.audit import audit_study
@@ -27,6 +35,7 @@ from medfed.storage.local import LocalStore
 from medfed.types import StudyId
 from tests.cli.conftest import Terminal
 from tests.nodes.federation import deploy
+from tests.storage.test_car import bounded
 
 LIMITS = Limits(1 << 40, 0.0, 1 << 20)
 
@@ -233,6 +242,22 @@ class TestAWrongBundle:
         """Neither right nor wrong: there is nothing to look at."""
         path = forged(ended, tmp_path / "forged.medfed", proofs=rlp.encode([]))
         with pytest.raises(NotProved, match=r"does not hold the code at .* export it anew"):
+            open_bundle(path, max_bytes=1 << 40)
+
+    def test_a_part_that_is_much_longer_than_the_file(self, ended, tmp_path):
+        """Forty million items of one byte, whose blocks are all the same: not read at all."""
+        answers = rlp._prefix(40_000_000, 0xC0) + bytes(40_000_000)
+        path = forged(ended, tmp_path / "forged.medfed", answers=answers)
+        assert path.stat().st_size < 3 << 20
+        with bounded(seconds=10, mebibytes=64), pytest.raises(IntegrityError, match="are allowed here"):
+            open_bundle(path, max_bytes=1 << 40)
+
+    @pytest.mark.parametrize("part", ["headers", "receipts", "proofs", "answers"])
+    def test_a_part_of_nothing_but_empty_lists(self, ended, tmp_path, part):
+        """Each would take sixty times its byte; what is no answer, receipt or header is refused where it begins."""
+        noise = bytes(random.Random(3).choices(b"\xc0\x80\x01", k=1 << 18))
+        path = forged(ended, tmp_path / "forged.medfed", **{part: rlp._prefix(len(noise), 0xC0) + noise})
+        with bounded(seconds=20, mebibytes=24), pytest.raises(ProtocolError):
             open_bundle(path, max_bytes=1 << 40)
 
     def test_any_other_car_file_is_no_bundle(self, ended, tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +18,8 @@ from medfed.errors import (
     MedFedError,
     ProtocolError,
 )
-from medfed.protocol.cid import CHUNK_SIZE, MAX_LINKS, cid_from_digest, cid_of, file_blocks
-from medfed.storage.car import CarStore, export_car, import_car
+from medfed.protocol.cid import CHUNK_SIZE, MAX_LINKS, DagHasher, cid_from_digest, cid_of, file_blocks
+from medfed.storage.car import CarStore, _header, _write_section, export_car, import_car
 from medfed.storage.kubo import KuboStore
 from medfed.storage.local import LocalStore
 from tests.storage.behaviour import ABSENT, patterned
@@ -69,6 +71,35 @@ def car_of(roots, blocks):
 
 def ours(*blocks):
     return [(b"\x01\x70\x12\x20" + hashlib.sha256(block).digest(), block) for block in blocks]
+
+
+def bomb(path, *chunks):
+    """A CAR file of files of zeros, so many chunks each: one leaf, and what links to it."""
+    blocks: dict[bytes, bytes] = {}
+    zeros, roots = bytes(CHUNK_SIZE), []
+    for count in chunks:
+        hasher = DagHasher(lambda digest, parts: blocks.setdefault(digest, b"".join(parts)))
+        for _ in range(count):
+            hasher.add(zeros)
+        roots.append(hasher.finish())
+    with path.open("wb") as car:
+        _write_section(car, _header([cid_from_digest(root) for root in roots]))
+        for digest, block in blocks.items():
+            _write_section(car, b"\x01\x70\x12\x20" + digest + block)
+    return path
+
+
+@contextlib.contextmanager
+def bounded(*, seconds, mebibytes):
+    """What runs within takes no longer, and no more memory of Python's own."""
+    tracemalloc.start()
+    begun = time.monotonic()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < mebibytes << 20
+        assert time.monotonic() - begun < seconds
+    finally:
+        tracemalloc.stop()
 
 
 class TestBetweenStores:
@@ -264,6 +295,41 @@ class TestBadFiles:
         (tmp_path / "car").write_bytes(car_of([hashlib.sha256(blocks[-1]).digest()], ours(*blocks)))
         refused(empty, tmp_path / "car", IntegrityError, "not laid out as MedFed does it")
 
+    def test_a_small_file_that_stands_for_much(self, tmp_path, empty):
+        """A file of one chunk, again and again: refused by what its first block says, before anything is put together."""
+        path = bomb(tmp_path / "car", 2_000)
+        assert path.stat().st_size < 2 << 20
+        with bounded(seconds=2, mebibytes=16):
+            refused(
+                empty, path, IntegrityError, "more than .* which is all that a CAR file of its size may hold"
+            )
+            with pytest.raises(IntegrityError, match="all that a CAR file of its size may hold"):
+                CarStore(path, max_bytes=LIMIT)
+
+    def test_many_files_that_stand_for_much(self, tmp_path, empty):
+        """Each of them is small enough, all together are not."""
+        path = bomb(tmp_path / "car", *range(100, 104))
+        with bounded(seconds=4, mebibytes=16):
+            refused(empty, path, IntegrityError, "all that a CAR file of its size may hold")
+
+    def test_a_first_block_that_lies_about_it(self, tmp_path, empty):
+        """It says little and links to much: refused where it is longer than it says."""
+        from tests.storage.test_blocks import Link, node_block
+
+        leaf = next(file_blocks(bytes(CHUNK_SIZE)))[1]
+        root = node_block([Link(hashlib.sha256(leaf).digest(), 1, 1)] * MAX_LINKS, None)
+        (tmp_path / "car").write_bytes(car_of([hashlib.sha256(root).digest()], ours(root, leaf)))
+        with bounded(seconds=2, mebibytes=16):
+            refused(empty, tmp_path / "car", IntegrityError, "not laid out as MedFed does it")
+
+    def test_a_block_or_a_file_named_twice(self, tmp_path, empty):
+        block = next(file_blocks(b"one"))[1]
+        root = hashlib.sha256(block).digest()
+        (tmp_path / "car").write_bytes(car_of([root], ours(block, block)))
+        refused(empty, tmp_path / "car", ProtocolError, "twice")
+        (tmp_path / "car").write_bytes(car_of([root] * 20, ours(block)))
+        refused(empty, tmp_path / "car", ProtocolError, "names a file twice")
+
     def test_not_there(self, tmp_path, empty):
         refused(empty, tmp_path / "car", InputError, "car cannot be imported: No such file")
 
@@ -393,7 +459,7 @@ class TestReading:
         stray = section(b"\x01\x70\x12\x20" + digest + block)
         for more in (stray, stray + stray, section(b"\x01\x70\x12\x20" + bytes(32))):
             file.write_bytes(car_bytes + more)
-            with pytest.raises(ProtocolError, match="more than the blocks of its files"):
+            with pytest.raises(ProtocolError, match=r"more than the blocks of its files|twice"):
                 CarStore(file, max_bytes=LIMIT)
 
     def test_more_bytes_than_are_allowed_are_refused(self, car):

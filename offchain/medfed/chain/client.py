@@ -32,6 +32,8 @@ class ChainClient(ABC):
     """What whoever reads through this client cannot know."""
     unproved: tuple[str, ...] = ()
     """What of this client's answers may be invented although it says that it proves them, a sentence each."""
+    is_recorded = False
+    """Whether this is a chain as somebody read it once: asked again, it says the same."""
     first_range = 512
     """For how many blocks to ask at first when events are read on; what a node refuses is asked for in parts."""
 
@@ -169,15 +171,27 @@ class ChainClient(ABC):
         """Give an account exactly this much ether (development chains only)."""
         raise ConfigError(f"{self.label} is not a development chain: send {wei} wei to {address} by hand.")
 
+    @property
+    def complaints(self) -> Sequence[str]:
+        """What is wrong with nodes that others stand in for; one sentence each."""
+        return ()
+
     def close(self) -> None:  # noqa: B027 - most clients hold nothing
         """Let go of connections."""
 
 
-def connect(url: str, *, timeout: float = 30.0, attempts: int = 6) -> ChainClient:
-    """The client for `url`: `embedded:` or an http(s) RPC address.
+def connect(rpc: str | Sequence[str], *, timeout: float = 30.0, attempts: int = 6) -> ChainClient:
+    """The client for `rpc`: `embedded:`, an http(s) RPC address, or several of those for one chain.
 
-    A request is given `timeout` seconds and tried `attempts` times with growing pauses before `ChainUnavailable`.
+    A request is given `timeout` seconds and tried `attempts` times with growing pauses before `ChainUnavailable`; twice where
+    other nodes stand in.
     """
+    urls = [rpc] if isinstance(rpc, str) else list(rpc)
+    if len(urls) > 1:
+        from medfed.chain.nodes import Nodes
+
+        return Nodes([connect(url, timeout=timeout, attempts=min(2, attempts)) for url in urls])
+    (url,) = urls
     if url.startswith("embedded:"):
         from medfed.chain.embedded import EmbeddedChain
 

@@ -103,6 +103,11 @@ class EventIndex:
                 start = self._step(start, target)
             return start
 
+    def start_anew(self) -> None:
+        """Forget all events; the next `sync` reads them from the start. Raises `ChainUnavailable`, and forgets nothing then."""
+        with self._transaction():
+            self._start_anew()
+
     def _step(self, start: BlockStamp, target: BlockStamp) -> BlockStamp:
         """One range after `start`, shrunk until the node answers; returns its last block."""
         last = min(target.number, start.number + self._range)
@@ -230,14 +235,21 @@ class EventIndex:
             rows = self._db.execute(f"{sql} ORDER BY block, place", [bound, *values]).fetchall()
         return [table.event(row[:-1], row[-1]) for row in rows]
 
-    def count(self) -> int:
-        """How many events are here."""
+    def count(self, name: str | None = None) -> int:
+        """How many events are here, of one kind or in all."""
         with self._lock:
-            return sum(map(self._count, self._tables.values()))
+            tables = self._tables.values() if name is None else [self._table(name, None)]
+            return sum(map(self._count, tables))
 
     def _count(self, table: Table) -> int:
         sql = f'SELECT count(*) FROM "{table.name}"'  # noqa: S608 - names from the ABI
         return int(self._db.execute(sql).fetchone()[0])
+
+    def blocks(self) -> set[int]:
+        """The blocks that have events here."""
+        sql = " UNION ".join(f'SELECT block FROM "{table.name}"' for table in self._tables.values())  # noqa: S608
+        with self._lock:
+            return {number for (number,) in self._db.execute(sql)} if sql else set()
 
     def close(self) -> None:
         """Close the file."""

@@ -84,6 +84,8 @@ class Standing:
 class _Held(ChainClient):
     """A chain at one block. Nothing can be sent, and no account is of interest."""
 
+    is_recorded = True
+
     def __init__(self, newest: BlockStamp) -> None:
         self._newest = newest
 
@@ -363,7 +365,7 @@ def _of(addresses: Sequence[Address], logs: Iterable[Log]) -> list[Log]:
 
 def _headers(recording: Recording) -> dict[int, Header]:
     """Headers by number, ascending, each the parent of the next, up to the newest."""
-    headers = [parse_header(raw) for _, raw in rlp.items(recording.headers)]
+    headers = [parse_header(raw) for _, raw in rlp.items(recording.headers, 1)]
     for before, header in pairwise(headers):
         if header.number <= before.number:
             raise ProtocolError(f"Block {header.number} is not in its place in the recording.")
@@ -377,7 +379,7 @@ def _headers(recording: Recording) -> dict[int, Header]:
 def _receipts(recording: Recording, headers: Mapping[int, Header]) -> Iterator[tuple[int, list[Log]]]:
     """Number and events of every block whose receipts were recorded."""
     last = -1
-    for item, _ in rlp.items(recording.receipts):
+    for item, _ in rlp.items(recording.receipts, 2):
         if isinstance(item, bytes) or len(item) != 2 or isinstance(item[1], bytes):
             raise ProtocolError("The receipts of a block have not the form that they should have.")
         number, receipts = rlp.to_number(item[0]), [*map(_bytes, item[1])]
@@ -389,17 +391,19 @@ def _receipts(recording: Recording, headers: Mapping[int, Header]) -> Iterator[t
 
 def _answers(recording: Recording) -> dict[tuple[bytes, bytes, bytes], bytes]:
     found: dict[tuple[bytes, bytes, bytes], bytes] = {}
-    for item in _list(recording.answers):
+    for item in rlp.inside(recording.answers, 1):
         if isinstance(item, bytes) or len(item) != 4:
             raise ProtocolError("A recorded answer has not the form that it should have.")
         kind, address, data, answer = map(_bytes, item)
+        if (kind, address, data) in found or len(address) != 20:
+            raise ProtocolError("A recorded answer is there twice, or is that of no contract.")
         found[kind, address, data] = answer
     return found
 
 
 def _states(headers: Mapping[int, Header], recording: Recording) -> dict[int, ProvedState]:
     """The state after the newest block, and after the first, by block; nothing where there are no proofs."""
-    nodes = [*map(_bytes, _list(recording.proofs))]
+    nodes = [*map(_bytes, rlp.inside(recording.proofs, 0))]
     ends = {min(headers), max(headers)} if nodes else set()
     return {number: ProvedState(headers[number], recording.chain_id, nodes) for number in ends}
 
@@ -418,13 +422,6 @@ def _standing(
         uncertain=len(seeming) + sum(between),
         proved=proved,
     )
-
-
-def _list(data: bytes) -> Sequence[rlp.Item]:
-    item = rlp.decode(data)
-    if isinstance(item, bytes):
-        raise ProtocolError("A list of the recording has not the form that it should have.")
-    return item
 
 
 def _bytes(item: rlp.Item) -> bytes:

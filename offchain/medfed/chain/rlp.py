@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from medfed.errors import ProtocolError
 
-__all__ = ["Item", "decode", "encode", "items", "number", "to_number"]
+__all__ = ["Item", "decode", "encode", "inside", "items", "number", "to_number"]
 
 Item = bytes | Sequence["Item"]
 
@@ -33,19 +33,33 @@ def to_number(item: Item) -> int:
     return int.from_bytes(item, "big")
 
 
-def decode(data: bytes) -> Item:
-    """The one item whose RLP `data` is. Raises `ProtocolError` for anything else."""
-    item, end = _item(data, 0, _DEEPEST)
+def decode(data: bytes, depth: int = _DEEPEST) -> Item:
+    """The one item whose RLP `data` is, with lists in at most `depth` levels. Raises `ProtocolError` for anything else."""
+    item, end = _item(data, 0, depth)
     if end != len(data):
         raise ProtocolError(f"{len(data) - end} bytes follow an RLP item that should be alone.")
     return item
 
 
-def items(data: bytes) -> Iterator[tuple[Item, bytes]]:
-    """Items written one after the other, each with its RLP. Raises `ProtocolError` as `decode` where one is wrong."""
-    start = 0
-    while start < len(data):
-        item, end = _item(data, start, _DEEPEST)
+def items(data: bytes, depth: int = _DEEPEST) -> Iterator[tuple[Item, bytes]]:
+    """Items written one after the other, each with its RLP and read only when its turn comes. Raises `ProtocolError` as
+    `decode` where one is wrong."""
+    return _between(data, 0, len(data), depth)
+
+
+def inside(data: bytes, depth: int = _DEEPEST) -> Iterator[Item]:
+    """The items of the one list whose RLP `data` is, each read only when its turn comes. Raises `ProtocolError`."""
+    is_list, begin, end = _extent(data, 0)
+    if not is_list or end != len(data):
+        raise ProtocolError("An RLP item is not the one list that it should be.")
+    return (item for item, _ in _between(data, begin, end, depth))
+
+
+def _between(data: bytes, start: int, last: int, depth: int) -> Iterator[tuple[Item, bytes]]:
+    while start < last:
+        item, end = _item(data, start, depth)
+        if end > last:
+            raise ProtocolError("An RLP item is longer than the list that holds it.")
         yield item, data[start:end]
         start = end
 
@@ -56,7 +70,7 @@ def _item(data: bytes, start: int, depth: int) -> tuple[Item, int]:
     if not is_list:
         return data[begin:end], end
     if not depth:
-        raise ProtocolError(f"An RLP item is nested deeper than {_DEEPEST} levels.")
+        raise ProtocolError("An RLP item is nested deeper than it should be.")
     found: list[Item] = []
     while begin < end:
         item, begin = _item(data, begin, depth - 1)

@@ -12,6 +12,7 @@ import typer
 from medfed.cli.output import JsonFlag, in_words, show
 
 if TYPE_CHECKING:
+    from medfed.chain.client import ChainClient
     from medfed.config import HospitalConfig
     from medfed.rounds.federation import OnChain
     from medfed.rounds.history import StudyHistory
@@ -30,10 +31,15 @@ def doctor(
 ) -> None:
     """Try everything that is needed, say what is wrong.
 
-    Chain, contracts and store; with --hospital also its data, keys, policy, dataset, stake, what its daemon may lock, and
+    Chain, contracts, events and store; with --hospital also its data, keys, policy, dataset, stake, what its daemon may lock, and
     what studies took from it. One line for each, and what to do where something is wrong. Exit code 2 when something is.
     """
-    checks: list[Check] = [("chain", _chain), ("contracts", _contracts), ("store", _store)]
+    checks: list[Check] = [
+        ("chain", _chain),
+        ("contracts", _contracts),
+        ("events", _events),
+        ("store", _store),
+    ]
     if hospital is not None:
         checks += _hospital_checks(hospital)
     found = [_try(name, check) for name, check in checks]
@@ -72,8 +78,15 @@ def _chain() -> str:
     client = open_client()
     head = client.head()
     drift = round(abs(ChainClock(client).drift(head)))
+    _complain(client)
     text = f"chain {client.chain_id} answers, block {head.number}"
     return text + (f", its time is {in_words(drift)} from this machine's" if drift > 60 else "")
+
+
+def _complain(client: ChainClient) -> None:
+    """Raise `_Warning` with what is wrong with nodes that others stand in for."""
+    if client.complaints:
+        raise _Warning(" ".join(client.complaints))
 
 
 def _contracts() -> str:
@@ -100,6 +113,16 @@ def _contracts() -> str:
         now = "; ".join(f"{check.subject} (now {check.found})" for check in changed)
         raise _Warning(f"{told}. Not so any more: {now}. Ask the consortium whether it meant that.")
     return told
+
+
+def _events() -> str:
+    """Raises `Contradicted` for a node that leaves some out."""
+    from medfed.cli.run import open_federation
+
+    federation = open_federation()
+    index = federation.index
+    _complain(federation.client)
+    return f"{index.count()} up to block {index.checkpoint.number}, as many as the contracts count"
 
 
 def _store() -> str:

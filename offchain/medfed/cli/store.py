@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -136,8 +137,17 @@ def _size(store: ContentStore, cid: Cid) -> int | None:
 
 
 @app.command("collect")
-def collect(as_json: JsonFlag = False) -> None:
-    """Delete what is not pinned from a store that is a directory. Needs no chain; daemons may run on."""
+def collect(
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what an audit of a study needs; asks no chain.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Delete what is not pinned from a store that is a directory; daemons may run on.
+
+    Where an audit of a study needs some of it, nothing is deleted and the studies are named: without these files nobody can
+    verify them from this store any more.
+    """
     from medfed.cli.run import settings
     from medfed.errors import InputError
     from medfed.storage import open_store
@@ -147,9 +157,47 @@ def collect(as_json: JsonFlag = False) -> None:
     store = open_store(place)
     if not isinstance(store, LocalStore):
         raise InputError(f"{place} is a Kubo daemon, which collects by itself: run `ipfs repo gc`.")
+    if not force and (loose := store.loose()):
+        _check_needless(loose)
     count = store.collect()
     show(
         {"store": place, "deleted": count},
         as_json=as_json,
         render=lambda: f"{count} files were not pinned and are deleted.",
     )
+
+
+def _check_needless(loose: set[Cid]) -> None:
+    """Raise `InputError` where an audit of a study needs one of these files, or nobody can say."""
+    from medfed.cli.run import open_federation
+    from medfed.errors import InputError, Transient, WrongChain
+
+    try:
+        needing = _studies_with(open_federation(), loose)
+    except (Transient, WrongChain) as exc:
+        raise InputError(
+            f"{len(loose)} files are not pinned, and which studies need them only the chain tells ({exc}); "
+            "`--force` deletes them all the same."
+        ) from exc
+    if needing:
+        studies = ", ".join(map(str, needing))
+        raise InputError(
+            f"Nobody could verify these studies from this store any more: {studies}; keep them with `medfed study export` or "
+            "`medfed store export` first, then `--force` deletes."
+        )
+
+
+def _studies_with(federation: Federation, files: set[Cid]) -> list[int]:
+    """The studies of whose audit this store has all it needs at first, the spec, and one of the files is a part."""
+    from medfed.errors import ContentMissing, Fatal
+    from medfed.rounds.history import read_study, study_ids
+    from medfed.rounds.study import artefacts, fetch_spec
+
+    found = []
+    for number in study_ids(federation.index):
+        study = read_study(federation.index, number)
+        with contextlib.suppress(ContentMissing, Fatal):  # one without its spec cannot be verified as it is
+            spec = fetch_spec(federation.store, study)
+            if files & {*artefacts(federation.index, study, spec)}:
+                found.append(int(number))
+    return found

@@ -47,6 +47,11 @@ class Health:
         self._failed = Counter(
             "medfed_cycle_failures", "Cycles that failed and were tried again.", registry=self._registry
         )
+        self._contradicted = Counter(
+            "medfed_events_contradicted",
+            "Cycles in which a node told other events than the contracts keep.",
+            registry=self._registry,
+        )
         self._alerts = Counter(
             "medfed_alerts", "What a watchtower found wrong, by kind.", ["kind"], registry=self._registry
         )
@@ -70,6 +75,10 @@ class Health:
         self._failures = 0
         self._since = self._wall()
         self._success.set(self._since)
+
+    def contradicted(self) -> None:
+        """A node left events out, also when it was asked again."""
+        self._contradicted.inc()
 
     def alert(self, kind: str) -> None:
         """Something was found to be wrong."""

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Protocol
 
 from medfed.chain.client import ChainClient
-from medfed.errors import Transient
+from medfed.errors import Contradicted, Transient
 from medfed.log import get_logger
 from medfed.nodes.health import Health
 
@@ -73,6 +73,8 @@ class Loop:
         except Transient as exc:
             self.failures += 1
             self._health.cycle(time.monotonic() - started, failed=True)
+            if isinstance(exc, Contradicted):
+                self._health.contradicted()
             self._log.warning("cycle failed, will try again", reason=str(exc), failures=self.failures)
             return False
         self.failures = 0

@@ -8,10 +8,11 @@ from medfed.chain.calls import Call
 from medfed.errors import ContractRevert
 from medfed.nodes.site import Site
 from medfed.nodes.state import WorkFolder
-from medfed.rounds.history import Enrolment, StudyHistory, read_study, study_ids
+from medfed.protocol.cid import cid_from_digest
+from medfed.rounds.history import Enrolment, StudyHistory, read_round, read_study, study_ids
 from medfed.rounds.settle import due_claims, due_release, unpaid_rounds
 from medfed.rounds.study import artefacts
-from medfed.types import BlockStamp, Cid
+from medfed.types import BlockStamp, Cid, RoundNumber
 
 __all__ = ["Settling"]
 
@@ -52,12 +53,19 @@ class Settling:
                 self._site.notes.tell("claim", (study.study, exc.name), str(exc))
 
     def _unpin(self, study: StudyHistory) -> None:
-        """Let go of the study's files; its spec and its final model stay, and what another study needs."""
+        """Let go of the study's files; its spec, its manifests and its final model stay, and what another study needs: by the
+        manifests patients see where their records were used, and take their pay."""
         mine = self._artefacts(study)
-        needed = {mine[0], mine[-1], *self._needed_elsewhere(study)}
+        needed = {mine[0], mine[-1], *self._manifests(study), *self._needed_elsewhere(study)}
         for cid in mine:
             if cid not in needed:
                 self._site.store.unpin(cid)
+
+    def _manifests(self, study: StudyHistory) -> Iterator[Cid]:
+        for number in range(1, study.rounds + 1):
+            history = read_round(self._site.index, study.study, RoundNumber(number))
+            for update in (*history.updates.values(), *history.removed.values()):
+                yield cid_from_digest(update.cohort_cid)
 
     def _needed_elsewhere(self, study: StudyHistory) -> Iterator[Cid]:
         for number in study_ids(self._site.index):

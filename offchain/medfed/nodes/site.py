@@ -42,6 +42,7 @@ class Site:
         self.client = federation.client
         self.contracts = federation.contracts
         self.index = federation.index
+        self.census = federation.census
         self.store = patient(federation.store)
         self.sender = sender
         self.config = config

@@ -14,7 +14,7 @@ from medfed.nodes.holds import HOLDS, Held, check_hold
 from medfed.nodes.site import Site
 from medfed.nodes.state import Work, WorkFolder
 from medfed.rounds.cohort import check_pinned, committed_cohort, held_cohort
-from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory
+from medfed.rounds.history import Enrolment, RoundHistory, StudyHistory, read_round
 from medfed.rounds.recompute import RoundPlace
 
 __all__ = ["Training"]
@@ -60,9 +60,16 @@ class Training:
 
     def cohort(self, study: StudyHistory, entry: Enrolment, history: RoundHistory) -> Cohort | None:
         """Whose records may be used for a round now; None when too few consent. Raises `DataError`, `IntegrityError` where index
-        and chain differ, and as `Site.spec`."""
-        place, consents = self._site.place(study, history.number), self._site.contracts.consents
-        return held_cohort(self._site.index, consents, place, history, entry, self._site.holdings)
+        and chain differ, also when all was read anew, and as `Site.spec`."""
+        site = self._site
+        place, consents = site.place(study, history.number), site.contracts.consents
+        try:
+            return held_cohort(site.index, consents, place, history, entry, site.holdings)
+        except IntegrityError as exc:
+            if not site.census.read_anew(str(exc)):
+                raise
+        history = read_round(site.index, study.study, history.number)
+        return held_cohort(site.index, consents, place, history, entry, site.holdings)
 
     def _check_standing(self) -> None:
         operator, active = self._site.contracts.consortium.is_operator(

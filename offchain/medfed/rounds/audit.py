@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,6 +49,7 @@ from medfed.protocol.documents import Disclosure, StudySpec
 from medfed.protocol.layout import is_chunk_right
 from medfed.protocol.phase import Outcome, quorum_of
 from medfed.protocol.vector import vector_size
+from medfed.rounds.census import unheard
 from medfed.rounds.contests import open_contest
 from medfed.rounds.disputes import CONTESTED, Claim, ContestBook, place_of
 from medfed.rounds.evidence import CONTRACTS, Evidence
@@ -75,7 +76,7 @@ from medfed.rounds.settle import pay_of
 from medfed.rounds.study import fetch_model, fetch_spec, model_cid_of, model_limit
 from medfed.types import Address, BlockStamp, Cid, DatasetId, RoundNumber, Seat, StudyId
 
-__all__ = ["JudgedClaim", "Report", "Verdict", "audit_study"]
+__all__ = ["JudgedClaim", "Report", "Verdict", "audit_events", "audit_study"]
 
 RIGHT, WRONG, UNCHECKED = "right", "wrong", "not checked"
 _LIMITS = (
@@ -142,6 +143,8 @@ class Report:
     versions: Mapping[str, str]
     bases: Mapping[int, str]
     """Why the patients of each seat count: consent, opt-out or permit; without those that a difference kept from being read."""
+    contradicted: bool = False
+    """Whether events and storage differ."""
 
     @property
     def ok(self) -> bool:
@@ -189,11 +192,13 @@ class _Audit:
     """By round; None where there are no reviews."""
     unproved: list[str] = field(default_factory=list)
     """Of the whole study."""
+    contradicted: bool = False
+    """Whether a difference is one between events and storage."""
 
     @property
     def evidence(self) -> Evidence:
         """The study's facts in storage."""
-        return Evidence(self.federation, self.study, self.block, self.expect)
+        return Evidence(self.federation, self.study, self.block, self.agree)
 
     @property
     def proceedings(self) -> Proceedings:
@@ -205,6 +210,11 @@ class _Audit:
         self.checks += 1
         if not right:
             raise ProtocolError(otherwise)
+
+    def agree(self, right: bool, otherwise: str) -> None:
+        """One comparison of events with storage: where they differ, who told the events is wrong, and not the study."""
+        self.contradicted |= not right
+        self.expect(right, otherwise)
 
     def look(self, what: str, check: Callable[[], object], *, needed: bool = True) -> bool:
         """Whether a check had the bytes it asks for; those that are `needed` leave the verdict open."""
@@ -228,8 +238,10 @@ class _Audit:
         except (ProtocolError, IntegrityError, SpecError, WrongChain) as exc:
             return str(exc)
         except ContractRevert as exc:
+            self.contradicted = True
             return f"what the events tell cannot have happened: {exc}"
         except LookupError as exc:  # every table that is looked up was filled from other events
+            self.contradicted = True
             return f"an event names {exc}, of which no other event tells"
         return ""
 
@@ -263,10 +275,32 @@ def audit_study(
 ) -> Report:
     """Recompute a study; `tell` hears what is looked at.
 
-    Raises `InputError` for an unknown study or a disclosure of another one, `ProtocolError` where its events cannot be
-    read at all, `Transient` when chain or store does not answer.
+    Before a study is called wrong all events are read anew, once; where they differ from storage or receipts still, the node that
+    told them is named, and no study is called wrong by them. Raises `InputError` for an unknown study or a disclosure of another
+    one, `ProtocolError` where its events cannot be read at all, `Transient` when chain or store does not answer.
     """
-    block = federation.sync()
+    federation.sync()
+    report = audit_events(federation, number, disclosures, tell)
+    if report.difference and federation.census.read_anew(report.difference):
+        report = audit_events(federation, number, disclosures, tell)
+    if not report.difference or federation.client.is_recorded:
+        return report
+    index = federation.index
+    why = report.difference if report.contradicted else unheard(federation.contracts, index, index.checkpoint)
+    if not why:
+        return report
+    liar = f"{federation.client.label} tells other events than the contracts keep ({why}); ask another node"
+    return replace(report, difference="", missing=liar)
+
+
+def audit_events(
+    federation: Federation,
+    number: StudyId,
+    disclosures: tuple[Disclosure, ...] = (),
+    tell: Callable[[str], object] = lambda _: None,
+) -> Report:
+    """`audit_study` by the events that the index holds, whoever told them."""
+    block = federation.index.sync()
     study = read_study(federation.index, number)
     audit = _Audit(federation, study, _given(federation, study, disclosures), block)
     specs: list[StudySpec] = []
@@ -324,6 +358,7 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         unproved=(*audit.federation.client.unproved, *audit.unproved),
         versions=_versions(audit.federation),
         bases=audit.bases,
+        contradicted=audit.contradicted,
     )
 
 
@@ -345,7 +380,7 @@ def _versions(federation: Federation) -> dict[str, str]:
 def _check_start(audit: _Audit) -> StudySpec:
     """Code, terms, seats, consents, datasets, spec, initial model. Raises `ContentMissing` without the spec."""
     store, evidence = audit.federation.store, audit.evidence
-    evidence.check_code()
+    replace(evidence, expect=audit.expect).check_code()
     try:
         evidence.check_start()
     except NotProved as exc:

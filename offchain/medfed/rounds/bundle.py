@@ -34,7 +34,9 @@ from medfed.types import Address, BlockStamp, Cid, StudyId
 
 __all__ = ["Bundle", "BundleManifest", "Exported", "Limits", "export_bundle", "open_bundle"]
 
-_LARGEST_PART = 1 << 30
+_MOST_TIMES, _ALWAYS = 2, 1 << 20
+"""The recording's parts have together at most so many times the bundle's bytes, and so many bytes always: what is read of them
+takes memory, and nothing in them is there twice."""
 _PARTS = ("headers", "receipts", "proofs", "answers")
 _Hex32 = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
 _Number = Annotated[int, Field(ge=0, lt=1 << 53)]
@@ -139,7 +141,8 @@ def open_bundle(file: Path, *, max_bytes: int) -> Bundle:
     store = CarStore(file, max_bytes=max_bytes)
     try:
         manifest = _manifest(store, file)
-        chain = RecordedChain(_recording(store, manifest))
+        most = _MOST_TIMES * file.stat().st_size + _ALWAYS
+        chain = RecordedChain(_recording(store, manifest, most))
         contracts = found_from(chain, parse_address(manifest.rounds), chain.first + 1, chain.head())
         check_chain_id(chain, contracts.consortium.address)
         chain.hear(_addresses(contracts))
@@ -217,9 +220,12 @@ def _manifest(store: CarStore, file: Path) -> BundleManifest:
         ) from exc
 
 
-def _recording(store: CarStore, manifest: BundleManifest) -> Recording:
+def _recording(store: CarStore, manifest: BundleManifest, most: int) -> Recording:
     stamp = BlockStamp(manifest.block, bytes.fromhex(manifest.block_hash[2:]), manifest.block_time)
-    parts = {name: store.get(check_cid(getattr(manifest, name)), _LARGEST_PART) for name in _PARTS}
+    parts: dict[str, bytes] = {}
+    for name in _PARTS:
+        parts[name] = store.get(check_cid(getattr(manifest, name)), most)
+        most -= len(parts[name])
     return Recording(
         chain_id=manifest.chain_id,
         genesis=bytes.fromhex(manifest.genesis[2:]),

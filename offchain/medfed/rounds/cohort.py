@@ -3,7 +3,7 @@ objected before the hospital trained. A manifest may be shorter than what counte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from medfed.data.commitments import records_root
 from medfed.data.dataset import Dataset
 from medfed.data.patients import Register
 from medfed.errors import DataError, IntegrityError
-from medfed.protocol.basis import counting
+from medfed.protocol.basis import Basis, counting
 from medfed.protocol.consent import Details, State
 from medfed.protocol.leaves import Use
 from medfed.rounds.history import Enrolment, LineageBook, RoundHistory, asked, counted, pinned
@@ -67,17 +67,17 @@ def held_cohort(
 ) -> Cohort | None:
     """The cohort without the patients who have taken their consent back since, by what the contract keeps now, not by events.
 
-    Raises `IntegrityError` where the contract keeps no consent that the events tell of.
+    Raises `IntegrityError` where the contract keeps other consents of the hospital's patients than the events tell of.
     """
     this = _Round(index, place, history, entry, holdings)
-    patients = sorted(this.active)
+    patients = sorted(this.patients)
     kept = [consents.states(patients, dataset) for dataset in this.datasets]
     states = dict(zip(patients, zip(*kept, strict=True), strict=True))
-    invented = [patient for patient, found in states.items() if this.is_invented(patient, found)]
-    if invented:
+    untold = [patient for patient, found in states.items() if this.is_untold(patient, found)]
+    if untold:
         raise IntegrityError(
-            f"Of {len(patients)} consents that the event index tells of, the contract keeps {len(invented)} otherwise. "
-            "Delete the index, so that it is read anew, and ask another node."
+            f"{consents.client.label} leaves events out or invents them: of the consents of {len(patients)} patients, the "
+            f"contract keeps {len(untold)} otherwise. Nothing is trained on that; ask another node."
         )
     return this.cohort(this.standing(states))
 
@@ -125,18 +125,24 @@ class _Round:
         """Of those who are active, the ones whose consent stands."""
         return build_cohort(self._holdings.dataset, self._holdings.register, standing, self._terms)
 
-    def is_invented(self, patient: Address, states: Sequence[State]) -> bool:
-        """Whether the chain kept this before the round, and the patient does not count by it, or with other details."""
+    @property
+    def patients(self) -> Iterable[Address]:
+        """Those whose words decide: all that are enlisted; without a permit, where it takes one, nobody's."""
+        needs_none = self._book.basis is not Basis.PERMIT
+        return self._holdings.register.patients if needs_none else self.active
+
+    def is_untold(self, patient: Address, states: Sequence[State]) -> bool:
+        """Whether the chain kept this before the round, and the patient counts otherwise by it than by the events."""
         if _changed(states) > self._at:
             return False
-        return self._counting(states, self._at) != self.active[patient]
+        return self._counting(states, self._at) != self.active.get(patient)
 
     def standing(self, states: Mapping[Address, Sequence[State]]) -> dict[Address, Details]:
         """Those who are active without who has said since that this study has them no more, by what the chain keeps of some; a
         consent that was changed since is about what both are about."""
         found = dict(self.active)
         for patient, kept in states.items():
-            if _changed(kept) <= self._at:
+            if patient not in found or _changed(kept) <= self._at:
                 continue
             details = self._counting(kept, _changed(kept))
             if details is None:

@@ -15,13 +15,13 @@ from typing import Any
 
 from medfed.chain.calls import Event
 from medfed.chain.contracts.datasets import DatasetInfo
-from medfed.chain.contracts.rounds import StudyState
 from medfed.chain.history import was_suspended
 from medfed.chain.root import check_start, follow
 from medfed.chain.sealed import NO_TRANSACTION
 from medfed.errors import ContractRevert, NotProved, ProtocolError
 from medfed.protocol.commitments import bitmap, seats_in
 from medfed.rounds.books import MoneyBook
+from medfed.rounds.census import round_course, study_course
 from medfed.rounds.contests import absent
 from medfed.rounds.disputes import ContestBook, place_of, time_of
 from medfed.rounds.federation import Federation
@@ -76,7 +76,6 @@ _OF_ROUNDS = (
     "Compensated",
 )
 """What happens in a round that was opened."""
-_ENDS = {"completed": StudyState.COMPLETED, "aborted": StudyState.ABORTED}
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ class Evidence:
         """A round's course, its commitments, ballots, absences, and who was paid for it."""
         rounds, number = self.federation.contracts.rounds, history.number
         stored = rounds.round(history.study, number, self.block)
-        for name, value in _course_of(history).items():
+        for name, value in round_course(history).items():
             self.expect(
                 getattr(stored, name) == value,
                 f"the chain keeps {getattr(stored, name)} for the round's {name}, the events say {value}",
@@ -246,20 +245,8 @@ class Evidence:
 
     def _course(self) -> dict[str, Any]:
         study = self.study
-        running = StudyState.RUNNING if study.rounds else StudyState.ENROLLING
-        # The round that a proof ends with its study is not counted among those that failed.
-        proofs = [*self.events("RoundTainted"), *self.events("RoundRefuted")]
-        since = min(map(place_of, proofs), default=None)
-        voids = [event for event in self.events("RoundVoid") if since is None or place_of(event) < since]
-        return {
+        return study_course(self.federation.index, study) | {
             "sponsor": study.sponsor,
-            "state": _ENDS.get(study.ended, running),
-            "members": len(study.enrolments),
-            "round": study.rounds,
-            "finals": len(self.events("RoundFinal")),
-            "voids": len(voids),
-            "ended_at": study.ended_at,
-            "undone_from": study.undone_from,
             "refunded": study.refunded,
             "released": study.released,
             "stakes_lost": study.stakes_lost,
@@ -373,19 +360,6 @@ class Evidence:
     def total(self, name: str, **filters: Any) -> int:
         """The sum of their amounts."""
         return sum(event["amount"] for event in self.events(name, **filters))
-
-
-def _course_of(history: RoundHistory) -> dict[str, Any]:
-    return {
-        "opened_at": history.opened_at,
-        "closed_at": history.closed_at,
-        "total_weight": history.weight,
-        "acted": len(history.updates.keys() | history.removed.keys() | history.abstained),
-        "submitted": history.submitted,
-        "attested": history.attested,
-        "outcome": history.outcome,
-        "finals_before": history.finals_before,
-    }
 
 
 def _same(kept: object, told: object) -> bool:

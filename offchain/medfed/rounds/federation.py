@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from medfed.chain.client import ChainClient, connect
 from medfed.chain.deployment import Deployment, load, open_index
 from medfed.chain.index import EventIndex
 from medfed.config import Settings
+from medfed.rounds.census import Census
 from medfed.storage import ContentStore, open_store
 from medfed.types import BlockStamp
 
@@ -30,9 +32,15 @@ class Federation(OnChain):
     store: ContentStore
     index: EventIndex
 
+    @cached_property
+    def census(self) -> Census:
+        """Reads the index on, and finds what a node left out."""
+        return Census(self.contracts, self.index)
+
     def sync(self) -> BlockStamp:
-        """Read up to the newest final block; returns it."""
-        return self.index.sync()
+        """Read up to the newest final block; returns it. Raises `Contradicted` where the contracts keep otherwise, also after all
+        was read anew; `ChainUnavailable`."""
+        return self.census.sync()
 
 
 def open_federation(

@@ -35,6 +35,9 @@ __all__ = ["CarStore", "export_car", "import_car"]
 _PREFIX = b"\x01\x70\x12\x20"
 _MOST_ROOTS = _MOST_BLOCKS = 1 << 20
 _NO_LIMIT = 1 << 63
+_MOST_TIMES, _ALWAYS = 16, 64 << 20
+"""The files in a CAR file have together at most so many times its own bytes, and so many bytes always: equal blocks are in it
+once, and a megabyte of them could stand for terabytes."""
 _LARGEST_NODE = MAX_LINKS * 64 + 4096
 
 _Places = dict[bytes, tuple[int, int]]
@@ -82,14 +85,20 @@ def _write_all(
     car: BinaryIO, fetch: Callable[[Cid, Path, int], None], roots: list[Cid], copy: Path, most: int
 ) -> int:
     seen: set[bytes] = set()
+    size = 0
     _write_section(car, _header(roots))
     for root in roots:
         fetch(root, copy, most)
         most -= copy.stat().st_size
+        size += copy.stat().st_size
         for digest, block in _from_the_top(copy, digest_of(root)):
             if digest not in seen:
                 seen.add(digest)
                 _write_section(car, _PREFIX + digest + block)
+    if size > _most_bytes(car.tell()):  # what nobody would read is not written
+        raise InputError(
+            f"These files repeat so much that nobody would read them: {size} bytes in {car.tell()}."
+        )
     car.flush()
     os.fsync(car.fileno())
     return len(seen)
@@ -98,7 +107,8 @@ def _write_all(
 def import_car(store: ContentStore, path: Path, *, max_bytes: int) -> list[Cid]:
     """Store and pin every root of a CAR file (together at most `max_bytes`); returns their CIDs.
 
-    1. Every file in it is put together from its blocks and compared with its CID, before anything is stored.
+    1. Every file in it is put together from its blocks and compared with its CID, before anything is stored. Together they have at
+    most 16 times the CAR file's bytes and 64 MiB.
     2. Then they are stored. What was pinned so far is let go when the store fails.
     Raises `IntegrityError` for bytes that are not what their CID says, `ProtocolError` for a file that is no CAR or is
     cut short.
@@ -107,8 +117,7 @@ def import_car(store: ContentStore, path: Path, *, max_bytes: int) -> list[Cid]:
         with path.open("rb") as car, tempfile.TemporaryDirectory() as folder:
             roots = _roots(_read_section(car, 64 + 48 * _MOST_ROOTS) or b"")
             places = _places(car)
-            for root in roots:
-                max_bytes -= _check(root, lambda digest: _block(car, places, digest), max_bytes)
+            _check_files(roots, lambda digest: _block(car, places, digest), path, max_bytes)
             _store_all(store, roots, lambda root: _copy(car, places, root, Path(folder) / "file"))
     except OSError as exc:
         raise InputError(f"{path} cannot be imported: {exc.strerror}.") from exc
@@ -131,22 +140,21 @@ class CarStore(ContentStore):
             self.roots = _roots(_read_section(self._car, 64 + 48 * _MOST_ROOTS) or b"")
             self._places = _places(self._car)
             self._lock = threading.Lock()
-            self._check_all(path.stat().st_size, max_bytes)
+            self._check_all(path, max_bytes)
         except BaseException:
             self._car.close()
             raise
 
-    def _check_all(self, size: int, max_bytes: int) -> None:
+    def _check_all(self, path: Path, max_bytes: int) -> None:
         needed: set[bytes] = set()
 
         def block_of(digest: bytes) -> bytes:
             needed.add(digest)
             return self._block(digest)
 
-        for root in self.roots:
-            max_bytes -= _check(root, block_of, max_bytes)
+        _check_files(self.roots, block_of, path, max_bytes)
         sections = [len(_header(self.roots)), *(36 + self._places[digest][1] for digest in needed)]
-        if sum(len(_varint(length)) + length for length in sections) != size:
+        if sum(len(_varint(length)) + length for length in sections) != path.stat().st_size:
             raise ProtocolError("The CAR file holds more than the blocks of its files, each once.")
 
     def _block(self, digest: bytes) -> bytes:
@@ -219,6 +227,26 @@ def _leaf(chunk: bytes) -> bytes:
     return next(file_blocks(chunk))[1]
 
 
+def _check_files(
+    roots: Sequence[Cid], block_of: Callable[[bytes], bytes], path: Path, max_bytes: int
+) -> None:
+    """Whether all files are there, right, and no longer than allowed; their first blocks say how long they are."""
+    most = _most_bytes(path.stat().st_size)
+    size = sum(parse_block(digest_of(root), block_of(digest_of(root))).size for root in roots)
+    if size > most:
+        raise IntegrityError(
+            f"The files in {path.name} have {size} bytes, more than {most}, which is all that a CAR file of its size may hold; "
+            "ask for another copy."
+        )
+    for root in roots:
+        max_bytes -= _check(root, block_of, max_bytes)
+
+
+def _most_bytes(size: int) -> int:
+    """Of the files in a CAR file of `size` bytes, together."""
+    return _MOST_TIMES * size + _ALWAYS
+
+
 def _check(root: Cid, block_of: Callable[[bytes], bytes], max_bytes: int) -> int:
     """The size of the file below `root`, once all of it is there and right."""
     hasher, size = DagHasher(), 0
@@ -261,6 +289,8 @@ def _places(car: BinaryIO) -> _Places:
                 f"The CAR file holds more than {_MOST_BLOCKS} blocks; carry the study in parts."
             )
         length = len(section) - 36
+        if section[4:36] in found:
+            raise ProtocolError(f"The CAR file holds the block {cid_from_digest(section[4:36])} twice.")
         found[section[4:36]] = (car.tell() - length, length)
     return found
 
@@ -327,6 +357,8 @@ def _roots(header: bytes) -> list[Cid]:
     found = list(_root_items(header))
     if _header(found) != header:
         raise ProtocolError("This is no CAR file of version 1 with dag-pb roots.")
+    if len(set(found)) != len(found):
+        raise ProtocolError("The CAR file names a file twice.")
     return found
 
 

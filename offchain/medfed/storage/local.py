@@ -46,12 +46,16 @@ class LocalStore(ContentStore):
         with _told("list its pins"):
             return set(_named(self._pins.iterdir()))
 
+    def loose(self) -> set[Cid]:
+        """The files that are not pinned."""
+        with _told("list"):
+            return {*_named(self._objects.glob("*/*"))} - self.pins()
+
     def collect(self) -> int:
         """Delete files that are not pinned and what kills left behind; returns how many files went."""
         with _told("collect"), self._locked(fcntl.LOCK_EX):
             self._sweep()
-            pinned = self.pins()
-            loose = [cid for cid in _named(self._objects.glob("*/*")) if cid not in pinned]
+            loose = self.loose()
             for cid in loose:
                 self._place(cid).unlink(missing_ok=True)
         return len(loose)

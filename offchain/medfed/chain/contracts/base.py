@@ -50,6 +50,10 @@ class Contract:
         """The AccessManager that a managed contract obeys."""
         return Address(self._view(block, "authority"))
 
+    def asking(self, function: str, *values: Any) -> Call:
+        """The call of a view, to be read together with others."""
+        return self._change(function, *values)
+
     def events(self, receipt: Receipt) -> list[Event]:
         """This contract's events in a receipt, in order."""
         return self.decode_logs(receipt.logs)
