@@ -8,6 +8,7 @@ in an audit.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,12 +19,13 @@ from medfed.chain.contracts.rounds import StudyState
 from medfed.chain.deployment import Deployment
 from medfed.chain.errors import RpcError
 from medfed.chain.index import EventIndex
+from medfed.chain.root import check_start
 from medfed.chain.sealed import bloom_of, events_in, parse_header
-from medfed.errors import ConfigError, ContractRevert, Contradicted, InputError, ProtocolError
+from medfed.errors import ConfigError, ContractRevert, Contradicted, InputError, NotProved, ProtocolError
 from medfed.log import get_logger
 from medfed.rounds.disputes import place_of
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study, study_ids
-from medfed.types import BlockStamp, RoundNumber, StudyId
+from medfed.types import Address, BlockStamp, RoundNumber, StudyId
 
 __all__ = ["Census", "difference", "round_course", "study_course", "unheard"]
 
@@ -46,7 +48,7 @@ class Census:
 
     def sync(self) -> BlockStamp:
         """Read up to the newest final block. Raises `Contradicted` where the contracts keep otherwise, also when all was read
-        anew; `ChainUnavailable`."""
+        anew, `WrongChain` where the address book names too late a first block; `ChainUnavailable`."""
         block = self._index.sync()
         if self._contracts.client.is_recorded or block == self._agreed:
             return block
@@ -55,12 +57,17 @@ class Census:
             block = self._index.checkpoint
             why = difference(self._contracts, self._index, block)
         if why:
+            with contextlib.suppress(NotProved):  # rather a history that begins too late by the address book
+                check_start(self._contracts.client, self._addresses(), self._contracts.first - 1)
             raise Contradicted(
                 f"{self._contracts.client.label} leaves events out: up to block {block.number} {why}; "
                 "nothing is done on that, ask another node."
             )
         self._agreed = block
         return block
+
+    def _addresses(self) -> list[Address]:
+        return [source.address for source in self._contracts.sources()]
 
     def read_anew(self, why: str) -> bool:
         """Read the index again from its start, up to where it is; not where that was done a moment ago, or cannot be."""

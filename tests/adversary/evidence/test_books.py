@@ -143,13 +143,19 @@ class TestTheStart:
         }
         return deployment_of(played.world.client, replace(book, contracts=contracts))
 
-    @pytest.mark.parametrize("by", [1, 40])
-    def test_a_later_first_block_is_a_difference(self, played, by):
-        world, contracts = played.world, self.late(played, by)
+    def test_a_later_first_block_is_a_difference(self, played):
+        world, contracts = played.world, self.late(played, 1)
         report = audit_study(
             Federation(world.client, contracts, world.store, open_index(contracts, None)), played.study
         )
         assert "stood already in block" in report.difference
+
+    def test_one_that_hides_what_the_contracts_count_is_told_before_anything_else(self, played):
+        """It is the book that is wrong, and no node."""
+        world, contracts = played.world, self.late(played, 40)
+        late = Federation(world.client, contracts, world.store, open_index(contracts, None))
+        with pytest.raises(WrongChain, match="stood already in block"):
+            audit_study(late, played.study)
 
     def test_an_earlier_one_hides_nothing(self, played):
         world, contracts = played.world, self.late(played, -1)
