@@ -110,6 +110,12 @@ def test_values_that_do_not_fit(values):
         LISTS.encode("g(uint8)", *values)
 
 
+def test_text_that_no_chain_can_have():
+    """As a terminal gives the bytes that are no UTF-8."""
+    with pytest.raises(InputError):
+        interface_of("DatasetRegistry").encode("giveTitle", 1, "A\udcff")
+
+
 def test_answers_that_do_not_fit():
     """An answer that is not what the ABI says is an error of the other side."""
     with pytest.raises(ProtocolError, match="31 bytes"):

@@ -66,7 +66,7 @@ def encode_values(parameters: Sequence[Parameter], values: Sequence[Any]) -> byt
     types = [abi_type(item) for item in parameters]
     try:
         return encode(types, [_lower(item, value) for item, value in zip(parameters, values, strict=True)])
-    except (EncodingError, TypeError, OverflowError) as exc:
+    except (EncodingError, TypeError, OverflowError, UnicodeEncodeError) as exc:
         raise InputError(f"A value does not fit the contract's types ({', '.join(types)}): {exc}") from exc
 
 
