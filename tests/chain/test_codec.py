@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 
 import pytest
+from eth_abi.abi import encode
 from eth_utils.abi import function_abi_to_4byte_selector
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from web3 import Web3  # here: its libraries lift the recursion limit, which no 
 
 from medfed.chain.artifacts import artifact, artifact_names, resource_folder
 from medfed.chain.calls import Call, checksum, create_address, parse_address, text_of
-from medfed.chain.codec import Interface, signature, snake
+from medfed.chain.codec import Interface, decode_values, signature, snake
 from medfed.chain.contracts.base import interface_of
 from medfed.errors import ConfigError, InputError, ProtocolError
 from medfed.protocol.commitments import Aggregate, Update
@@ -109,6 +110,12 @@ def test_values_that_do_not_fit(values):
         LISTS.encode("g(uint8)", *values)
 
 
+def test_text_that_no_chain_can_have():
+    """As a terminal gives the bytes that are no UTF-8."""
+    with pytest.raises(InputError):
+        interface_of("DatasetRegistry").encode("giveTitle", 1, "A\udcff")
+
+
 def test_answers_that_do_not_fit():
     """An answer that is not what the ABI says is an error of the other side."""
     with pytest.raises(ProtocolError, match="31 bytes"):
@@ -160,6 +167,16 @@ class TestAddresses:
         account = checksum("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
         wanted = keccak(rlp.encode([bytes.fromhex(account[2:]), nonce]))[12:]
         assert create_address(account, nonce) == checksum(wanted)
+
+
+def test_text_that_is_no_utf8_is_shown_as_far_as_it_can_be():
+    """In events and answers, deep in structs too: the texts are others', and no contract looks at them."""
+    parameters = [
+        {"name": "list", "type": "tuple[]", "components": [{"name": "title", "type": "string"}]},
+        {"name": "text", "type": "string"},
+    ]
+    data = encode(["(bytes)[]", "bytes"], [[(b"A\xff",)], b"\xc3\xa9\xe2"])
+    assert decode_values(parameters, data) == (({"title": "A\ufffd"},), "\u00e9\ufffd")
 
 
 def test_text_of_values():

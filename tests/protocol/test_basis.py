@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from medfed.errors import InputError
 from medfed.protocol.basis import Basis, counting
-from medfed.protocol.consent import DAY, NO_EXPIRY, RevokeAll, State, Word
-from medfed.protocol.purposes import Purpose
+from medfed.protocol.consent import DAY, NO_EXPIRY, NO_LAST_YEAR, Details, RevokeAll, State, Word
+from medfed.protocol.purposes import DETAILS, Purpose
 
 HMB, POA, AT = int(Purpose.HMB), int(Purpose.POA), 10 * DAY
 SILENT = State()
@@ -53,6 +55,33 @@ def test_the_enlisted_count_until_they_object_on_any_dataset_of_the_line(basis, 
 def test_with_consent_just_the_dataset_s_own_word_counts(state, expected):
     for others in ([], [said(0, 9)], [said(HMB, 9)]):
         assert count(Basis.CONSENT, state, *others) is expected
+
+
+def in_window(first: int, last: int, at: int) -> State:
+    return replace(said(HMB | DETAILS, at), details=Details(first, last))
+
+
+@pytest.mark.parametrize("basis", [Basis.OPT_OUT, Basis.PERMIT])
+@pytest.mark.parametrize(
+    ("states", "window"),
+    [
+        ([SILENT, in_window(2010, 2020, 5)], (2010, 2020)),
+        ([SILENT, in_window(2010, 2020, 5), in_window(2015, 2030, 4)], (2015, 2020)),
+        ([in_window(2000, 2016, 5), in_window(2010, 2020, 6)], (2010, 2016)),
+        ([in_window(2000, 2030, 6), in_window(2010, 2020, 5)], (2000, 2030)),
+        ([said(HMB, 6), in_window(2010, 2020, 5)], (0, NO_LAST_YEAR)),
+        ([in_window(2000, 2030, 6), said(0, 5), in_window(2010, 2020, 7)], (2010, 2020)),
+    ],
+)
+def test_a_window_stands_for_the_line_as_an_objection_does(basis, states, window):
+    """A hospital that registers its data anew has no records back that a patient left out; a later word on them does."""
+    details = counting(basis, states, HMB, AT)
+    assert details is not None
+    assert (details.data_from, details.data_until) == window
+
+
+def test_with_consent_no_other_datasets_window_counts():
+    assert counting(Basis.CONSENT, [said(HMB, 5), in_window(2010, 2020, 6)], HMB, AT) == Details()
 
 
 def test_a_basis_has_one_name():

@@ -12,8 +12,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
+from eth_abi.codec import ABIDecoder
+from eth_abi.decoding import StringDecoder
 from eth_abi.exceptions import DecodingError, EncodingError
+from eth_abi.registry import ABIRegistry, registry
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
@@ -22,6 +25,18 @@ from medfed.errors import InputError, ProtocolError
 __all__ = ["Interface", "abi_type", "decode_values", "encode_values", "signature", "snake"]
 
 Parameter = dict[str, Any]
+
+
+def _lenient() -> ABIDecoder:
+    """A contract's text may be any bytes, and somebody else's: what is no UTF-8 is shown as U+FFFD and stops no reader."""
+    own: ABIRegistry = registry.copy()  # type: ignore[no-untyped-call]
+    text = StringDecoder(handle_string_errors="replace")  # type: ignore[no-untyped-call]
+    own.unregister_decoder("string")
+    own.register_decoder("string", text, label="string")
+    return ABIDecoder(own)
+
+
+_decode = _lenient().decode
 
 
 @functools.cache
@@ -51,14 +66,14 @@ def encode_values(parameters: Sequence[Parameter], values: Sequence[Any]) -> byt
     types = [abi_type(item) for item in parameters]
     try:
         return encode(types, [_lower(item, value) for item, value in zip(parameters, values, strict=True)])
-    except (EncodingError, TypeError, OverflowError) as exc:
+    except (EncodingError, TypeError, OverflowError, UnicodeEncodeError) as exc:
         raise InputError(f"A value does not fit the contract's types ({', '.join(types)}): {exc}") from exc
 
 
 def decode_values(parameters: Sequence[Parameter], data: bytes) -> tuple[Any, ...]:
     """Decode ABI-encoded `data`; raises `ProtocolError` when it is not what the parameters say."""
     try:
-        raw = decode([abi_type(item) for item in parameters], data)
+        raw = _decode([abi_type(item) for item in parameters], data)
     except (DecodingError, OverflowError) as exc:
         raise ProtocolError(f"A contract answered {len(data)} bytes that do not fit its ABI: {exc}") from exc
     return tuple(_raise(item, value) for item, value in zip(parameters, raw, strict=True))

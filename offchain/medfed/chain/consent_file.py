@@ -136,9 +136,12 @@ def signed_of(entry: Any, place: str) -> Signed:
 
 def _whole(value: object) -> int:
     """A uint as wallets write it. Raises `ValueError`."""
-    if isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdecimal()):
-        return int(value)
-    raise ValueError
+    if not isinstance(value, int) and not (isinstance(value, str) and value.isascii() and value.isdecimal()):
+        raise ValueError
+    number = int(value)
+    if not 0 <= number < 1 << 256:
+        raise ValueError
+    return number
 
 
 def _plain(value: object) -> object:

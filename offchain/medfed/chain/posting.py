@@ -20,6 +20,8 @@ BATCH = 64
 _GAS_PER_GRANT = 60_000
 _GAS_PER_WALLET = 230_000
 _GAS_PER_BATCH = 700_000
+_STARVED = ("InsufficientGas", "")
+"""How an item is skipped that had too little gas; without a name where even the error had none."""
 
 
 def post(consents: Consents, sender: Sender, items: Sequence[SignedMessage]) -> list[Skipped]:
@@ -58,15 +60,30 @@ def _post_batch(consents: Consents, sender: Sender, batch: list[SignedMessage]) 
     }
     call = build[type(batch[0].message)](batch)
     try:
-        return consents.skipped(_send_batch(sender, call, len(batch)))
+        receipt = _send_batch(sender, call, len(batch))
     except (ContractRevert, RpcError, TransactionStuck):
         if len(batch) == 1:
             raise
-    half, skipped = len(batch) // 2, []
+    else:
+        return _feed(consents, sender, batch, consents.skipped(receipt))
+    half = len(batch) // 2
+    skipped: list[Skipped] = []
     for start, part in ((0, batch[:half]), (half, batch[half:])):
         found = _post_batch(consents, sender, part)
         skipped += [replace(item, index=start + item.index) for item in found]
     return skipped
+
+
+def _feed(
+    consents: Consents, sender: Sender, batch: Sequence[SignedMessage], skipped: Sequence[Skipped]
+) -> list[Skipped]:
+    """What had too little gas in a batch says nothing about its signature: it is brought alone. Returns what did not count."""
+    found: list[Skipped] = []
+    for item in skipped:
+        starved = item.reason in _STARVED
+        again = _post_one(consents, sender, batch[item.index]) if starved else [item]
+        found += [replace(each, index=item.index) for each in again]
+    return found
 
 
 def _send_batch(sender: Sender, call: Call, items: int) -> Receipt:

@@ -35,8 +35,8 @@ from medfed.chain.sender import Sender
 from medfed.errors import ContractRevert
 from medfed.nodes.decisions import Decision, DecisionLog, State, identity, needed, replaces
 from medfed.nodes.lock import sole
-from medfed.protocol import purposes as duo
 from medfed.protocol import wording
+from medfed.protocol.consent import NO_DETAILS, Details
 from medfed.protocol.typed import GrantMessage, NarrowMessage, consent_domain, digest
 from medfed.rounds.federation import OnChain
 from medfed.types import BlockStamp, DatasetId
@@ -286,9 +286,13 @@ class Relayer:
         message = decision.signed.item.message
         if decision.dataset is None:
             return self._consents.revoke_all_word(decision.patient).signed_at == decision.issued_at
-        word = self._consents.word(decision.patient, decision.dataset)
-        said = decision.issued_at, getattr(message, "purposes", 0), getattr(message, "expiry_day", 0)
-        return (word.signed_at, word.purposes & ~duo.DETAILS, word.expiry_day) == said
+        [state] = self._consents.states([decision.patient], decision.dataset)
+        said: tuple[int, int, Details] = 0, 0, NO_DETAILS
+        if isinstance(message, GrantMessage | NarrowMessage):
+            window = Details(message.data_from, message.data_until, message.form)
+            said = message.purposes, message.expiry_day, window
+        word = state.word
+        return (word.signed_at, word.allowed, word.expiry_day, state.details) == (decision.issued_at, *said)
 
 
 def _turn(chain: list[Decision]) -> Decision:

@@ -5,7 +5,8 @@
 - `permit`: as `opt-out`, while the dataset's issuer permits the study.
 
 To say otherwise is to leave a word that does not permit what the study asks, a revocation among them, or a revoke-all. It
-stands for the dataset's whole lineage, until the patient grants what is asked, on the newest dataset and later.
+stands for the dataset's whole lineage, until the patient grants what is asked, on the newest dataset and later. So does the
+window of a word that permits it: what a patient left out of a predecessor no successor has.
 """
 
 from __future__ import annotations
@@ -46,16 +47,18 @@ def counting(basis: Basis, states: Sequence[State], purposes: int, at: int) -> D
 
     `states` are what the chain kept then of the patient and the dataset and, behind it, each of its predecessors.
     """
-    own = states[0]
-    if is_active(own, purposes, at):
-        details = own.details
-    elif basis is Basis.CONSENT:
+    own, before = states[0], states[1:]
+    granted = own.word.signed_at if is_active(own, purposes, at) else 0
+    if basis is Basis.CONSENT:
+        return own.details if granted else None
+    objected = max(_objected(state, purposes, at) for state in states)
+    if objected and granted <= objected:
         return None
-    else:
-        details = NO_DETAILS
-    objected = 0 if basis is Basis.CONSENT else max(_objected(state, purposes, at) for state in states)
-    is_answered = is_active(own, purposes, at) and own.word.signed_at > objected
-    return details if not objected or is_answered else None
+    details = own.details if granted else NO_DETAILS
+    for state in before:
+        if is_active(state, purposes, at) and state.word.signed_at > granted:
+            details = details.within(state.details)
+    return details
 
 
 def _objected(state: State, purposes: int, at: int) -> int:

@@ -262,9 +262,10 @@ def _members(message: Message) -> list[tuple[str, str, Any]]:
 
 def _in_words(message: GrantMessage | NarrowMessage) -> list[Any]:
     """What a wallet shows of a consent."""
+    unnamed = wording.dataset(message.dataset_id)
     return [
         message.patient,
-        message.dataset or wording.dataset(message.dataset_id),
+        message.dataset or unnamed,
         wording.uses(message.purposes),
         wording.window(message.data_from, message.data_until),
         message.form,
@@ -281,7 +282,7 @@ def _json(value: Any) -> Any:
 def _word(kind: str, value: Any) -> bytes:
     """The 32 bytes of one value, of a text those of its hash."""
     if kind == "string":
-        return keccak(value.encode())
+        return keccak(_utf8(value))
     if kind == "address":
         return bytes(12) + _address(value)
     if kind.startswith("bytes"):
@@ -292,6 +293,15 @@ def _word(kind: str, value: Any) -> bytes:
     if not 0 <= value < 1 << int(kind.removeprefix("uint")):
         raise InputError(f"{value} does not fit a {kind}.")
     return int(value).to_bytes(32, "big")
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{text!r} is no text that a wallet can show; give Unicode without surrogates."
+        ) from None
 
 
 def _address(value: str) -> bytes:
