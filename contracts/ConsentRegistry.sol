@@ -18,7 +18,7 @@ uint16 constant NO_EXPIRY = type(uint16).max;
 /// @dev Gas that a contract wallet may use to judge a signature.
 uint256 constant WALLET_GAS = 100_000;
 /// @dev Gas that must be left when an item of a batch begins: what the most expensive one uses, and some.
-uint256 constant ITEM_GAS = 500_000;
+uint256 constant ITEM_GAS = 700_000;
 /// @dev With this much left, the call of a wallet gets WALLET_GAS although a 64th is held back.
 uint256 constant BEFORE_WALLET = 110_000;
 

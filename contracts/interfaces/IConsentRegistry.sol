@@ -179,7 +179,7 @@ interface IConsentRegistry {
     function revokeAllBySig(SignedRevokeAll calldata revocation) external;
 
     /// @notice `grantBySig` for each item. One that does not count is reported by `SignatureSkipped` and sinks no other.
-    /// @dev The transaction's gas limit leaves 500,000 to the last item, whatever that uses: reverts with
+    /// @dev The transaction's gas limit leaves 700,000 to the last item, whatever that uses: reverts with
     /// `InsufficientGas` otherwise. So does every batch.
     function grantBatch(SignedGrant[] calldata consents) external;
 

@@ -134,7 +134,6 @@ class TestRevoking:
         assert member.wallet.account(0).address not in {each.patient for each in cohort.members}
         assert len(cohort.members) == PATIENTS - 1
 
-    @pytest.mark.xfail(strict=True, reason="a state of after the round is not held against the events")
     def test_a_revocation_that_is_kept_back_behind_a_later_consent(self, world, three):
         """It stood when the round opened, and the patient consented again since: this round has them not."""
         member, lying = world.members[0], three[0]

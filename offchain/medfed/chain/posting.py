@@ -19,7 +19,7 @@ BATCH = 64
 
 _GAS_PER_GRANT = 60_000
 _GAS_PER_WALLET = 230_000
-_GAS_PER_BATCH = 700_000
+_GAS_PER_BATCH = 900_000
 _STARVED = ("InsufficientGas", "")
 """How an item is skipped that had too little gas; without a name where even the error had none."""
 

@@ -132,10 +132,23 @@ class _Round:
         return self._holdings.register.patients if needs_none else self.active
 
     def is_untold(self, patient: Address, states: Sequence[State]) -> bool:
-        """Whether the chain kept this before the round, and the patient counts otherwise by it than by the events."""
-        if _changed(states) > self._at:
-            return False
-        return self._counting(states, self._at) != self.active.get(patient)
+        """Whether the events tell otherwise of the patient: of who counts by what the chain kept before the round; of what changed
+        since, up to where they were read, by its words, which hold the hash of those before them."""
+        if _changed(states) <= self._at:
+            return self._counting(states, self._at) != self.active.get(patient)
+        read_until = self._index.checkpoint.timestamp
+        return any(
+            (kept.word.posted_at <= read_until and kept.word != told.word)
+            or (kept.revoke_all.posted_at <= read_until and kept.revoke_all != told.revoke_all)
+            for kept, told in zip(states, self._newest.states(patient), strict=True)
+        )
+
+    @cached_property
+    def _newest(self) -> LineageBook:
+        """After all events that were read."""
+        book = LineageBook(self._index, self._entry.dataset)
+        book.replay(self._index.checkpoint.timestamp)
+        return book
 
     def standing(self, states: Mapping[Address, Sequence[State]]) -> dict[Address, Details]:
         """Those who are active without who has said since that this study has them no more, by what the chain keeps of some; a

@@ -58,13 +58,11 @@ def test_first_words_of_a_plain_account(longest, gas):
 @pytest.mark.parametrize(
     "gas",
     [
-        pytest.param(
-            530_000, marks=pytest.mark.xfail(strict=True, reason="ITEM_GAS is below the dearest item")
-        ),
-        pytest.param(
-            550_000, marks=pytest.mark.xfail(strict=True, reason="ITEM_GAS is below the dearest item")
-        ),
+        530_000,
+        550_000,
         600_000,
+        700_000,
+        900_000,
     ],
 )
 def test_first_words_of_a_wallet_that_takes_its_cap(longest, gas):

@@ -79,7 +79,7 @@ class TestEveryKind:
         items = [getattr(consents, f"{kind}_of")(patient) for patient in patients[:2]]
         token = consents.evm.snapshot()
         refused = 0
-        for gas in range(60_000, 750_000, 30_000):
+        for gas in range(60_000, 980_000, 40_000):
             try:
                 receipt = getattr(consents, FUNCTION[kind])(items, sender=consents.relayer, gas=gas)
             except Revert as error:

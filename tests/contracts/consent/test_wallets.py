@@ -59,7 +59,7 @@ class TestOwnedWallet:
         burner = wallet_of(consents, "BurnsGas")
         items = [consents.grant_of(account, signer=consents.patient) for account in (burner, wallet)]
         counted = set()
-        for gas in range(300_000, 1_100_000, 5_000):
+        for gas in range(600_000, 1_500_000, 7_000):
             token = consents.evm.snapshot()
             try:
                 receipt = consents.grantBatch(items, sender=consents.relayer, gas=gas)
@@ -90,7 +90,7 @@ class TestFaultyWallet:
         wallet = wallet_of(consents, fault)
         first, last = consents.evm.actors[10:12]
         items = [consents.grant_of(first), consents.grant_of(wallet, signer=first), consents.grant_of(last)]
-        receipt = consents.grantBatch(items, sender=consents.relayer, gas=1_100_000)
+        receipt = consents.grantBatch(items, sender=consents.relayer, gas=1_500_000)
         skipped = receipt.named("SignatureSkipped")
         assert [(each["index"], each["patient"]) for each in skipped] == [(1, wallet.address)]
         assert consents.active(first)

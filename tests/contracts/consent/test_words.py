@@ -13,7 +13,7 @@ from medfed.protocol.consent import NO_DETAILS, NO_LAST_YEAR, Details, form_dige
 from medfed.protocol.purposes import Purpose, check_consent
 from tests.contracts.consent.conftest import HMB, IRB, NO_EXPIRY
 
-ITEM_GAS = 500_000
+ITEM_GAS = 700_000
 FORM = form_digest(b"form")
 EVERY_CODE = sum(int(code) for code in Purpose.__members__.values() if code.bit_count() == 1) & ~int(
     Purpose.NRES | Purpose.MDS
