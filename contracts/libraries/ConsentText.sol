@@ -56,6 +56,7 @@ library ConsentText {
         return expiryDay == type(uint16).max ? "no end" : string(abi.encodePacked(_date(expiryDay)));
     }
 
+    // slither-disable-start divide-before-multiply (whole eras, years and months are what is left out)
     /// @dev The era of 400 years counted from March, as in H. Hinnant, "chrono-compatible low-level date algorithms"; from 1970
     /// to 2149 neither the era nor the year's number of digits changes.
     function _date(uint16 day) private pure returns (bytes10) {
@@ -75,6 +76,8 @@ library ConsentText {
             return bytes10(uint80(digits));
         }
     }
+
+    // slither-disable-end divide-before-multiply
 
     /// @dev Two decimal digits.
     function _pair(uint256 number) private pure returns (uint256) {
