@@ -92,7 +92,11 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
     /// @inheritdoc IConsentRegistry
     function revokeFor(address patient, DatasetId datasetId) external {
         address owner = DATASETS.ownerOf(datasetId);
-        require(msg.sender == CONSORTIUM.adminOf(owner), NotDatasetOwner(datasetId, msg.sender, owner));
+        // slither-disable-next-line unused-return (what protects a patient needs no active hospital)
+        (bool operator,) = CONSORTIUM.isOperator(owner, msg.sender);
+        require(
+            operator || msg.sender == CONSORTIUM.adminOf(owner), NotDatasetOwner(datasetId, msg.sender, owner)
+        );
 
         _revokeNow(patient, datasetId);
     }

@@ -120,7 +120,7 @@ interface IConsentRegistry {
     /// @notice The window of data ends before it begins.
     error EmptyWindow(uint16 dataFrom, uint16 dataUntil);
 
-    /// @notice Only the dataset's owner, for a hospital its admin account, revokes for a patient.
+    /// @notice Only the dataset's owner, by its admin account or its operator, revokes for a patient.
     error NotDatasetOwner(DatasetId datasetId, address caller, address owner);
 
     /// @notice Neither ECDSA nor the patient's wallet takes the signature for `digest`, which binds chain and contract.
@@ -192,8 +192,8 @@ interface IConsentRegistry {
     /// @notice `revokeAllBySig` for each item.
     function revokeAllBatch(SignedRevokeAll[] calldata revocations) external;
 
-    /// @notice Ends a patient's consent on their behalf (a lost key, a request on paper); by the dataset's owner, for a
-    /// hospital its admin account, who can never grant. Emits `Revoked`.
+    /// @notice Ends a patient's consent on their behalf (a lost key, a request on paper); by the dataset's owner, who
+    /// can never grant: its admin account or its operator, suspended or not. Emits `Revoked`.
     /// @dev Works as `revoke` does: what is revoked already is revoked anew, so that no grant signed before now counts.
     function revokeFor(address patient, DatasetId datasetId) external;
 

@@ -89,9 +89,9 @@ def test_a_hospital_consents_for_nobody(medfed, hospitals, lost):
         assert account not in load_register(medfed.folder / "hospital-1" / "patients.csv").patients
 
 
-def test_only_the_admin_account_revokes_for_a_patient(medfed, hospitals, lost):
+def test_only_the_owners_accounts_revoke_for_a_patient(medfed, hospitals, lost):
     account, _ = lost
-    for key in ("operator-1.json", "consortium.json", "admin-2.json", "stranger.json"):
+    for key in ("operator-2.json", "consortium.json", "admin-2.json", "stranger.json"):
         refused = medfed("dataset", "revoke-for", account, hospitals[0], "--keystore", key)
         assert (refused.code, "Only the owner" in refused.sentence) == (7, True)
     assert medfed.data("patient", "status", account, hospitals[0])["active"] is True

@@ -71,7 +71,7 @@ def test_the_hospital_objects_for_a_patient_without_a_key(world, opted):
     world.opened(*opted)
     member = world.members[0]
     patient = member.wallet.account(5).address
-    world.send(member.admin, world.contracts.consents.revoke_for(patient, member.dataset))
+    world.send(member.operator, world.contracts.consents.revoke_for(patient, member.dataset))
     world.run(*opted, cycles=2)
     assert trained(member)[:1] == [PATIENTS - 2]
 

@@ -72,7 +72,7 @@ _CONSENTS = {
     "NotNarrower": "A narrowing may only take away: the new consent would permit more, or last longer.",
     "WiderDetails": "A narrowing keeps the form that the patient read, and the window of data or less of it; grant instead.",
     "EmptyWindow": "The window of data would end in {data_until}, before it begins in {data_from}; name the earlier year first.",
-    "NotDatasetOwner": "Only the owner of dataset {dataset_id}, {owner}, may revoke for a patient.",
+    "NotDatasetOwner": "Only the owner of dataset {dataset_id}, {owner}, may revoke for a patient, by its admin account or its operator.",
     "InvalidSignature": "The signature is not one of patient {patient} for this chain and contract; sign again.",
     "SignatureExpired": "The signature was good until {deadline}, it is {at} now; sign again.",
     "SignatureFromFuture": "The signature says it is issued at {issued_at}, it is only {at} now; check the clock.",

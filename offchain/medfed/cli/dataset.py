@@ -360,7 +360,10 @@ def revoke_for(
     patient: Annotated[str, typer.Argument(help="The patient's address.")],
     dataset: Number,
     keystore: Annotated[
-        Path, typer.Option("--keystore", help="Keystore of the admin account of the hospital that owns it.")
+        Path,
+        typer.Option(
+            "--keystore", help="Keystore of the operator, or the admin account, of the hospital that owns it."
+        ),
     ],
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,

@@ -80,20 +80,21 @@ def test_a_revoke_all_kept_quiet(world, evm, revoked):
 
 
 class TestOwners:
-    def test_revoking_is_the_admin_accounts_and_no_ones_else(self, world, evm):
-        """Not the operator's, another hospital's, the consortium's or the sponsor's: each could keep a patient out of a study."""
+    def test_revoking_is_the_owners_and_no_ones_else(self, world, evm):
+        """Not another hospital's, the consortium's or the sponsor's: each could keep a patient out of a study."""
         patient = evm.actors[80]
         world.consents.grant(1, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
-        for who in (world.operators[0], world.hospitals[1], world.admin, world.sponsor, world.stranger):
+        for who in (world.operators[1], world.hospitals[1], world.admin, world.sponsor, world.stranger):
             with evm.reverts("NotDatasetOwner"):
                 world.consents.revokeFor(patient, 1, sender=who)
 
-    def test_a_suspended_hospital_still_revokes(self, world, evm):
+    @pytest.mark.parametrize("by", ["hospitals", "operators"])
+    def test_a_suspended_hospital_still_revokes(self, world, evm, by):
         """What protects the patient needs nobody's leave."""
         patient = evm.actors[80]
         world.consents.grant(1, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
         world.consortium.suspend(world.hospitals[0])
-        world.consents.revokeFor(patient, 1, sender=world.hospitals[0])
+        world.consents.revokeFor(patient, 1, sender=getattr(world, by)[0])
         assert not world.consents.isActive(patient, 1, HMB, evm.now)
 
     def test_no_hospital_brings_a_patients_consent_back(self, world, evm):
