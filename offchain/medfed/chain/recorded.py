@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 from medfed.chain import rlp
-from medfed.chain.calls import Call, Fees, Log, Receipt
+from medfed.chain.calls import Call, Fees, Log, Receipt, words_of
 from medfed.chain.client import BlockLike, ChainClient, number_of
 from medfed.chain.errors import RpcError
 from medfed.chain.evm import ProvedState
@@ -344,7 +344,7 @@ class RecordedChain(_Held):
         assert call.to is not None  # `read` refuses creations
         kind, answer = self._recorded(_RETURNED, call.to, call.data, call.label or "a call")
         if kind == _REVERTED:
-            raise ContractRevert(answer.decode(errors="replace"), name="")
+            raise ContractRevert(words_of(answer.decode(errors="replace")), name="")
         return answer
 
     def _recorded(self, kind: bytes, address: Address, data: bytes, what: str) -> tuple[bytes, bytes]:
