@@ -118,6 +118,24 @@ class TestBehind:
         assert found.head() == client.block(client.head().number - 3)
         assert not found.complaints
 
+    def test_of_two_the_one_ahead_may_have_invented_it(self, client, two):
+        """Nobody can tell it from one that is up to date beside one that is not: an audit says who was not asked."""
+        client.mine(2)
+        newest = client.head().number
+        invented = {"number": hex(newest + 1000), "hash": "0x" + "77" * 32, "timestamp": "0x77777777"}
+
+        def ahead(request, result):
+            if request["method"] != "eth_getBlockByNumber":
+                return result
+            return invented if request["params"][0] in ("latest", "finalized", invented["number"]) else result
+
+        found = nodes(*two)
+        assert "not all were asked" not in found.doubt
+        two[0].edit = ahead
+        assert found.head().number == newest + 1000
+        assert two[1].url in found.doubt
+        assert f"is behind: block {newest}" in found.doubt
+
     def test_a_head_that_one_invents(self, client, three):
         three[2].edit = stuck_at(client.head().number + 1000)
         assert nodes(*three).head() == client.head()

@@ -292,6 +292,8 @@ class Nodes(ChainClient):
         self._resting[node] = time.monotonic() + seconds
         if self._said.get(node) != why:
             self._said[node] = why
+            told = " ".join(self.complaints).rstrip(".")
+            self.doubt = f"{type(self).doubt}, and not all were asked all the time: {told}"
             get_logger().warning("node passed over", node=node.label, why=why)
 
 
