@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 
 from medfed.chain.client import connect
+from medfed.chain.errors import RangeRefused
 from medfed.chain.index import EventIndex
 from medfed.chain.nodes import Nodes
 from medfed.chain.rpc import HttpChain
 from medfed.chain.sender import Sender
-from medfed.errors import ChainUnavailable, ContractRevert, Contradicted, WrongChain
+from medfed.errors import ChainUnavailable, ConfigError, ContractRevert, Contradicted, WrongChain
 from tests.chain.conftest import funded
 from tests.rig.anvil import start_anvil
 from tests.rig.liar import lying_node, without
@@ -116,6 +118,24 @@ class TestBehind:
         assert found.head() == client.block(client.head().number - 3)
         assert not found.complaints
 
+    def test_of_two_the_one_ahead_may_have_invented_it(self, client, two):
+        """Nobody can tell it from one that is up to date beside one that is not: an audit says who was not asked."""
+        client.mine(2)
+        newest = client.head().number
+        invented = {"number": hex(newest + 1000), "hash": "0x" + "77" * 32, "timestamp": "0x77777777"}
+
+        def ahead(request, result):
+            if request["method"] != "eth_getBlockByNumber":
+                return result
+            return invented if request["params"][0] in ("latest", "finalized", invented["number"]) else result
+
+        found = nodes(*two)
+        assert "not all were asked" not in found.doubt
+        two[0].edit = ahead
+        assert found.head().number == newest + 1000
+        assert two[1].url in found.doubt
+        assert f"is behind: block {newest}" in found.doubt
+
     def test_a_head_that_one_invents(self, client, three):
         three[2].edit = stuck_at(client.head().number + 1000)
         assert nodes(*three).head() == client.head()
@@ -165,6 +185,41 @@ class TestLying:
     def test_a_revert_is_an_answer(self, client, beacon, two):
         with pytest.raises(ContractRevert):
             nodes(*two).read(beacon.call("plain"))
+
+
+def test_one_that_lists_not_even_a_block(client, beacon, sender, three):
+    """Ranges shrink for a node that refuses them; at one block it is the node that is left out."""
+    block = sender.send(beacon.call("attest", 1, 1, 1)).block
+    honest = three[0].answer
+
+    def refuse(body):
+        asked = json.loads(body)
+        if isinstance(asked, dict) and asked["method"] == "eth_getLogs":
+            return json.dumps({"id": asked["id"], "error": {"code": -32005, "message": "limit"}}).encode()
+        return honest(body)
+
+    three[0].answer = refuse
+    found = nodes(*three)
+    with pytest.raises(RangeRefused):
+        found.logs(block - 1, block, [beacon.address])
+    assert found.logs(block, block, [beacon.address]) == client.logs(block, block, [beacon.address])
+    assert named(found, three[0])
+
+
+def test_an_event_told_twice(client, beacon, sender, two):
+    sender.send(beacon.call("attest", 1, 1, 1))
+    two[0].edit = lambda request, result: result * 2 if request["method"] == "eth_getLogs" else result
+    index = EventIndex(None, connect(two[0].url, attempts=1), [beacon.source(beacon.born)], confirmations=0)
+    with pytest.raises(ChainUnavailable, match="twice"):
+        index.sync()
+    assert index.count() == 0
+
+
+def test_a_damaged_index_is_named(client, beacon, tmp_path):
+    file = tmp_path / "index.sqlite"
+    file.write_bytes(b"no database" * 1000)
+    with pytest.raises(ConfigError, match="delete it"):
+        EventIndex(file, client, [beacon.source(beacon.born)], confirmations=0)
 
 
 def test_a_node_of_another_chain(two, tmp_path):

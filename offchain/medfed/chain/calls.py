@@ -25,7 +25,10 @@ __all__ = [
     "create_address",
     "parse_address",
     "text_of",
+    "words_of",
 ]
+
+_MOST_WORDS = 300
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -130,14 +133,20 @@ class Event:
 
 
 def text_of(value: object) -> str:
-    """A value as people read it: bytes in hex, long ones cut, structs and lists in full."""
+    """A value as people read it: bytes in hex, long ones cut, structs and lists in full, text as `words_of`."""
     if isinstance(value, (bytes, bytearray)):
         return f"0x{value.hex()}" if len(value) <= 32 else f"0x{value[:32].hex()}… ({len(value)} bytes)"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name} {text_of(item)}" for name, item in value.items()) + "}"
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(text_of(item) for item in value) + "]"
-    return str(value)
+    return words_of(value) if isinstance(value, str) else str(value)
+
+
+def words_of(text: str) -> str:
+    """What somebody else says, as a part of one line: at most 300 characters, none of which moves a terminal's cursor."""
+    shown = "".join(letter for letter in text if letter.isprintable())
+    return shown if len(shown) <= _MOST_WORDS else shown[: _MOST_WORDS - 1] + "…"
 
 
 def create_address(account: Address, nonce: int) -> Address:

@@ -6,7 +6,7 @@ from the state root of a block header down. Whatever it answers is what the chai
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from eth.constants import ZERO_ADDRESS, ZERO_HASH32
@@ -19,7 +19,6 @@ from eth.vm.interrupt import EVMMissingData
 from eth.vm.message import Message
 from eth_typing import Address as RawAddress
 from eth_typing import BlockNumber
-from eth_utils.crypto import keccak
 from trie.exceptions import MissingTrieNode
 
 from medfed.chain.calls import Call, checksum, create_address
@@ -76,9 +75,10 @@ class ReadState(_STATE):  # type: ignore[misc]
 
 
 class ProvedState:
-    """The state after the block of `header`, as far as `nodes` (of its tries, and codes) show it."""
+    """The state after the block of `header`, as far as `known` (nodes of its tries, and codes, each by its keccak256)
+    shows it."""
 
-    def __init__(self, header: Header, chain_id: int, nodes: Iterable[bytes]) -> None:
+    def __init__(self, header: Header, chain_id: int, known: Mapping[bytes, bytes]) -> None:
         context = ExecutionContext(
             coinbase=ZERO_ADDRESS,
             timestamp=header.timestamp,
@@ -91,8 +91,7 @@ class ProvedState:
             base_fee_per_gas=0,
             excess_blob_gas=0,
         )
-        known = AtomicDB(MemoryDB({keccak(node): node for node in nodes}))
-        self._state = ReadState(known, context, header.state_root)
+        self._state = ReadState(AtomicDB(MemoryDB(dict(known))), context, header.state_root)
 
     def read(self, call: Call) -> bytes:
         """What `call` returns. Raises `ContractRevert`, and `NotProved` where a proof is missing."""

@@ -24,7 +24,7 @@ from medfed.chain.client import ChainClient
 from medfed.chain.errors import RangeRefused
 from medfed.chain.events import EventTable
 from medfed.chain.tables import Table
-from medfed.errors import ChainUnavailable, InputError, WrongChain
+from medfed.errors import ChainUnavailable, ConfigError, InputError, WrongChain
 from medfed.types import Address, BlockStamp
 
 __all__ = ["EventIndex", "Source"]
@@ -77,8 +77,15 @@ class EventIndex:
         }
         self._range = client.first_range
         self._lock = threading.RLock()
-        self._db = _open(path)
-        self._prepare()
+        try:
+            self._db = _open(path)
+            self._prepare()
+        except sqlite3.DatabaseError as exc:
+            if isinstance(exc, sqlite3.OperationalError):  # locked, or the disk is full
+                raise
+            raise ConfigError(
+                f"The event index {path} is damaged; delete it, its events are read from the chain again."
+            ) from exc
 
     # -- reading the chain ---------------------------------------------------------------------------------------
 
@@ -134,6 +141,8 @@ class EventIndex:
 
     def _check(self, logs: Sequence[Log], start: BlockStamp, end: BlockStamp) -> None:
         """Refuse an answer that does not belong to the range, or that came from a branch which was left meanwhile."""
+        if len({(log.block, log.log_index) for log in logs}) < len(logs):
+            raise ChainUnavailable("The node gave an event twice; ask another node.")
         for log in logs:
             if not start.number < log.block <= end.number:
                 raise ChainUnavailable(

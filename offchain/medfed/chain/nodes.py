@@ -98,7 +98,7 @@ class Nodes(ChainClient):
         return self._agreed(f"the code at {address}", lambda node: node.code(address, at))
 
     def logs(self, first: int, last: int, addresses: Sequence[Address]) -> list[Log]:
-        told = self._ask(lambda node: node.logs(first, last, addresses))
+        told = self._ask(lambda node: _listed(node, first, last, addresses))
         by_block = {node: _by_block(logs) for node, logs in told.items()}
         blocks = set[int]().union(*(found.keys() for found in by_block.values()))
         differing = sorted(
@@ -292,6 +292,8 @@ class Nodes(ChainClient):
         self._resting[node] = time.monotonic() + seconds
         if self._said.get(node) != why:
             self._said[node] = why
+            told = " ".join(self.complaints).rstrip(".")
+            self.doubt = f"{type(self).doubt}, and not all were asked all the time: {told}"
             get_logger().warning("node passed over", node=node.label, why=why)
 
 
@@ -300,6 +302,16 @@ def _or_revert(node: ChainClient, question: Callable[[ChainClient], _Answer]) ->
         return question(node)
     except ContractRevert as exc:
         return exc
+
+
+def _listed(node: ChainClient, first: int, last: int, addresses: Sequence[Address]) -> list[Log]:
+    """A node's events. One that will not even list a single block is passed over: it must not hold up the others."""
+    try:
+        return node.logs(first, last, addresses)
+    except RangeRefused as exc:
+        if first < last:
+            raise
+        raise ChainUnavailable(f"{node.label} does not list the events of block {first}.") from exc
 
 
 def _by_block(logs: Sequence[Log]) -> dict[int, list[tuple[object, ...]]]:

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NoReturn
 
+from eth_utils.crypto import keccak
+
 from medfed.chain import rlp
-from medfed.chain.calls import Call, Fees, Log, Receipt
+from medfed.chain.calls import Call, Fees, Log, Receipt, words_of
 from medfed.chain.client import BlockLike, ChainClient, number_of
 from medfed.chain.errors import RpcError
 from medfed.chain.evm import ProvedState
@@ -248,7 +250,7 @@ class Recorder(_Held):
         calls = [self._calls[key] for key in sorted(self._calls)]
         try:
             nodes = self._inner.witness(calls, codes, self._newest)
-            state = ProvedState(newest, self.chain_id, nodes)
+            state = ProvedState(newest, self.chain_id, {keccak(node): node for node in nodes})
             return nodes if all(self._follows(state, *key) for key in self._answers) else []
         except (ConfigError, RpcError, NotProved):
             return []
@@ -344,7 +346,7 @@ class RecordedChain(_Held):
         assert call.to is not None  # `read` refuses creations
         kind, answer = self._recorded(_RETURNED, call.to, call.data, call.label or "a call")
         if kind == _REVERTED:
-            raise ContractRevert(answer.decode(errors="replace"), name="")
+            raise ContractRevert(words_of(answer.decode(errors="replace")), name="")
         return answer
 
     def _recorded(self, kind: bytes, address: Address, data: bytes, what: str) -> tuple[bytes, bytes]:
@@ -404,8 +406,11 @@ def _answers(recording: Recording) -> dict[tuple[bytes, bytes, bytes], bytes]:
 def _states(headers: Mapping[int, Header], recording: Recording) -> dict[int, ProvedState]:
     """The state after the newest block, and after the first, by block; nothing where there are no proofs."""
     nodes = [*map(_bytes, rlp.inside(recording.proofs, 0))]
+    if any(before >= node for before, node in pairwise(nodes)):  # what repeats costs time and proves nothing
+        raise ProtocolError("The recording's proofs are not sorted, or one is there twice.")
+    known = {keccak(node): node for node in nodes}
     ends = {min(headers), max(headers)} if nodes else set()
-    return {number: ProvedState(headers[number], recording.chain_id, nodes) for number in ends}
+    return {number: ProvedState(headers[number], recording.chain_id, known) for number in ends}
 
 
 def _standing(

@@ -7,24 +7,26 @@ request used here may be repeated without harm: a lost answer is asked for again
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3 import exceptions
 
-from medfed.chain.calls import Call, Fees, Log, Receipt, checksum
+from medfed.chain.calls import Call, Fees, Log, Receipt, checksum, words_of
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
 from medfed.chain.errors import RangeRefused, RpcError, revert_from
 from medfed.chain.sealed import header_from_json, receipt_from_json
 from medfed.errors import ChainUnavailable, ConfigError, ContractRevert, MedFedError
+from medfed.protocol.canonical import parse_json
 from medfed.types import Address, BlockStamp
 
 __all__ = ["HttpChain", "new_pool"]
@@ -44,11 +46,41 @@ _FARTHEST = 3_600
 """Seconds that geth --dev travels at once: some 20 ms each."""
 
 
+_MOST_BYTES = 256 << 20
+"""Of an answer, unpacked: a quarter of a million events, or all receipts of the largest blocks."""
+_TIMES = 4
+"""An answer that has begun is read for at most so many times as long as its beginning is waited for."""
+_PIECE = 1 << 20
+_MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading an answer raises that has not the form that it should have."""
+
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
+
+
+def _understood(
+    method: Callable[Concatenate[HttpChain, _Arguments], _Answer],
+) -> Callable[Concatenate[HttpChain, _Arguments], _Answer]:
+    """`method`, raising `ChainUnavailable` where the node's answer has not the form that it should have."""
+
+    @functools.wraps(method)
+    def asked(self: HttpChain, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
+        try:
+            return method(self, *args, **kwargs)
+        except _MISSHAPEN as exc:
+            raise ChainUnavailable(
+                f"{self.label} answered something that is no Ethereum JSON-RPC; ask another node."
+            ) from exc
+
+    return asked
+
+
 class HttpChain(ChainClient):
     """JSON-RPC over HTTP. Safe to share between threads."""
 
     def __init__(self, url: str, *, timeout: float = 30.0, attempts: int = 6) -> None:
         self._url = url
+        self._seconds = timeout
         self._timeout = urllib3.Timeout(connect=5.0, read=timeout)
         self._attempts = max(1, attempts)
         self._chain_id: int | None = None
@@ -64,18 +96,21 @@ class HttpChain(ChainClient):
     # -- identity ------------------------------------------------------------------------------------------------
 
     @property
+    @_understood
     def chain_id(self) -> int:
         if self._chain_id is None:
             self._chain_id = int(self.request("eth_chainId"), 16)
         return self._chain_id
 
     @property
+    @_understood
     def genesis_hash(self) -> bytes:
         if self._genesis is None:
             self._genesis = self.block(0).hash
         return self._genesis
 
     @property
+    @_understood
     def is_development(self) -> bool:
         if self._node is None:
             self._node = str(self.request("web3_clientVersion")).lower()
@@ -83,15 +118,18 @@ class HttpChain(ChainClient):
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
+    @_understood
     def head(self) -> BlockStamp:
         return _stamp(self.request("eth_getBlockByNumber", "latest", False))
 
+    @_understood
     def block(self, number: int) -> BlockStamp:
         found = self.request("eth_getBlockByNumber", hex(number), False)
         if found is None:
             raise missing_block(self.label, number)
         return _stamp(found)
 
+    @_understood
     def blocks(self, numbers: Sequence[int]) -> list[BlockStamp]:
         found = self.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
         for number, item in zip(numbers, found, strict=True):
@@ -99,6 +137,7 @@ class HttpChain(ChainClient):
                 raise missing_block(self.label, number)
         return [_stamp(item) for item in found]
 
+    @_understood
     def finalized(self) -> BlockStamp:
         try:
             found = self.request("eth_getBlockByNumber", "finalized", False)
@@ -108,11 +147,13 @@ class HttpChain(ChainClient):
 
     # -- state ---------------------------------------------------------------------------------------------------
 
+    @_understood
     def read(self, call: Call, *, sender: Address | None = None, block: BlockLike = None) -> bytes:
         tag = _tag(block) if block is not None or sender is None else self._upcoming()
         answer: str = self.request("eth_call", _fields(call, sender), tag, label=call.label)
         return bytes.fromhex(answer[2:])
 
+    @_understood
     def read_all(self, calls: Sequence[Call], *, block: BlockLike = None) -> list[bytes]:
         tag, answers = _tag(block), []
         for start in range(0, len(calls), _BATCH):
@@ -121,12 +162,14 @@ class HttpChain(ChainClient):
         return [bytes.fromhex(answer[2:]) for answer in answers]
 
     @property
+    @_understood
     def gas_limit(self) -> int:
         """A transaction may have no more than a block takes: geth --dev makes small ones."""
         if self._block_gas is None:
             self._block_gas = int(self.request("eth_getBlockByNumber", "latest", False)["gasLimit"], 16)
         return min(super().gas_limit, self._block_gas)
 
+    @_understood
     def estimate(self, call: Call, sender: Address) -> int:
         answer: str = self.request(
             "eth_estimateGas", _fields(call, sender), self._upcoming(), label=call.label
@@ -141,15 +184,19 @@ class HttpChain(ChainClient):
     def _is_geth(self) -> bool:
         return self._node is not None and self._node.startswith("geth")
 
+    @_understood
     def code(self, address: Address, block: BlockLike = None) -> bytes:
         return bytes.fromhex(self.request("eth_getCode", address, _tag(block))[2:])
 
+    @_understood
     def balance(self, address: Address, block: BlockLike = None) -> int:
         return int(self.request("eth_getBalance", address, _tag(block)), 16)
 
+    @_understood
     def nonce(self, address: Address) -> int:
         return int(self.request("eth_getTransactionCount", address, "latest"), 16)
 
+    @_understood
     def fees(self) -> Fees:
         head = self.request("eth_getBlockByNumber", "latest", False)
         try:
@@ -158,6 +205,7 @@ class HttpChain(ChainClient):
             tip = _DEFAULT_TIP
         return Fees(base=int(head.get("baseFeePerGas", "0x0"), 16), tip=tip)
 
+    @_understood
     def outlook(self, address: Address) -> tuple[int, Fees]:
         wanted: list[tuple[str, list[Any]]] = [
             ("eth_getTransactionCount", [address, "latest"]),
@@ -172,27 +220,32 @@ class HttpChain(ChainClient):
 
     # -- transactions --------------------------------------------------------------------------------------------
 
+    @_understood
     def send_raw(self, raw: bytes, label: str = "") -> bytes:
         answer: str = self.request("eth_sendRawTransaction", "0x" + raw.hex(), label=label)
         return bytes.fromhex(answer[2:])
 
+    @_understood
     def receipt(self, tx_hash: bytes) -> Receipt | None:
         found = self.request("eth_getTransactionReceipt", "0x" + tx_hash.hex())
         return None if found is None or found.get("blockNumber") is None else _receipt(found)
 
+    @_understood
     def knows(self, tx_hash: bytes) -> bool:
         return self.request("eth_getTransactionByHash", "0x" + tx_hash.hex()) is not None
 
+    @_understood
     def logs(self, first: int, last: int, addresses: Sequence[Address]) -> list[Log]:
         wanted = {"fromBlock": hex(first), "toBlock": hex(last), "address": list(addresses)}
         try:
             found = self.request("eth_getLogs", wanted)
-        except RpcError as exc:
-            if _is_limit(exc):
+        except (RpcError, _TooLong) as exc:
+            if isinstance(exc, _TooLong) or _is_limit(exc):
                 raise RangeRefused(f"{self.label} will not list blocks {first} to {last} at once.") from exc
             raise
         return [_log(item) for item in found]
 
+    @_understood
     def headers(self, numbers: Sequence[int]) -> list[bytes]:
         found = []
         for start in range(0, len(numbers), _BATCH):
@@ -203,12 +256,14 @@ class HttpChain(ChainClient):
             found += [header_from_json(block) for block in asked]
         return found
 
+    @_understood
     def block_receipts(self, number: int) -> list[bytes]:
         found = self.request("eth_getBlockReceipts", hex(number))
         if found is None:
             raise missing_block(self.label, number)
         return [receipt_from_json(receipt) for receipt in found]
 
+    @_understood
     def witness(self, calls: Sequence[Call], accounts: Sequence[Address], block: BlockStamp) -> list[bytes]:
         slots: dict[str, set[str]] = {account.lower(): set() for account in accounts}
         for entry in self._touched(calls, hex(block.number)):
@@ -319,7 +374,7 @@ class HttpChain(ChainClient):
         answers = self._exchange(bodies, self._attempts)
         if not isinstance(answers, list):
             return [self.request(body["method"], *body["params"]) for body in bodies]
-        by_id = {answer.get("id"): answer for answer in answers}
+        by_id = {answer["id"]: answer for answer in answers}
         return [_result(self.label, by_id.get(body["id"]), "") for body in bodies]
 
     def _once(self, method: str, *params: Any) -> Any:
@@ -342,29 +397,58 @@ class HttpChain(ChainClient):
         text = json.dumps(body)
         try:
             answer = self._pool.request(
-                "POST", self._url, body=text, headers=self._headers, timeout=self._timeout, retries=False
+                "POST",
+                self._url,
+                body=text,
+                headers=self._headers,
+                timeout=self._timeout,
+                retries=False,
+                preload_content=False,
             )
+            data = self._whole(answer)
         except exceptions.LocationValueError as exc:
             raise ChainUnavailable(f"{self.label} cannot be used; check the address.") from exc
         except exceptions.HTTPError as exc:
             raise _Lost(_reason(exc)) from exc
         if answer.status in _RETRIED_STATUS:
             raise _Lost(f"HTTP status {answer.status}")
-        return self._parse(answer)
+        return self._parse(answer.status, data)
 
-    def _parse(self, answer: urllib3.BaseHTTPResponse) -> Any:
+    def _whole(self, answer: urllib3.BaseHTTPResponse) -> bytes:
+        """All bytes of an answer, unpacked, within bounds. The connection goes back, or is closed when it is not read to its end."""
+        data, end = bytearray(), time.monotonic() + _TIMES * self._seconds
         try:
-            parsed = json.loads(answer.data)
-        except (ValueError, RecursionError) as exc:
-            raise _Lost(f"HTTP status {answer.status} without JSON") from exc
+            while piece := answer.read1(_PIECE, decode_content=True):
+                data += piece
+                if len(data) > _MOST_BYTES:
+                    raise _TooLong(
+                        f"{self.label} answers with more than {_MOST_BYTES} bytes; ask another node."
+                    )
+                if time.monotonic() > end:
+                    raise _Lost("an answer that does not end")
+        except BaseException:
+            answer.close()
+            raise
+        answer.release_conn()
+        return bytes(data)
+
+    def _parse(self, status: int, data: bytes) -> Any:
+        try:
+            parsed = parse_json(data)
+        except ValueError as exc:
+            raise _Lost(f"HTTP status {status} without JSON") from exc
         if not isinstance(parsed, (dict, list)):
             raise _Lost("an answer that is no JSON-RPC")
         if isinstance(parsed, dict) and _is_busy(parsed.get("error")):
-            raise _Lost(str(parsed["error"]["message"]))
+            raise _Lost(words_of(str(parsed["error"]["message"])))
         return parsed
 
     def close(self) -> None:
         self._pool.clear()
+
+
+class _TooLong(ChainUnavailable):
+    """An answer that is longer than any that is needed."""
 
 
 class _Lost(MedFedError):
@@ -409,7 +493,7 @@ def _result(who: str, answer: Any, label: str) -> Any:
     code, detail = int(error.get("code", 0)), str(error.get("message", ""))
     if code == 3 or "revert" in detail.lower():
         raise revert_from(_revert_data(error.get("data")), label)
-    raise RpcError(f"{who} refused: {detail} (code {code}).", code=code, detail=detail)
+    raise RpcError(f"{who} refused: {words_of(detail)} (code {code}).", code=code, detail=detail)
 
 
 def _revert_data(data: Any) -> bytes:
@@ -449,7 +533,15 @@ def _fields(call: Call, sender: Address | None) -> dict[str, str]:
 
 
 def _stamp(block: dict[str, Any]) -> BlockStamp:
-    return BlockStamp(int(block["number"], 16), bytes.fromhex(block["hash"][2:]), int(block["timestamp"], 16))
+    return BlockStamp(_count(block["number"]), bytes.fromhex(block["hash"][2:]), _count(block["timestamp"]))
+
+
+def _count(text: str) -> int:
+    """A number of blocks, events or seconds, which an index can keep."""
+    number = int(text, 16)
+    if not 0 <= number < 1 << 63:
+        raise ValueError(f"{number} is no place on a chain")
+    return number
 
 
 def _log(item: dict[str, Any]) -> Log:
@@ -458,11 +550,11 @@ def _log(item: dict[str, Any]) -> Log:
         bytes.fromhex(item["address"][2:]),
         tuple([bytes.fromhex(topic[2:]) for topic in item["topics"]]),
         bytes.fromhex(item["data"][2:]),
-        int(item["blockNumber"], 16),
+        _count(item["blockNumber"]),
         bytes.fromhex(item["blockHash"][2:]),
-        int(item["logIndex"], 16),
+        _count(item["logIndex"]),
         bytes.fromhex(item["transactionHash"][2:]),
-        int(time_text, 16) if time_text else None,
+        _count(time_text) if time_text else None,
     )
 
 
@@ -470,7 +562,7 @@ def _receipt(found: dict[str, Any]) -> Receipt:
     created = found.get("contractAddress")
     return Receipt(
         tx_hash=bytes.fromhex(found["transactionHash"][2:]),
-        block=int(found["blockNumber"], 16),
+        block=_count(found["blockNumber"]),
         block_hash=bytes.fromhex(found["blockHash"][2:]),
         ok=int(found["status"], 16) == 1,
         gas_used=int(found["gasUsed"], 16),

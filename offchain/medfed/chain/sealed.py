@@ -52,6 +52,8 @@ _NUMBERS = frozenset(
 )
 _BLOOM_BYTES = 256
 _LARGEST_TYPE = 0x7F
+_END = 253_402_300_800
+"""The first second of the year 10000, which no calendar here reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ def parse_header(raw: bytes) -> Header:
     if isinstance(fields, bytes) or len(fields) < _ALWAYS:
         raise ProtocolError("A block header has fewer fields than Ethereum's.")
     parent, state, receipts = (_exactly(fields[place], 32) for place in (0, 3, 5))
+    number, timestamp = rlp.to_number(fields[8]), rlp.to_number(fields[11])
+    if number >= 1 << 53 or timestamp >= _END:
+        raise ProtocolError("A block header has a number or a time that no block will ever have.")
     return Header(
         raw=raw,
         hash=keccak(raw),
@@ -90,8 +95,8 @@ def parse_header(raw: bytes) -> Header:
         state_root=state,
         receipts_root=receipts,
         bloom=int.from_bytes(_exactly(fields[6], _BLOOM_BYTES), "big"),
-        number=rlp.to_number(fields[8]),
-        timestamp=rlp.to_number(fields[11]),
+        number=number,
+        timestamp=timestamp,
     )
 
 

@@ -31,6 +31,7 @@ from medfed.cli import (
     watchtower,
 )
 from medfed.cli.demo import command as demo
+from medfed.cli.output import visible
 from medfed.errors import MedFedError
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -124,5 +125,5 @@ def _report(kind: str, message: str, code: int) -> NoReturn:
     if "--json" in sys.argv[1:]:
         typer.echo(json.dumps({"error": kind, "message": message, "exit_code": code}), err=True)
     else:
-        typer.echo(message if code == 130 else f"Error: {message}", err=True)
+        typer.echo(visible(message if code == 130 else f"Error: {message}"), err=True)
     sys.exit(code)

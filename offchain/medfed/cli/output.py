@@ -31,6 +31,7 @@ __all__ = [
     "share_of",
     "show",
     "table",
+    "visible",
     "when",
 ]
 
@@ -78,12 +79,12 @@ def show(data: Any, *, as_json: bool, render: Callable[[], Any]) -> None:
     parts = render()
     out = console()
     for part in parts if isinstance(parts, list) else [parts]:
-        out.print(part)
+        out.print(visible(part) if isinstance(part, str) else part)
 
 
 def note(text: str) -> None:
     """One line for the person at the terminal, on standard error, so that it never mixes with JSON."""
-    console(stderr=True).print(text)
+    console(stderr=True).print(visible(text))
 
 
 def table(
@@ -99,7 +100,7 @@ def table(
         number = column.endswith("#")
         result.add_column(column.rstrip("#"), justify="right" if number else "left", overflow="fold")
     for row in rows:
-        result.add_row(*("" if cell is None else str(cell) for cell in row))
+        result.add_row(*("" if cell is None else visible(str(cell)) for cell in row))
     return result
 
 
@@ -139,3 +140,9 @@ def printable(text: str, longest: int = 40) -> str:
     """A name that another party chose, without what could move a terminal's cursor, and not too long."""
     shown = "".join(letter for letter in text if letter.isprintable())
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """`text` without what could move a terminal's cursor or turn its letters around, its lines as they are. For whatever is
+    shown: much of it others wrote."""
+    return "".join(letter for letter in text if letter.isprintable() or letter == "\n")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from medfed.cli.output import visible
+
 if TYPE_CHECKING:
     from medfed.cli.verdict import Table, Verdict
 
@@ -51,4 +53,4 @@ def _table(table: Table) -> str:
 
 
 def _text(value: object) -> str:
-    return html.escape("" if value is None else str(value))
+    return html.escape("" if value is None else visible(str(value)))

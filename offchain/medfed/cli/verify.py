@@ -79,8 +79,6 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
         report = audit_study(federation, number, shown, tell)
         told = facts()
     verdict = verdict_of(report, told, compared)
-    if page is not None:
-        _write(page, verdict)
     data = {
         **plain(report),
         "ok": report.ok,
@@ -90,6 +88,8 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
         **({"bundle": told} if told else {}),
     }
     show(data, as_json=as_json, render=lambda: _rendered(verdict, verbose=verbose))
+    if page is not None:
+        _write(page, verdict)
     code = _code(report, offline=bundle is not None, allowed=allow_unproved)
     if code:
         raise typer.Exit(code)

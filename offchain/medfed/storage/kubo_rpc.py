@@ -7,7 +7,6 @@ against the range this code is tested with. Proxies and a private certificate au
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,6 +18,7 @@ from ipfshttpclient import multipart
 from requests.adapters import HTTPAdapter
 
 from medfed.errors import ConfigError, IntegrityError, MedFedError, StoreUnavailable
+from medfed.protocol.canonical import parse_json
 from medfed.storage.base import missing
 from medfed.types import Cid
 
@@ -144,8 +144,8 @@ class KuboRpc:
     def object_of(self, answer: bytes) -> dict[str, Any]:
         """An answer that has to be one JSON object. Raises `StoreUnavailable` when it is not."""
         try:
-            found = json.loads(answer)
-        except (ValueError, RecursionError):
+            found = parse_json(answer)
+        except ValueError:
             found = None
         if not isinstance(found, dict):
             raise StoreUnavailable(
