@@ -16,6 +16,7 @@ from typing import Any
 from medfed.chain.artifacts import resource_folder
 from medfed.chain.client import ChainClient
 from medfed.errors import ConfigError
+from medfed.protocol.canonical import parse_json
 from medfed.types import Address
 
 __all__ = ["AddressBook", "Placed", "book_of", "book_path", "find_book", "read_book", "write_atomically"]
@@ -72,7 +73,7 @@ def find_book(client: ChainClient, state: Path) -> tuple[Path, AddressBook] | No
 def read_book(path: Path) -> AddressBook:
     """The book in a file; raises `ConfigError` when it is missing or damaged."""
     try:
-        return book_of(json.loads(path.read_text(encoding="utf-8")))
+        return book_of(parse_json(path.read_bytes()))
     except OSError as exc:
         raise ConfigError(f"The address book {path} cannot be read: {exc.strerror}.") from exc
     except (KeyError, TypeError, ValueError, AttributeError) as exc:

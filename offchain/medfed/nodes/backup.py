@@ -32,6 +32,7 @@ from medfed.errors import ConfigError, InputError, IntegrityError
 from medfed.nodes.holds import HOLDS
 from medfed.nodes.site import APPROVALS, AUDIT, SENT, WORK
 from medfed.nodes.state import PARTIAL
+from medfed.protocol.canonical import parse_json
 
 __all__ = ["Restored", "back_up", "restore"]
 
@@ -210,7 +211,7 @@ def _unpack(archive: Path, folder: Path) -> dict[str, Any]:
         with tarfile.open(archive, mode="r:") as tar:
             for member in tar:
                 found[member.name] = _extract(tar, member, folder)
-        listed = json.loads((folder / _LIST).read_bytes())
+        listed = parse_json((folder / _LIST).read_bytes())
         files, kind = listed["files"], listed["format"]
     except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, FileNotFoundError) as exc:
         if isinstance(exc, FileNotFoundError) and not archive.exists():

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from medfed.chain.addresses import read_book
 from medfed.chain.consent_file import read_signed, write_signed
 from medfed.chain.contracts.consents import SignedMessage
 from medfed.chain.keys import read_keystore
@@ -165,7 +166,7 @@ class TestCardsAndRegisters:
         import medfed.chain.embedded  # noqa: F401 - lifts it
 
         write_private(tmp_path / "deep", b"[" * 1_000_000)
-        for read in (read_card, read_signed, read_pledge, read_keystore):
+        for read in (read_card, read_signed, read_pledge, read_keystore, read_book):
             with pytest.raises(MedFedError):
                 read(tmp_path / "deep")
 
