@@ -6,6 +6,7 @@ Choices where the prose leaves one:
 - A deadline is the last second of posting.
 - A narrowing that is past its end is treated as such a grant is: accepted when signed, refused by call.
 - `revoke_for` does what the patient's own call does, also where nothing stands.
+- Years from the first to the last that there is are all years, as none are.
 - A second still to come is answered from what is known now. Nothing requested is never allowed.
 """
 
@@ -13,6 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+
+EVERY_YEAR = (0, 65_535)
 
 
 class Kind(Enum):
@@ -56,11 +59,8 @@ class Terms:
 
     def says_no_more(self, other: Terms) -> bool:
         """Whether it is the same form, and no year is meant that the other does not mean."""
-        if self.form != other.form:
-            return False
-        if other.years is None:
-            return True
-        return self.years is not None and set(span(self.years)) <= set(span(other.years))
+        mine, theirs = self.years or EVERY_YEAR, other.years or EVERY_YEAR
+        return self.form == other.form and theirs[0] <= mine[0] and mine[1] <= theirs[1]
 
 
 @dataclass(frozen=True)
