@@ -48,6 +48,7 @@ def details_lines(details: Details) -> list[str]:
     """Window and form, where there are any."""
     since = f" from {details.data_from}" if details.data_from else ""
     until = f" until {details.data_until}" if details.data_until != NO_LAST_YEAR else ""
-    lines = [f"Only data{since}{until} are used, both years included."] if details.bounded else []
+    included = "both years" if since and until else "that year"
+    lines = [f"Only data{since}{until} are used, {included} included."] if details.bounded else []
     form = [f"The form that was read has the hash 0x{details.form.hex()}."] if any(details.form) else []
     return [*lines, *form]
