@@ -16,9 +16,9 @@ library ConsentText {
         "research into the dataset's disease." "research into population origins or ancestry."
         "clinical care." "anything, without restriction." "development of methods." "."
         "no research into population origins or ancestry." ".." "no development of methods."
-        "genetic studies only." "an ethics approval." "publication of the results."
+        "genetic studies alone." "an ethics approval." "publication of the results."
         "collaboration with the primary investigators." "return of derived data."
-        "not-for-profit organisations only." "no commercial use." "nobody is re-identified."
+        "use by not-for-profit organisations alone." "no commercial use." "nobody is re-identified."
         "no generative models." "..." "a certain type of research." "a geographical region."
         "no publication before a date." "a limited time." "approved users." "an approved project."
         "an approved institution.";
@@ -51,9 +51,11 @@ library ConsentText {
         return string.concat("from ", Strings.toString(first), " to ", Strings.toString(last));
     }
 
-    /// @notice The day with which a consent ends, as it begins in UTC, e.g. "2027-03-01"; "no end" for day 65535.
+    /// @notice The day with which a consent ends, e.g. "2027-03-01 begins (UTC)"; "no end" for day 65535.
     function until(uint16 expiryDay) internal pure returns (string memory) {
-        return expiryDay == type(uint16).max ? "no end" : string(abi.encodePacked(_date(expiryDay)));
+        return expiryDay == type(uint16).max
+            ? "no end"
+            : string(abi.encodePacked(_date(expiryDay), " begins (UTC)"));
     }
 
     // slither-disable-start divide-before-multiply (whole eras, years and months are what is left out)

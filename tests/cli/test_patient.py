@@ -128,7 +128,11 @@ class TestCard:
         enlist = ("dataset", "enlist", "hospital-2/hospital.toml")
         assert medfed.data(*enlist, "r2-40", "me.card") == {"register": 41}
         again, unknown = medfed(*enlist, "r2-40", "me.card"), medfed(*enlist, "r9", "me.card")
-        assert (again.code, "has a patient in the register already" in again.sentence) == (2, True)
+        assert (again.code, "entered with this account already" in again.sentence) == (2, True)
+        medfed.ok("patient", "keygen", "eve.json", "--trial")
+        medfed.ok("patient", "card", "2", "--keystore", "eve.json", "--out", "eve.card")
+        mistyped = medfed(*enlist, "r2-40", "eve.card")
+        assert (mistyped.code, "look whether the record's id is right" in mistyped.sentence) == (2, True)
         assert (unknown.code, "no such record_id" in unknown.sentence) == (2, True)
 
 

@@ -207,7 +207,7 @@ def _what(word: Word) -> str:
     from medfed.protocol import purposes as duo
 
     ends = f"until {date_of(word.expiry_day)} begins (UTC)" if date_of(word.expiry_day) else "without an end"
-    return f"{duo.describe(word.allowed)}, {ends}"
+    return f"{duo.describe(word.allowed)}; {ends}"
 
 
 def _revoked_at(word: Word, everything: RevokeAll) -> int:

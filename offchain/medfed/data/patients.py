@@ -133,9 +133,13 @@ def add_entry(path: Path, entry: Entry) -> int:
     Raises `DataError` for a record that has a patient already, or a secret that does not go with the patient.
     """
     register = load_register(path) if path.exists() else Register([])
-    if entry.record_id in register.by_record:
+    known = register.by_record.get(entry.record_id)
+    if known == entry.patient:
+        raise DataError("This record is entered with this account already; there is nothing to do.")
+    if known is not None:
         raise DataError(
-            "This record has a patient in the register already; `medfed dataset enlist --replace` gives that patient another account."
+            "This record has a patient in the register already, with another account: look whether the record's id is right. Only where "
+            "that same patient has a new wallet, `medfed dataset enlist --replace` gives all of the patient's records the new account."
         )
     kept = _entries(register)
     write_register(path, [*kept, entry])

@@ -94,12 +94,12 @@ _MEANING: dict[Purpose, tuple[int, str]] = {
     Purpose.MDS: (0, "development of methods"),
     Purpose.NPOA: (44, "no research into population origins or ancestry"),
     Purpose.NMDS: (15, "no development of methods"),
-    Purpose.GSO: (16, "genetic studies only"),
+    Purpose.GSO: (16, "genetic studies alone"),
     Purpose.IRB: (21, "an ethics approval"),
     Purpose.PUB: (19, "publication of the results"),
     Purpose.COL: (20, "collaboration with the primary investigators"),
     Purpose.RTN: (29, "return of derived data"),
-    Purpose.NPU: (45, "not-for-profit organisations only"),
+    Purpose.NPU: (45, "use by not-for-profit organisations alone"),
     Purpose.NCU: (46, "no commercial use"),
     Purpose.NRI: (0, "nobody is re-identified"),
     Purpose.NGU: (0, "no generative models"),
@@ -110,7 +110,7 @@ _MEANING: dict[Purpose, tuple[int, str]] = {
     Purpose.US: (26, "approved users"),
     Purpose.PS: (27, "an approved project"),
     Purpose.IS: (28, "an approved institution"),
-    Purpose.NPUNCU: (18, "not-for-profit organisations only, no commercial use"),
+    Purpose.NPUNCU: (18, "use by not-for-profit organisations alone, no commercial use"),
 }
 
 

@@ -32,10 +32,10 @@ def window(first_year: int, last_year: int) -> str:
 
 
 def until(expiry_day: int) -> str:
-    """The day with which a consent ends, as it begins in UTC, as "2027-03-01"; "no end" for day 65535."""
+    """The day with which a consent ends, as "2027-03-01 begins (UTC)"; "no end" for day 65535."""
     if not 0 <= expiry_day <= _LARGEST:
         raise InputError(f"Day {expiry_day} does not fit a uint16; count days since 1970.")
-    return "no end" if expiry_day == _LARGEST else str(_EPOCH + timedelta(expiry_day))
+    return "no end" if expiry_day == _LARGEST else f"{_EPOCH + timedelta(expiry_day)} begins (UTC)"
 
 
 def dataset(number: int) -> str:

@@ -76,7 +76,7 @@ class TestTwin:
             assert (
                 described(consents, day=day)[2]
                 == wording.until(day)
-                == str(date(1970, 1, 1) + timedelta(day))
+                == f"{date(1970, 1, 1) + timedelta(day)} begins (UTC)"
             )
         assert described(consents)[2] == wording.until(NO_EXPIRY) == "no end"
 
