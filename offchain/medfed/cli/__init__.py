@@ -115,8 +115,8 @@ def main() -> None:
 
 
 def _json_last(words: list[str]) -> list[str]:
-    """`--json` behind the command, where each command takes it, wherever it was typed."""
-    if "--json" not in words or "--" in words:
+    """`--json` behind the command, where each command takes it, wherever it was typed; that of the demo names a file."""
+    if "--json" not in words or "--" in words or "demo" in words[:1]:
         return words
     return [*(word for word in words if word != "--json"), "--json"]
 

@@ -143,9 +143,9 @@ def collect(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Delete what is not pinned from a store that is a directory; daemons may run on.
+    """Delete what is not pinned from a directory's store.
 
-    Where an audit of a study needs some of it, nothing is deleted and the studies are named: without these files nobody can
+    Daemons may run on. Where an audit of a study needs some of it, nothing is deleted and the studies are named: without these files nobody can
     verify them from this store any more.
     """
     from medfed.cli.run import settings
