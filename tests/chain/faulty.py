@@ -7,7 +7,9 @@ import itertools
 import threading
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.rig.server import serving
 
 __all__ = ["Faults", "faulty_proxy"]
 
@@ -75,14 +77,6 @@ def faulty_proxy(upstream: str) -> Iterator[Faults]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    faults.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as port:
+        faults.url = f"http://127.0.0.1:{port}"
         yield faults
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -8,10 +8,9 @@ import json
 import shutil
 import ssl
 import subprocess
-import threading
 import time
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from cryptography import x509
@@ -24,6 +23,7 @@ from medfed.chain.rpc import HttpChain
 from medfed.chain.sender import Sender
 from medfed.errors import ChainUnavailable, ConfigError, ContractRevert
 from tests.chain.conftest import funded
+from tests.rig import server
 from tests.rig.anvil import free_port
 
 
@@ -45,18 +45,8 @@ def serving(answer, context=None):
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with server.serving(Handler, context) as port:
+        yield port
 
 
 def reply(**content):

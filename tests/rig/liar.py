@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.rig.server import serving
 
 __all__ = ["Edit", "Liar", "cut", "lying_node", "without"]
 
@@ -63,19 +64,9 @@ def lying_node(upstream: str) -> Iterator[Liar]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    server = Server(("127.0.0.1", 0), Handler)
-    liar.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as port:
+        liar.url = f"http://127.0.0.1:{port}"
         yield liar
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def cut(most: int) -> Edit:

@@ -26,7 +26,7 @@ from medfed.chain.contracts import (
 )
 from medfed.chain.contracts.base import events_of
 from medfed.chain.index import EventIndex, Source
-from medfed.chain.root import ROOT, check_code, follow
+from medfed.chain.root import ROOT, check_code, check_start, follow
 from medfed.errors import WrongChain
 from medfed.types import NO_ACCOUNT, Address
 
@@ -90,6 +90,15 @@ class Deployment:
     def sources(self) -> list[Source]:
         """The contracts whose events an index keeps."""
         return sources_of(self.book)
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Of the contracts whose events count."""
+        return [source.address for source in self.sources()]
+
+    def check_start(self) -> None:
+        """Whether none of them stood before the block from which on their events are read. Raises `WrongChain`, `NotProved`."""
+        check_start(self.client, self.addresses, self.first - 1)
 
 
 def load(client: ChainClient, state: Path, addresses: Path | None = None) -> Deployment:

@@ -91,7 +91,6 @@ def _complain(client: ChainClient) -> None:
 
 def _contracts() -> str:
     from medfed.chain.params import Parameters
-    from medfed.chain.root import check_start
     from medfed.chain.verification import administration_checks, contract_checks
     from medfed.cli.run import open_chain
     from medfed.errors import NotProved, WrongChain
@@ -99,7 +98,7 @@ def _contracts() -> str:
     contracts = open_chain().contracts
     book = contracts.book
     with contextlib.suppress(NotProved):  # few nodes keep states so old
-        check_start(contracts.client, [each.address for each in contracts.sources()], contracts.first - 1)
+        contracts.check_start()
     parameters = Parameters(**{**book.parameters, "network": book.network})
     wrong = [check for check in contract_checks(contracts, parameters) if not check.ok]
     if wrong:

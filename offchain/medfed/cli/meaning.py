@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from medfed.cli.output import date_of, printable
+from medfed.cli.output import printable
 from medfed.errors import ContractRevert
 from medfed.protocol import purposes as duo
-from medfed.protocol.consent import NO_LAST_YEAR, Details
+from medfed.protocol import wording
+from medfed.protocol.consent import NO_EXPIRY, NO_LAST_YEAR, Details
 from medfed.protocol.typed import GrantMessage, NarrowMessage, RevokeAllMessage, RevokeMessage
 from medfed.rounds.federation import OnChain
 from medfed.types import DatasetId
 
-__all__ = ["called", "details_lines", "meaning"]
+__all__ = ["called", "details_lines", "extent", "meaning"]
 
 
 def called(place: OnChain, dataset: DatasetId) -> str:
@@ -33,15 +34,17 @@ def meaning(
             f"You take back the consent for {where}: rounds that open from then on do not use your record."
         ]
     what = "Studies may use" if isinstance(message, GrantMessage) else "From then on studies may only use"
-    ends = (
-        f"until {date_of(message.expiry_day)} begins (UTC)"
-        if date_of(message.expiry_day)
-        else "without an end"
-    )
+    allowed = extent(message.purposes, message.expiry_day)
     return [
-        f"{what} your record in {where} for: {duo.describe(message.purposes)}; {ends}, or until you revoke it.",
+        f"{what} your record in {where} for: {allowed}, or until you revoke it.",
         *details_lines(Details(message.data_from, message.data_until, message.form)),
     ]
+
+
+def extent(purposes: int, expiry_day: int) -> str:
+    """For what and until when: "any research; until 2027-03-01 begins (UTC)"."""
+    ends = "without an end" if expiry_day == NO_EXPIRY else f"until {wording.until(expiry_day)}"
+    return f"{duo.describe(purposes)}; {ends}"
 
 
 def details_lines(details: Details) -> list[str]:

@@ -204,10 +204,9 @@ def _unasked(where: str, stand: Standing) -> list[str]:
 
 
 def _what(word: Word) -> str:
-    from medfed.protocol import purposes as duo
+    from medfed.cli.meaning import extent
 
-    ends = f"until {date_of(word.expiry_day)} begins (UTC)" if date_of(word.expiry_day) else "without an end"
-    return f"{duo.describe(word.allowed)}; {ends}"
+    return extent(word.allowed, word.expiry_day)
 
 
 def _revoked_at(word: Word, everything: RevokeAll) -> int:

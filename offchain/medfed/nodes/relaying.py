@@ -35,9 +35,8 @@ from medfed.chain.sender import Sender
 from medfed.errors import ContractRevert
 from medfed.nodes.decisions import Decision, DecisionLog, State, identity, needed, replaces
 from medfed.nodes.lock import sole
-from medfed.protocol import wording
 from medfed.protocol.consent import NO_DETAILS, Details
-from medfed.protocol.typed import GrantMessage, NarrowMessage, consent_domain, digest
+from medfed.protocol.typed import GrantMessage, NarrowMessage, consent_domain, dataset_words, digest
 from medfed.rounds.federation import OnChain
 from medfed.types import BlockStamp, DatasetId
 
@@ -161,7 +160,7 @@ class Relayer:
             return "SignatureFromFuture"
         if isinstance(message, GrantMessage | NarrowMessage):
             found = self._called(message.dataset_id)
-            if (message.dataset or wording.dataset(message.dataset_id)) != found:
+            if dataset_words(message) != found:
                 return f"its dataset is called otherwise by now, {found or 'and there is none of that number'}; sign again"
         return "SignatureExpired" if getattr(message, "deadline", head.timestamp) < head.timestamp else ""
 

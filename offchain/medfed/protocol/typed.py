@@ -34,6 +34,7 @@ __all__ = [
     "compact",
     "consent_domain",
     "consortium_domain",
+    "dataset_words",
     "digest",
     "encode_type",
     "rounds_domain",
@@ -249,6 +250,12 @@ def encode_type(kind: type[Message]) -> str:
     return f"{name}({','.join(f'{each} {member}' for member, each in members)})"
 
 
+def dataset_words(message: GrantMessage | NarrowMessage) -> str:
+    """What the patient was shown as the dataset. Raises `InputError` for a number that none has."""
+    unnamed = wording.dataset(message.dataset_id)
+    return message.dataset or unnamed
+
+
 def _members(message: Message) -> list[tuple[str, str, Any]]:
     """(Solidity name, type, value) of each member."""
     _, members = _STRUCTS[type(message)]
@@ -262,10 +269,9 @@ def _members(message: Message) -> list[tuple[str, str, Any]]:
 
 def _in_words(message: GrantMessage | NarrowMessage) -> list[Any]:
     """What a wallet shows of a consent."""
-    unnamed = wording.dataset(message.dataset_id)
     return [
         message.patient,
-        message.dataset or unnamed,
+        dataset_words(message),
         wording.uses(message.purposes),
         wording.window(message.data_from, message.data_until),
         message.form,

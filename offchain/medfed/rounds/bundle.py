@@ -117,12 +117,12 @@ def export_bundle(
     with contextlib.closing(held.index):
         audit_study(held, study)
         contract_facts(held.contracts, newest)
-        recording = recorder.recording(_addresses(contracts), max(0, first - 1), limits.headers)
+        recording = recorder.recording(contracts.addresses, max(0, first - 1), limits.headers)
         wanted = _artefacts(held, study, limits.wait)
     missing = [cid for cid in wanted if skip_missing and not _can_be_had(federation.store, cid, limits)]
     files = [cid for cid in wanted if cid not in missing]
     chain = RecordedChain(recording)
-    chain.hear(_addresses(contracts))  # what cannot be read is not written
+    chain.hear(contracts.addresses)  # what cannot be read is not written
     blocks = export_car(
         federation.store,
         files,
@@ -145,7 +145,7 @@ def open_bundle(file: Path, *, max_bytes: int) -> Bundle:
         chain = RecordedChain(_recording(store, manifest, most))
         contracts = found_from(chain, parse_address(manifest.rounds), chain.first + 1, chain.head())
         check_chain_id(chain, contracts.consortium.address)
-        chain.hear(_addresses(contracts))
+        chain.hear(contracts.addresses)
         federation = _federation(contracts, store)
     except BaseException:
         store.close()
@@ -157,11 +157,6 @@ def _federation(contracts: Deployment, store: ContentStore) -> Federation:
     index = open_index(contracts, None, confirmations=0)
     index.sync()
     return Federation(contracts.client, contracts, store, index)
-
-
-def _addresses(contracts: Deployment) -> list[Address]:
-    """The contracts whose events count."""
-    return [source.address for source in contracts.sources()]
 
 
 # -- the artefacts -------------------------------------------------------------------------------------------------

@@ -19,13 +19,12 @@ from medfed.chain.contracts.rounds import StudyState
 from medfed.chain.deployment import Deployment
 from medfed.chain.errors import RpcError
 from medfed.chain.index import EventIndex
-from medfed.chain.root import check_start
 from medfed.chain.sealed import bloom_of, events_in, parse_header
 from medfed.errors import ConfigError, ContractRevert, Contradicted, InputError, NotProved, ProtocolError
 from medfed.log import get_logger
 from medfed.rounds.disputes import place_of
-from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study, study_ids
-from medfed.types import Address, BlockStamp, RoundNumber, StudyId
+from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study, study_ids, undoings
+from medfed.types import BlockStamp, RoundNumber, StudyId
 
 __all__ = ["Census", "difference", "round_course", "study_course", "unheard"]
 
@@ -58,16 +57,13 @@ class Census:
             why = difference(self._contracts, self._index, block)
         if why:
             with contextlib.suppress(NotProved):  # rather a history that begins too late by the address book
-                check_start(self._contracts.client, self._addresses(), self._contracts.first - 1)
+                self._contracts.check_start()
             raise Contradicted(
                 f"{self._contracts.client.label} leaves events out: up to block {block.number} {why}; "
                 "nothing is done on that, ask another node."
             )
         self._agreed = block
         return block
-
-    def _addresses(self) -> list[Address]:
-        return [source.address for source in self._contracts.sources()]
 
     def read_anew(self, why: str) -> bool:
         """Read the index again from its start, up to where it is; not where that was done a moment ago, or cannot be."""
@@ -114,11 +110,9 @@ def unheard(contracts: Deployment, index: EventIndex, block: BlockStamp) -> str:
 
     Blocks are found by their headers' logsBloom. Where that names the contracts in most blocks it says nothing.
     """
-    client, sources = contracts.client, contracts.sources()
-    first = max(1, min(source.first for source in sources))
+    client, addresses, first = contracts.client, contracts.addresses, max(1, contracts.first)
     if block.number - first > _MOST_HEADERS:
         return ""
-    addresses = [source.address for source in sources]
     wanted = {bytes.fromhex(address[2:]) for address in addresses}
     blooms, told = [*map(bloom_of, addresses)], index.blocks()
     silent = [number for number in range(first, block.number + 1) if number not in told]
@@ -139,8 +133,7 @@ def study_course(index: EventIndex, study: StudyHistory) -> dict[str, Any]:
     where: dict[str, Any] = {"study": study.study}
     running = StudyState.RUNNING if study.rounds else StudyState.ENROLLING
     # The round that a proof ends with its study is not counted among those that failed.
-    proofs = [*index.events("RoundTainted", **where), *index.events("RoundRefuted", **where)]
-    since = min(map(place_of, proofs), default=None)
+    since = min(map(place_of, undoings(index, **where)), default=None)
     voids = [e for e in index.events("RoundVoid", **where) if since is None or place_of(e) < since]
     return {
         "state": _ENDS.get(study.ended, running),

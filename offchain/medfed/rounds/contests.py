@@ -13,7 +13,7 @@ from medfed.chain.index import EventIndex
 from medfed.protocol.commitments import NO_AGGREGATE, bitmap, seats_in
 from medfed.protocol.phase import training_ends
 from medfed.rounds.disputes import CONTESTED, Claim, ContestBook, Place, SeatOf, place_of
-from medfed.rounds.history import RoundHistory, StudyHistory
+from medfed.rounds.history import RoundHistory, StudyHistory, undoings
 from medfed.types import RoundNumber, Seat
 
 __all__ = [
@@ -36,11 +36,7 @@ def read_contest(index: EventIndex, study: StudyHistory, history: RoundHistory) 
 
 def open_contest(index: EventIndex, study: StudyHistory, history: RoundHistory) -> ContestBook:
     """A round's contest before anything happened in it."""
-    undone = [
-        place_of(event)
-        for name in ("RoundTainted", "RoundRefuted")
-        for event in index.events(name, study=study.study)
-    ]
+    undone = [place_of(event) for event in undoings(index, study=study.study)]
     return ContestBook(study, history, undone, _seats(index, study))
 
 

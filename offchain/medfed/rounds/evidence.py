@@ -16,7 +16,7 @@ from typing import Any
 from medfed.chain.calls import Event
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.history import was_suspended
-from medfed.chain.root import check_start, follow
+from medfed.chain.root import follow
 from medfed.chain.sealed import NO_TRANSACTION
 from medfed.errors import ContractRevert, NotProved, ProtocolError
 from medfed.protocol.commitments import bitmap, seats_in
@@ -102,10 +102,8 @@ class Evidence:
         """Whether the history that was read begins before the contracts stood: by older state, or where none is kept, by
         a node's word that the first event of roles is of its contract's creation, before which nobody may do anything.
         Raises `WrongChain`, `NotProved`."""
-        contracts = self.federation.contracts
-        places = [source.address for source in contracts.sources()]
         try:
-            check_start(self.federation.client, places, contracts.first - 1)
+            self.federation.contracts.check_start()
         except NotProved:
             if not self._saw_creation():
                 raise

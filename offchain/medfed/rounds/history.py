@@ -49,6 +49,7 @@ __all__ = [
     "read_study",
     "refuted_claims",
     "study_ids",
+    "undoings",
 ]
 
 
@@ -254,7 +255,7 @@ def read_study(index: EventIndex, study: StudyId) -> StudyHistory:
         # A completed study may still be aborted by a proof; its time stays that of its completion.
         ended=ends[-1][0] if ends else "",
         ended_at=_time(ends[0][1]) if ends else 0,
-        undone_from=min((event["round"] for event in _undoings(index, study=study)), default=0),
+        undone_from=min((event["round"] for event in undoings(index, study=study)), default=0),
         barred=_barred(index, study),
         stakes_lost=_all_seats(index.events("StakeLost", study=study), "seats"),
         released=bitmap([Seat(event["seat"]) for event in index.events("StakeReleased", study=study)]),
@@ -271,7 +272,7 @@ def read_round(index: EventIndex, study: StudyId, number: RoundNumber) -> RoundH
     left = [event for event in strikes if all(_place(event) < _place(end) for end in (*final, *void))]
     gone = {event["seat"] for event in left}
     submitted = {Seat(e["seat"]): Update(**e["update"]) for e in index.events("UpdateSubmitted", **where)}
-    attestations, undoings = index.events("Attested", **where), _undoings(index, **where)
+    attestations, proofs = index.events("Attested", **where), undoings(index, **where)
     history = RoundHistory(
         study=study,
         number=number,
@@ -288,11 +289,11 @@ def read_round(index: EventIndex, study: StudyId, number: RoundNumber) -> RoundH
         },
         attesters=_attesters(attestations),
         attested=_all_seats(_after(attestations, left), "seats"),
-        outcome=_outcome(final, void, undoings),
+        outcome=_outcome(final, void, proofs),
         final_hash=bytes(final[0]["aggregate_hash"]) if final else b"",
         final_at=_first_time(final),
         ended_at=_first_time([*final, *void]),
-        answerable=_all_seats(undoings, "attesters"),
+        answerable=_all_seats(proofs, "attesters"),
         compensation=_amount(index.events("Compensated", **where)),
         kept_away={},
     )
@@ -438,7 +439,7 @@ class LineageBook:
             book.replay(at)
 
 
-def _undoings(index: EventIndex, **where: Any) -> list[Event]:
+def undoings(index: EventIndex, **where: Any) -> list[Event]:
     """The proofs that undid a result, of either kind."""
     return [*index.events("RoundTainted", **where), *index.events("RoundRefuted", **where)]
 
@@ -456,7 +457,7 @@ def _barred(index: EventIndex, study: StudyId) -> dict[Seat, RoundNumber]:
     proofs = [
         *refuted_claims(index, study=study),
         *((e["round"], Seat(e["seat"])) for e in index.events("UpdateStruck", study=study)),
-        *((e["round"], seat) for e in _undoings(index, study=study) for seat in seats_in(e["attesters"])),
+        *((e["round"], seat) for e in undoings(index, study=study) for seat in seats_in(e["attesters"])),
     ]
     found: dict[Seat, RoundNumber] = {}
     for number, seat in proofs:

@@ -5,23 +5,10 @@ from __future__ import annotations
 import pytest
 
 from medfed.protocol import typed
-from tests.contracts.consent.conftest import DS, GRU, HMB, NO_EXPIRY, Consents
+from tests.contracts.consent.conftest import DS, GRU, HMB, NO_EXPIRY
 from tests.rig.evm import CHAIN_ID
 
 DAY = 86_400
-
-
-@pytest.fixture
-def patient(evm):
-    return evm.actors[80]
-
-
-@pytest.fixture
-def stage(world, evm, patient):
-    """The deployed registry, a patient of dataset 1, and a relayer who is nobody's friend."""
-    return Consents(
-        evm, world.consortium, world.consents, world.hospitals[0], patient, world.stranger, dataset=1
-    )
 
 
 def long(stage, **changes):

@@ -8,23 +8,11 @@ from medfed.protocol import wording
 from medfed.protocol.consent import Details
 from medfed.protocol.purposes import PARAMETERISED, Purpose
 from tests.adversary.consent.wallets import put_code
-from tests.contracts.consent.conftest import HMB, NO_EXPIRY, Consents
+from tests.contracts.consent.conftest import HMB, NO_EXPIRY
 from tests.rig.world import DATASET, SPEC
 
 NO_DETAILS = bytes(32)
 GS, TS = int(Purpose.GS), int(Purpose.TS)
-
-
-@pytest.fixture
-def patient(evm):
-    return evm.actors[80]
-
-
-@pytest.fixture
-def stage(world, evm, patient):
-    return Consents(
-        evm, world.consortium, world.consents, world.hospitals[0], patient, world.stranger, dataset=1
-    )
 
 
 def other(item, **changes):
