@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import tomllib
@@ -29,6 +30,22 @@ WATCH = [sys.executable, "-m", "medfed", "study", "watch"]
 def watching(medfed, study, *options):
     command = [*WATCH, str(study), "--seconds", "0.1", *options]
     return subprocess.Popen(command, cwd=medfed.folder, stdout=subprocess.PIPE, text=True)
+
+
+def on_a_terminal(medfed, *command) -> str:
+    """What a pseudo-terminal of 80 columns shows of a command that has to succeed."""
+    main, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "medfed", *map(str, command)],
+        cwd=medfed.folder,
+        stdout=terminal,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "80"},
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(terminal)
+    shown = _all_of(main)
+    assert done.returncode == 0, shown
+    return shown
 
 
 class TestTemplate:
@@ -160,17 +177,7 @@ class TestWatch:
 
     def test_on_a_terminal_a_table_redraws(self, medfed, finished):
         """A real pseudo-terminal: cursor movements, and a table no wider than it."""
-        main, terminal = pty.openpty()
-        done = subprocess.run(
-            [*WATCH, str(finished)],
-            cwd=medfed.folder,
-            stdout=terminal,
-            env=os.environ | {"TERM": "xterm", "COLUMNS": "80"},
-            stdin=subprocess.DEVNULL,
-        )
-        os.close(terminal)
-        shown = _all_of(main)
-        assert done.returncode == 0
+        shown = on_a_terminal(medfed, "study", "watch", finished)
         assert "\x1b[" in shown
         assert "Completed: 2 of 2 rounds are final" in shown
 
@@ -191,12 +198,13 @@ def _all_of(terminal: int) -> str:
     return found.decode()
 
 
-def test_show_and_list_stay_narrow(medfed, finished):
-    narrow = {"COLUMNS": "80"}
-    shown = medfed.ok("study", "show", finished, **narrow).out
-    listed = medfed.ok("study", "list", **narrow).out
-    assert max(map(len, (shown + listed).splitlines())) <= 96  # not folded, as this is no terminal
-    assert "Model bafybei" in shown
+def test_show_and_list_stay_as_narrow_as_the_terminal(medfed, finished):
+    """Piped, no line is folded, so that a program reads whole addresses."""
+    shown = on_a_terminal(medfed, "study", "show", finished)
+    listed = on_a_terminal(medfed, "study", "list")
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in (shown + listed).splitlines()]
+    assert max(map(len, plain)) <= 80
+    assert "Model bafybei" in medfed.ok("study", "show", finished).out
     facts = medfed.data("study", "show", finished)
     assert [entry["phase"] for entry in facts["rounds"]] == ["final", "final"]
     assert [entry["name"] for entry in facts["hospitals"]] == sorted(
