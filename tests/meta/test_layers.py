@@ -9,7 +9,7 @@ import pytest
 from tests.meta.source import calls, imports, modules
 
 RANKS = {
-    **dict.fromkeys(("types", "errors", "config", "log"), 0),
+    **dict.fromkeys(("types", "errors", "config", "log", "durable"), 0),
     "protocol": 1,
     **dict.fromkeys(("chain", "storage", "data", "learning", "privacy"), 2),
     "rounds": 3,

@@ -7,19 +7,19 @@ repository and of the wheel (`deploy/addresses/<network>.json`), all others lie 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from medfed import durable
 from medfed.chain.artifacts import resource_folder
 from medfed.chain.client import ChainClient
 from medfed.errors import ConfigError
 from medfed.protocol.canonical import parse_json
 from medfed.types import Address
 
-__all__ = ["AddressBook", "Placed", "book_of", "book_path", "find_book", "read_book", "write_atomically"]
+__all__ = ["AddressBook", "Placed", "book_of", "book_path", "find_book", "read_book", "write_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class AddressBook:
 
     def write(self, path: Path) -> None:
         """Write the book as one file, whole or not at all."""
-        write_atomically(path, asdict(self))
+        write_json(path, asdict(self))
 
 
 def book_path(client: ChainClient, state: Path) -> Path:
@@ -89,12 +89,7 @@ def book_of(found: Mapping[str, Any]) -> AddressBook:
     return AddressBook(**{**found, "contracts": placed})
 
 
-def write_atomically(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON so that a kill leaves the old file or the new one, durable when this returns."""
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON whole or not at all, and its folder where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    durable.write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from medfed import durable
 from medfed.chain.calls import parse_address
 from medfed.chain.contracts.consents import SignedMessage
 from medfed.errors import InputError
@@ -78,7 +79,7 @@ def write_signed(path: Path, domain: Domain, items: Sequence[SignedMessage]) -> 
     entries = [entry_of(Signed(domain, item)) for item in items]
     text = json.dumps({"format": _FORMAT, "consents": entries}, indent=1)
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        durable.write(path, text + "\n")
     except OSError as exc:
         raise InputError(f"The file {path} cannot be written: {exc.strerror}.") from None
 

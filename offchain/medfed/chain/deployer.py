@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from medfed import __version__
-from medfed.chain.addresses import AddressBook, Placed, book_path, find_book, write_atomically
+from medfed.chain.addresses import AddressBook, Placed, book_path, find_book, write_json
 from medfed.chain.artifacts import artifact, resource_folder
 from medfed.chain.calls import Call, create_address
 from medfed.chain.client import ChainClient
@@ -220,7 +220,7 @@ class Deployer:
             nonce, admin = self._client.nonce(own), self._order.admin or own
             self._check_admin(admin, self._places(nonce))
             note = {**identity, "nonce": nonce, "block": self._client.head().number, "admin": admin}
-            write_atomically(path, note)
+            write_json(path, note)
         announced = None if note["admin"] == own else note["admin"]
         return _Site(_Base(note["nonce"], note["block"], own, announced), self._places(note["nonce"]))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import struct
 from pathlib import Path
@@ -19,6 +18,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
+from medfed import durable
 from medfed.chain.calls import Transaction
 from medfed.errors import ConfigError, InputError, KeystoreError
 from medfed.protocol.canonical import parse_json
@@ -137,13 +137,11 @@ def write_keystore(
         record |= shown
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        durable.write(path, json.dumps(record, indent=1) + "\n", mode=durable.PRIVATE, new=True)
     except FileExistsError:
         raise KeystoreError(
             f"The keystore {path} exists already; choose another name or move it away."
         ) from None
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(json.dumps(record, indent=1) + "\n")
 
 
 def load_keystore(path: Path, password: str) -> Account:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medfed import durable
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, date_of, printable, show, table, when
 
@@ -490,4 +491,4 @@ def _save(file: Path, number: DatasetId) -> None:
     first = _TABLE.search(text)
     head, tables = (text, "") if first is None else (text[: first.start()], text[first.start() :])
     head = _LINE.sub("", head).rstrip("\n")
-    file.write_text(f"{head}\ndataset = {number}\n\n{tables}".rstrip("\n") + "\n", encoding="utf-8")
+    durable.write(file, f"{head}\ndataset = {number}\n\n{tables}".rstrip("\n") + "\n")

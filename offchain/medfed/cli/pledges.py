@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from medfed import durable
 from medfed.chain.calls import parse_address
 from medfed.chain.contracts.consortium import Pledge
 from medfed.errors import InputError
@@ -34,8 +35,7 @@ def write_pledge(path: Path, said: PledgeFile) -> None:
     fields = asdict(said) | asdict(said.pledge) | {"signature": f"0x{said.pledge.signature.hex()}"}
     del fields["pledge"]
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(json.dumps({"format": _FORMAT, **fields}, indent=1) + "\n")
+        durable.write(path, json.dumps({"format": _FORMAT, **fields}, indent=1) + "\n", new=True)
     except OSError as exc:
         raise InputError(f"The file {path} cannot be written: {exc.strerror}.") from exc
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from medfed import durable
 from medfed.chain.keys import read_password
 from medfed.chain.wallet import create_wallet
 from medfed.data.breast_cancer import LABEL, breast_cancer
@@ -48,7 +49,7 @@ def write_sample(folder: Path, hospitals: int, seed: int, password_file: Path) -
         write_csv(home / "records.csv", data)
         hidden = os.path.relpath(password_file.resolve(), home.resolve())
         text = _HOSPITAL.format(number=number, password=hidden, label=LABEL)
-        (home / "hospital.toml").write_text(text, encoding="utf-8")
+        durable.write(home / "hospital.toml", text)
         made.append(_people(folder, number, data, password) | {"folder": str(home), "records": len(data)})
     return made
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medfed import durable
 from medfed.cli import rewards, study_export, study_round
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, in_words, note, show, table
@@ -48,7 +49,7 @@ def template(
     if file.exists():
         raise InputError(f"The file {file} exists already; choose another name or move it away.")
     schema, texts = _subject(records, label, date)
-    file.write_text(study_file.template(schema, texts, (rounds, 7, 10)), encoding="utf-8")
+    durable.write(file, study_file.template(schema, texts, (rounds, 7, 10)))
     text = f"Written to {file}. Edit it, then `medfed study create {file} --keystore SPONSOR`."
     data = {"file": str(file), "features": len(schema.features), "label": schema.label}
     show(data, as_json=as_json, render=lambda: text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medfed import durable
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, show, when
 
@@ -338,7 +339,7 @@ def _write_attestation(
     study, number, seat = place
     said = {"format": _FORMAT, "study": study, "round": number, "seat": seat}
     said |= {"aggregate": plain(asdict(aggregate)), "signature": _hex(signature)}
-    path.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    durable.write(path, json.dumps(said, indent=1) + "\n")
 
 
 def _read_attestation(path: Path) -> tuple[tuple[int, int, int], Aggregate, bytes]:

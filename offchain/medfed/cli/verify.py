@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medfed import durable
 from medfed.cli.output import JsonFlag, plain, show, table
 from medfed.errors import ContentMissing, InputError, NotProved, VerificationFailed
 
@@ -166,7 +167,7 @@ def _read(file: Path) -> bytes:
 def _write(file: Path, verdict: Verdict) -> None:
     from medfed.cli.verdict_page import page
 
-    file.write_text(page(verdict), encoding="utf-8")
+    durable.write(file, page(verdict))
 
 
 def _rendered(verdict: Verdict, *, verbose: bool) -> list[Any]:

@@ -6,6 +6,7 @@ Errors name the line and the column, never a value: messages end up in logs.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import math
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medfed import durable
 from medfed.data.dataset import Columns, Dataset
 from medfed.errors import DataError
 
@@ -56,8 +58,8 @@ def load_csv(path: Path, columns: Columns | None = None, label: str = "label", d
 
 def write_csv(path: Path, dataset: Dataset) -> None:
     """Write records so that `load_csv` reads the same bits back. Years are left out."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with durable.writing(path) as file:
+        writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
         writer.writerow([RECORD_ID, *dataset.columns.features, dataset.columns.label])
         for name, row, label in zip(dataset.record_ids, dataset.features, dataset.labels, strict=True):
             writer.writerow([name, *map(repr, row.tolist()), int(label)])

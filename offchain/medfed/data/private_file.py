@@ -7,6 +7,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from medfed import durable
 from medfed.errors import ConfigError
 from medfed.protocol.leaves import SECRET_BYTES
 
@@ -25,13 +26,9 @@ def read_private(path: Path) -> bytes:
 
 def write_private(path: Path, data: bytes) -> None:
     """Write atomically and durably with mode 0600: after a crash the old file or the new one is there, never a part."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        _write_part(part, data)
-        part.replace(path)
-        _sync_folder(path.parent)
+        durable.write(path, data, mode=durable.PRIVATE)
     except OSError as exc:
-        part.unlink(missing_ok=True)
         raise ConfigError(f"Cannot write {path}: {exc.strerror}.") from None
 
 
@@ -51,21 +48,6 @@ def load_or_create_secret(path: Path) -> bytes:
             f"{path} must hold {SECRET_BYTES} bytes in hexadecimal; restore it from the backup."
         )
     return secret
-
-
-def _write_part(part: Path, data: bytes) -> None:
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _check_mode(path: Path, mode: int) -> None:

@@ -19,14 +19,13 @@ import shutil
 import sqlite3
 import tarfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
-from medfed import __version__
+from medfed import __version__, durable
 from medfed.config import HospitalConfig, load_hospital
 from medfed.errors import ConfigError, InputError, IntegrityError
 from medfed.nodes.holds import HOLDS
@@ -105,7 +104,10 @@ def back_up(config_file: Path, home: Path, target: Path) -> Path:
     if target.exists():
         raise InputError(f"The file {target} exists already; a backup never overwrites one.")
     try:
-        with _written(target) as file, tarfile.open(fileobj=file, mode="w") as tar:
+        with (
+            durable.writing(target, mode=durable.PRIVATE, new=True) as file,
+            tarfile.open(fileobj=file, mode="w") as tar,
+        ):
             _fill(_Archive(tar), config, config_file, home)
     except OSError as exc:
         raise ConfigError(
@@ -128,7 +130,7 @@ def restore(archive: Path, folder: Path) -> Restored:
         try:
             listed = _unpack(archive, partial)
             (partial / _LIST).unlink()
-            partial.rename(folder)
+            durable.move(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as exc:
@@ -190,21 +192,6 @@ def _name(setting: str, path: Path, base: Path) -> str:
     return f"{_OUTSIDE}/{setting}-{path.name}"
 
 
-@contextmanager
-def _written(target: Path) -> Iterator[IO[bytes]]:
-    """A private file that appears under its name when it is complete and on the disk."""
-    part = target.with_name(f".{target.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _unpack(archive: Path, folder: Path) -> dict[str, Any]:
     found: dict[str, dict[str, object]] = {}
     try:
@@ -236,10 +223,8 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> dic
     for parent in reversed(place.relative_to(folder).parents):
         (folder / parent).mkdir(mode=0o700, exist_ok=True)
     digest, size = hashlib.sha256(), 0
-    with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with durable.writing(place, mode=durable.PRIVATE, new=True) as file:
         while data := source.read(_BLOCK):
             digest.update(data)
             size += file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
     return {"sha256": digest.hexdigest(), "size": size}

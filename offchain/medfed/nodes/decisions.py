@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from medfed import durable
 from medfed.chain.consent_file import Signed, entry_of, kind_of, signed_of
 from medfed.data.private_file import write_private
 from medfed.errors import ConfigError, InputError, StoreUnavailable
@@ -173,8 +173,7 @@ class DecisionLog:
                 file.seek(self._length)
                 file.truncate()  # what a full disk took of an earlier try
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                durable.flush(file)
             self._length += len(data)
         except OSError as exc:
             raise StoreUnavailable(

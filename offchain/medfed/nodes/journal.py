@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from medfed import durable
 from medfed.errors import IntegrityError, StoreUnavailable
 from medfed.protocol.canonical import canonical_json
 
@@ -38,8 +39,7 @@ class AuditLog:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 body = {"at": at, "event": event, **facts, "previous": _mend(file)}
                 file.write(canonical_json({**body, "hash": _hash(body)}) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+                durable.flush(file)
         except OSError as exc:
             raise StoreUnavailable(
                 f"The audit log {self._path} cannot be written ({exc.strerror}); nothing more is done until it can."

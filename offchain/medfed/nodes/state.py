@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medfed import durable
 from medfed.data.private_file import write_private
 from medfed.errors import ConfigError, StoreUnavailable
 from medfed.protocol.cid import cid_of, digest_of
@@ -107,7 +106,7 @@ class WorkFolder:
         path = self._review(study, number)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _sync_folder(self._root)
+            durable.sync_folder(self._root)
             write_private(path, json.dumps(said).encode())
         except (OSError, ConfigError) as exc:
             raise StoreUnavailable(
@@ -122,9 +121,7 @@ class WorkFolder:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.exists():
             folder.rename(Path(mkdtemp(dir=self._root, prefix=PARTIAL)) / "replaced")
-        partial.rename(folder)
-        _sync_folder(folder.parent)
-        _sync_folder(self._root)
+        durable.move(partial, folder)
         self.clean()
 
     def _review(self, study: StudyId, number: RoundNumber) -> Path:
@@ -137,34 +134,13 @@ class WorkFolder:
 def _fill(
     partial: Path, header: Header, words: NDArray[np.uint32], manifest: CohortManifest, weight: int
 ) -> Update:
-    with (partial / "update.bin").open("wb") as file:
+    with durable.writing(partial / "update.bin") as file:
         sealed = write_vector(header, words, file)
-        _flush(file)
     shown = manifest.to_bytes()
-    _write(partial / "manifest.bin", shown)
+    durable.write(partial / "manifest.bin", shown)
     update = Update(digest_of(sealed.cid), sealed.root, digest_of(cid_of(shown)), manifest.root(), weight)
     named = {
         name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(update).items()
     }
-    _write(partial / "update.json", json.dumps(named).encode())
-    _sync_folder(partial)
+    durable.write(partial / "update.json", json.dumps(named))
     return update
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        _flush(file)
-
-
-def _flush(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,14 +6,13 @@ and no longer than the caller allows.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from medfed import durable
 from medfed.errors import ContentMissing, InputError, IntegrityError
 from medfed.protocol.cid import CHUNK_SIZE, DagHasher, check_cid, cid_from_digest, cid_of
 from medfed.types import Cid
@@ -82,15 +81,8 @@ class ContentStore(ABC):
         when it cannot be written there."""
         chunks = self._checked(check_cid(cid), max_bytes, wait)
         try:
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.writelines(chunks)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(path)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            with durable.writing(path) as file:
+                file.writelines(chunks)
         except OSError as exc:
             raise InputError(f"{path} cannot be written: {exc.strerror}.") from exc
 

@@ -7,13 +7,13 @@ length-prefixed blocks.
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from medfed import durable
 from medfed.errors import InputError, IntegrityError, MedFedError, ProtocolError
 from medfed.protocol.cid import (
     CHUNK_SIZE,
@@ -68,14 +68,9 @@ def export_car(
         else:
             store.get_to(cid, copy, most, wait=wait)
 
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder, partial.open("wb") as car:
-                count = _write_all(car, fetch, roots, Path(folder) / "file", max_bytes)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder, durable.writing(path) as car:
+            count = _write_all(car, fetch, roots, Path(folder) / "file", max_bytes)
     except OSError as exc:
         raise InputError(f"{path} cannot be written: {exc.strerror}.") from exc
     return count
@@ -99,8 +94,6 @@ def _write_all(
         raise InputError(
             f"These files repeat so much that nobody would read them: {size} bytes in {car.tell()}."
         )
-    car.flush()
-    os.fsync(car.fileno())
     return len(seen)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from medfed import durable
 from medfed.errors import ProtocolError, StoreUnavailable
 from medfed.protocol.cid import CHUNK_SIZE, DagHasher, check_cid, cid_from_digest, cid_of
 from medfed.storage.base import ContentStore, missing
@@ -107,8 +108,7 @@ class LocalStore(ContentStore):
                 found = _copy(data, file) if isinstance(data, Path) else cid
                 if isinstance(data, bytes):
                     file.write(data)
-                file.flush()
-                os.fsync(handle)
+                durable.flush(file)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -118,15 +118,14 @@ class LocalStore(ContentStore):
         place = self._place(cid)
         place.parent.mkdir(exist_ok=True)
         with self._locked(fcntl.LOCK_SH):
-            partial.replace(place)
-            _sync(place.parent)
+            durable.move(partial, place)
             self._mark(cid, pin)
 
     def _mark(self, cid: Cid, pin: bool) -> None:
         mark = self._pins / cid
         if pin and not mark.exists():
             mark.touch()
-            _sync(self._pins)
+            durable.sync_folder(self._pins)
 
     def _read(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
         del max_bytes, wait  # the base counts bytes, and waits by asking again
@@ -188,12 +187,3 @@ def _copy(source: Path, file: BinaryIO) -> Cid:
             hasher.add(chunk)
             file.write(chunk)
     return cid_from_digest(hasher.finish())
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename or a new file in `folder` last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

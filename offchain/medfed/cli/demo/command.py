@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medfed import durable
 from medfed.cli.demo.tables import print_result, progress
 from medfed.cli.output import note
 
@@ -175,9 +176,7 @@ def _run(
     plan, processes, tell = how
     settings = folder / "medfed.toml"
     rpc, place = places
-    settings.write_text(
-        f'rpc = "{rpc}"\nstore = "{place}"\nstate_dir = "."\nconfirmations = 0\n', encoding="utf-8"
-    )
+    durable.write(settings, f'rpc = "{rpc}"\nstore = "{place}"\nstate_dir = "."\nconfirmations = 0\n')
     stage = prepare(client, place, folder, options, tell, plan.rule)
     watch = Watch(stage, tell)
     tell(f"Starting {options[0]} hospitals{', each as a process' if processes else ''}")
@@ -209,7 +208,7 @@ def _deliver(result: dict[str, Any], json_file: str, report: Path | None, keep: 
     """Files first: whoever reads the terminal may close it."""
     text = json.dumps(result, indent=2)
     if json_file not in ("", "-"):
-        Path(json_file).write_text(text + "\n", encoding="utf-8")
+        durable.write(Path(json_file), text + "\n")
     if report is not None:
         from medfed.cli.demo.report import write_report
 

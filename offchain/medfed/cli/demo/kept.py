@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from medfed import durable
 from medfed.chain.keys import save_keystore
 from medfed.cli.demo.scenario import PASSWORD, Stage
 from medfed.data.private_file import write_private
@@ -48,4 +49,4 @@ def write_keys(stage: Stage, folder: Path, rpc: str) -> None:
     port = urlsplit(rpc).port
     state = shlex.quote(str((folder / "chain.json").resolve()))
     text = _README.format(state=state, port=port, study=stage.study, dataset=site.dataset)
-    (folder / "README.txt").write_text(text, encoding="utf-8")
+    durable.write(folder / "README.txt", text)

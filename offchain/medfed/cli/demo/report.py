@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medfed import durable
 from medfed.cli.demo.tables import attack_parts, phases
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def write_report(result: Mapping[str, Any], directory: Path) -> list[Path]:
     pictures = _pictures(result)
     written = [_save(each.draw(result), directory / f"{each.name}.png") for each in pictures]
     page = directory / "index.html"
-    page.write_text(_page(result, list(zip(pictures, written, strict=True))), encoding="utf-8")
+    durable.write(page, _page(result, list(zip(pictures, written, strict=True))))
     return [*written, page]
 
 

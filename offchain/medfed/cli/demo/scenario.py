@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medfed import durable
 from medfed.chain.client import ChainClient
 from medfed.chain.deployer import Deployer, Order
 from medfed.chain.deployment import load, open_index
@@ -231,7 +232,8 @@ def _write_config(stage: Stage, site: Site) -> HospitalConfig:
     path = site.folder / "hospital.toml"
     save_keystore(site.folder / "operator.json", site.operator, PASSWORD, trial=True)
     write_private(site.folder / "password.txt", PASSWORD.encode())
-    path.write_text(
+    durable.write(
+        path,
         f"""name = "{site.name}"
 records = "records.csv"
 patients = "patients.csv"
@@ -248,7 +250,6 @@ purposes = "GRU"
 smallest_cohort = 16
 largest_stake = {_STAKE}
 """,
-        encoding="utf-8",
     )
     return load_hospital(path)
 
