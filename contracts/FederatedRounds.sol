@@ -13,6 +13,12 @@ import {IStudies} from "./interfaces/IStudies.sol";
 import {Guarded} from "./libraries/Guarded.sol";
 import {Purposes} from "./libraries/Purposes.sol";
 import {Aggregate, AggregateId} from "./types/Aggregate.sol";
+import {
+    ATTESTATION_TYPEHASH,
+    DOMAIN_NAME_HASH,
+    DOMAIN_TYPEHASH,
+    DOMAIN_VERSION_HASH
+} from "./types/Attestation.sol";
 import {Clock} from "./types/Clock.sol";
 import {DatasetId} from "./types/DatasetId.sol";
 import {RoundId} from "./types/RoundId.sol";
@@ -20,13 +26,6 @@ import {SeatId} from "./types/SeatId.sol";
 import {NO_SEATS, SeatSet, firstSeats, setOf} from "./types/SeatSet.sol";
 import {StudyId} from "./types/StudyId.sol";
 import {Update} from "./types/Update.sol";
-
-bytes32 constant DOMAIN_TYPEHASH =
-    keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
-bytes32 constant DOMAIN_NAME_HASH = keccak256("MedFed FederatedRounds");
-bytes32 constant DOMAIN_VERSION_HASH = keccak256("1");
-bytes32 constant ATTESTATION_TYPEHASH =
-    keccak256("Attestation(uint64 study,uint16 round,bytes32 aggregateHash)");
 
 /// @title FederatedRounds
 contract FederatedRounds is IFederatedRounds, Guarded {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Aggregate, AggregateId} from "../../contracts/types/Aggregate.sol";
 import {
     ATTESTATION_TYPEHASH,
     DOMAIN_NAME_HASH,
     DOMAIN_TYPEHASH,
     DOMAIN_VERSION_HASH
-} from "../../contracts/FederatedRounds.sol";
-import {Aggregate, AggregateId} from "../../contracts/types/Aggregate.sol";
+} from "../../contracts/types/Attestation.sol";
 import {RoundId} from "../../contracts/types/RoundId.sol";
 import {SeatSet} from "../../contracts/types/SeatSet.sol";
 import {StudyId} from "../../contracts/types/StudyId.sol";

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
-import {Consortium} from "../../contracts/Consortium.sol";
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
-import {IDatasetRegistry} from "../../contracts/interfaces/IDatasetRegistry.sol";
 import {Purposes} from "../../contracts/libraries/Purposes.sol";
 import {OpenDatasets} from "../../contracts/mocks/OpenDatasets.sol";
 import {DatasetId} from "../../contracts/types/DatasetId.sol";
 import {Details} from "../../contracts/types/Details.sol";
-import {Rig, bound, vm} from "./Rig.sol";
+import {Rig, bound, deployed, vm} from "./Rig.sol";
 
 /// @dev Three patients and two datasets; keeps, as ghost state, what each patient consents to right now, and nothing else
 /// of what the registry keeps. Any call may be refused; what it must do when it is not is asserted by the invariants.
@@ -34,7 +31,7 @@ contract ConsentHandler {
         bool active;
     }
 
-    ConsentRegistry public immutable registry;
+    IConsentRegistry public immutable registry;
 
     Sample[] public samples;
     uint256 public undone;
@@ -50,7 +47,7 @@ contract ConsentHandler {
     IConsentRegistry.SignedRevokeAll[] private _signedRevokeAlls;
     bool[] private _narrowings;
 
-    constructor(ConsentRegistry registry_) {
+    constructor(IConsentRegistry registry_) {
         registry = registry_;
     }
 
@@ -430,14 +427,14 @@ contract ConsentHandler {
 
 /// @dev A consent is active only if granted, unexpired and unrevoked, now and in the past.
 contract ConsentInvariantsTest is Rig {
-    ConsentRegistry internal registry;
+    IConsentRegistry internal registry;
     ConsentHandler internal handler;
 
     function setUp() external {
         vm.warp(1_800_000_000);
         OpenDatasets owners = new OpenDatasets();
-        Consortium consortium = new Consortium(address(this));
-        registry = new ConsentRegistry(consortium, IDatasetRegistry(address(owners)));
+        address consortium = deployed("Consortium", abi.encode(address(this)));
+        registry = IConsentRegistry(deployed("ConsentRegistry", abi.encode(consortium, address(owners))));
         handler = new ConsentHandler(registry);
         for (uint256 dataset = 1; dataset <= handler.DATASETS(); ++dataset) {
             owners.give(DatasetId.wrap(uint32(dataset)), handler.OWNER());

@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
-import {Consortium} from "../../contracts/Consortium.sol";
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
-import {IConsortium} from "../../contracts/interfaces/IConsortium.sol";
-import {IDatasetRegistry} from "../../contracts/interfaces/IDatasetRegistry.sol";
 import {Purposes} from "../../contracts/libraries/Purposes.sol";
 import {OpenDatasets} from "../../contracts/mocks/OpenDatasets.sol";
 import {DatasetId} from "../../contracts/types/DatasetId.sol";
 import {Details} from "../../contracts/types/Details.sol";
-import {Rig, vm} from "./Rig.sol";
+import {Rig, deployed, vm} from "./Rig.sol";
 
 /// @dev The registry against what the Python twin says: messages, words, answers.
 contract ConsentVectorsTest is Rig {
-    ConsentRegistry internal registry;
+    IConsentRegistry internal registry;
     OpenDatasets internal owners;
     address internal constant PATIENT = address(bytes20(hex"1111111111111111111111111111111111111111"));
     address internal constant OWNER = address(bytes20(hex"2222222222222222222222222222222222222222"));
@@ -26,10 +22,10 @@ contract ConsentVectorsTest is Rig {
     function setUp() external {
         // The messages are made for chain and address of the first contract, so both stand before it.
         vm.chainId(31_337);
-        registry = new ConsentRegistry(IConsortium(_next(3)), IDatasetRegistry(_next(2)));
+        registry = IConsentRegistry(deployed("ConsentRegistry", abi.encode(_next(3), _next(2))));
         owners = new OpenDatasets();
-        new Consortium(address(this));
-        vm.assertEq(address(registry.DATASETS()), address(owners));
+        vm.assertEq(address(owners), _next(2));
+        vm.assertEq(deployed("Consortium", abi.encode(address(this))), _next(3));
     }
 
     /// @dev The address of this contract's deployment with this nonce, below 128.

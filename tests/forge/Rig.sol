@@ -131,3 +131,9 @@ function bound(uint256 value, uint256 low, uint256 high) pure returns (uint256) 
     uint256 size = high - low + 1;
     return size == 0 ? value : low + value % size;
 }
+
+/// @dev Deploys a contract as it is in `abi/`, or in the folder that `CONTRACTS` names: there lie those of the mutants.
+function deployed(string memory name, bytes memory given) returns (address) {
+    string memory folder = vm.envOr("CONTRACTS", string("abi"));
+    return vm.deployCode(string.concat(folder, "/", name, ".json"), given);
+}

@@ -12,7 +12,7 @@ import {IProofs} from "../../contracts/interfaces/IProofs.sol";
 import {IStakeVault} from "../../contracts/interfaces/IStakeVault.sol";
 import {IStudies} from "../../contracts/interfaces/IStudies.sol";
 import {FeeToken} from "../../contracts/mocks/FeeToken.sol";
-import {vm} from "./Rig.sol";
+import {deployed, vm} from "./Rig.sol";
 
 /// @dev A deployment and those who use it. Nobody but the accounts named here ever has anything in the vault.
 abstract contract Stage {
@@ -59,10 +59,10 @@ abstract contract Stage {
     uint256 internal _now = block.timestamp;
 
     function _build() internal {
-        sumRule = IAggregationRule(_code("SumRule", ""));
-        medianRule = IAggregationRule(_code("MedianRule", ""));
-        quorumRule = IAggregationRule(_code("QuorumOnlyRule", ""));
-        address manager = _code("AccessManager", abi.encode(address(this)));
+        sumRule = IAggregationRule(deployed("SumRule", ""));
+        medianRule = IAggregationRule(deployed("MedianRule", ""));
+        quorumRule = IAggregationRule(deployed("QuorumOnlyRule", ""));
+        address manager = deployed("AccessManager", abi.encode(address(this)));
         uint64 nonce = vm.getNonce(address(this));
         address[10] memory at;
         for (uint64 i = 0; i < 10; ++i) {
@@ -108,29 +108,23 @@ abstract contract Stage {
     }
 
     function _deploy(address manager, address[10] memory at) private {
-        consortium = IConsortium(_code("Consortium", abi.encode(manager)));
+        consortium = IConsortium(deployed("Consortium", abi.encode(manager)));
         bytes memory given = abi.encode(at[0], at[3], at[4]);
-        datasets = IDatasetRegistry(_code("DatasetRegistry", given));
+        datasets = IDatasetRegistry(deployed("DatasetRegistry", given));
         given = abi.encode(manager, at[0], at[3], at[4], at[5], at[7], at[8], CHALLENGER_BPS);
-        vault = IStakeVault(_code("StakeVault", given));
+        vault = IStakeVault(deployed("StakeVault", given));
         given = abi.encode(at[0], at[1], at[9], at[2], at[4], at[5], at[6], at[7], at[8]);
-        rounds = IFederatedRounds(_code("FederatedRounds", given));
+        rounds = IFederatedRounds(deployed("FederatedRounds", given));
         given = abi.encode(at[3], at[5], at[6], at[2], at[1], 10, 10, SLASH_BPS);
-        studies = IStudies(_code("Studies", given));
+        studies = IStudies(deployed("Studies", given));
         given = abi.encode(at[0], at[3], at[4], at[6], at[2]);
-        claims = IClaims(_code("Claims", given));
-        proofs = IProofs(_code("Proofs", abi.encode(at[3], at[4], at[5])));
+        claims = IClaims(deployed("Claims", given));
+        proofs = IProofs(deployed("Proofs", abi.encode(at[3], at[4], at[5])));
         given = abi.encode(at[0], at[3], at[4], at[2]);
-        payouts = IPayouts(_code("Payouts", given));
+        payouts = IPayouts(deployed("Payouts", given));
         given = abi.encode(manager, at[3], at[4], at[7], at[2]);
-        market = IModelMarket(_code("ModelMarket", given));
+        market = IModelMarket(deployed("ModelMarket", given));
         require(address(market) == at[8], "not where the others look");
-    }
-
-    /// @dev Deploys a contract as it is in `abi/`, or in the folder that `CONTRACTS` names: there lie those of the mutants.
-    function _code(string memory name, bytes memory given) internal returns (address) {
-        string memory folder = vm.envOr("CONTRACTS", string("abi"));
-        return vm.deployCode(string.concat(folder, "/", name, ".json"), given);
     }
 
     function _provide(address who) private {

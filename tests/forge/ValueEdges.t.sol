@@ -14,7 +14,7 @@ import {SeatSet} from "../../contracts/types/SeatSet.sol";
 import {StudyId} from "../../contracts/types/StudyId.sol";
 import {Update} from "../../contracts/types/Update.sol";
 import {Vector} from "../../contracts/types/Vector.sol";
-import {Rig, bound, vm} from "./Rig.sol";
+import {Rig, bound, deployed, vm} from "./Rig.sol";
 import {Stage} from "./Stage.sol";
 import {Vectors} from "./Vectors.sol";
 
@@ -28,8 +28,8 @@ contract VaultEntriesTest is Stage, Rig {
 
     function setUp() external {
         address me = address(this);
-        address manager = _code("AccessManager", abi.encode(me));
-        _vault = IStakeVault(_code("StakeVault", abi.encode(manager, me, me, me, me, me, me, 2000)));
+        address manager = deployed("AccessManager", abi.encode(me));
+        _vault = IStakeVault(deployed("StakeVault", abi.encode(manager, me, me, me, me, me, me, 2000)));
         _token = new FeeToken(0);
         _token.mint(me, 1e6);
         _token.approve(address(_vault), 1e6);
