@@ -85,14 +85,15 @@ def mocks() -> dict[str, str]:
 
 
 def artifact(name: str) -> dict[str, Any]:
-    """The compiled form of a deployable or a mock, from its present source.
+    """The compiled form of a deployable or a mock, from its present source: out of `abi/` where that was made of just
+    these sources with these settings, so that a fresh checkout compiles mocks alone before its first test.
 
     Raises `CompileError` for a name that is neither, or a source with an error.
     """
     known = {**deployables(), **mocks()}
     if name not in known:
         raise CompileError(f"No contract {name}.sol among {', '.join(sorted(known))}.")
-    return compile_source(known[name], name)
+    return _kept(known[name], name) or compile_source(known[name], name)
 
 
 def storage_layout(name: str) -> dict[str, Any]:
@@ -106,6 +107,20 @@ def compile_source(key: str, name: str) -> dict[str, Any]:
     """Compile contract `name` of the source `key` (a path in the repository, or one that starts with `@`)."""
     sources = _closure(key)
     return _record(key, name, _contract(key, name, sources, OUTPUT), sources)
+
+
+def _kept(key: str, name: str) -> dict[str, Any] | None:
+    """What `abi/` holds of a contract; None if that is not of its present sources. `stale` tells whether it is true."""
+    try:
+        kept: dict[str, Any] = json.loads((ABI / f"{name}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    made_by = {"settings": _settings(name), "version": _version()}
+    return kept if kept["sources"] == _hashes(_closure(key)) and kept["compiler"] == made_by else None
+
+
+def _hashes(sources: dict[str, str]) -> dict[str, str]:
+    return {source: hashlib.sha256(text.encode()).hexdigest() for source, text in sources.items()}
 
 
 def _settings(name: str) -> dict[str, Any]:
@@ -140,7 +155,7 @@ def _record(key: str, name: str, contract: dict[str, Any], sources: dict[str, st
         "deployedBytecode": "0x" + runtime["object"],
         "immutableReferences": runtime.get("immutableReferences", {}),
         "sourceName": key,
-        "sources": {source: hashlib.sha256(text.encode()).hexdigest() for source, text in sources.items()},
+        "sources": _hashes(sources),
     }
 
 
@@ -223,9 +238,10 @@ def _locked(path: Path) -> Iterator[None]:
 
 def render() -> dict[str, str]:
     """File name -> text of everything that belongs into `abi/`."""
-    names = sorted(deployables())
+    keys = deployables()
+    names = sorted(keys)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        compiled = list(pool.map(artifact, names))
+        compiled = list(pool.map(compile_source, (keys[name] for name in names), names))
     return {
         f"{name}.json": json.dumps(record, indent=1, sort_keys=True) + "\n"
         for name, record in zip(names, compiled, strict=True)

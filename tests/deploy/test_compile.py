@@ -77,6 +77,30 @@ def test_a_comment_makes_stale(tree):
     assert compiler.stale() == ["Number.json"]
 
 
+def test_what_abi_holds_is_not_compiled_again(tree, monkeypatch):
+    """Until a source changes; whether `abi/` is true is never taken from `abi/`."""
+    compiler.write()
+    made = compiler.artifact("Number")
+
+    def none(_):
+        raise AssertionError("compiled")
+
+    monkeypatch.setattr(compiler, "_run", none)
+    assert compiler.artifact("Number") == made
+    write_contract(tree, "return Twice.twice(x) + 1;")
+    with pytest.raises(AssertionError, match="compiled"):
+        compiler.artifact("Number")
+
+
+def test_a_forged_bytecode_in_abi_is_stale(tree):
+    """Its sources and settings are those of today, its code is not."""
+    compiler.write()
+    path = compiler.ABI / "Number.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "bytecode": "0x00"}, indent=1, sort_keys=True) + "\n")
+    assert compiler.stale() == ["Number.json"]
+
+
 def test_mocks_compile_but_stay_out_of_abi(tree):
     """A mock can be deployed by a test and is not among what is published."""
     (tree / "contracts" / "mocks").mkdir()
