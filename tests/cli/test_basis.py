@@ -8,7 +8,7 @@ from medfed.chain.wallet import load_wallet
 from medfed.protocol.cid import cid_of
 from tests.cli.conftest import PASSWORD
 from tests.cli.course import Course
-from tests.cli.test_study import listing
+from tests.cli.test_study import listing, on_a_terminal
 
 DECISION = cid_of(b"The board permits it.")
 REGISTER = ("dataset", "register", "hospital-1/hospital.toml", "--uses", "GRU", "--basis")
@@ -61,6 +61,18 @@ class TestRegistering:
         listed = {entry["dataset"]: entry["basis"] for entry in medfed.data("dataset", "list")}
         assert (listed[opted], listed[by_permit]) == ("opt-out", "permit")
 
+    def test_the_list_shows_the_basis_on_a_terminal(self, medfed, hospitals):
+        """80 columns hold the table: a long title folds, and basis and figures do not."""
+        title = "Breast cytology of the university hospital since 2015"
+        register = ("dataset", "register", "hospital-1/hospital.toml", "--title", title)
+        medfed.ok(*register, "--uses", "HMB,NPU,IRB,PUB", "--basis", "opt-out")
+        rows = [
+            line.split("│") for line in on_a_terminal(medfed, "dataset", "list").splitlines() if "│" in line
+        ]
+        shown = {row[-2].strip() for row in rows}
+        assert {"consent", "opt-out"} <= shown <= {"consent", "opt-out", "permit", ""}
+        assert "42" in {row[4].strip() for row in rows}
+
     @pytest.mark.parametrize(
         ("options", "part"),
         [
@@ -85,6 +97,14 @@ class TestPermits:
         assert medfed(*withdraw, "admin-1.json").code == 7
         medfed.ok(*withdraw, issuer)
         assert medfed(*withdraw, issuer).code == 7, "there is none any more"
+
+    def test_the_decision_is_named_by_its_file(self, medfed, issuer, by_permit):
+        """Of which only the CID is sent; what is neither a file nor a CID is refused in plain words."""
+        (medfed.folder / "decision.pdf").write_bytes(b"The board permits it.")
+        permit = ("dataset", "permit", by_permit, 2, "--until", LATER, "--keystore", issuer)
+        assert medfed.data(*permit, "decision.pdf")["decision"] == DECISION
+        refused = medfed(*permit, "nowhere.pdf")
+        assert (refused.code, "nowhere.pdf is neither a file nor a CID" in refused.sentence) == (2, True)
 
     @pytest.mark.parametrize(
         ("until", "part"),
@@ -113,6 +133,31 @@ class TestWhoIsNotAsked:
         assert "not used by new rounds: you objected" in words(medfed.ok(*status))
         again = medfed("patient", "revoke", opted, "--keystore", person)
         assert (again.code, "you objected already" in again.sentence) == (2, True)
+
+    def test_reads_of_an_objection_and_of_no_consent(self, medfed, opted, person):
+        """Before it is signed, and when it is done."""
+        key = ("--keystore", person)
+        signed = medfed.data("patient", "sign", "revoke", opted, *key, "--out", f"no-{opted}.consent")
+        assert signed["means"][0].startswith(f"You object to every use of your record in dataset {opted}")
+        granting = ("patient", "sign", "grant", opted, "--purposes", "HMB", *key)
+        granted = medfed.data(*granting, "--out", f"yes-{opted}.consent")
+        assert "To all other use you object" in granted["means"][-1]
+        asked = medfed.data("patient", "sign", "revoke", "1", *key, "--out", f"asked-{opted}.consent")
+        assert asked["means"][0].startswith("You take back the consent for dataset 1")
+        narrow = medfed("patient", "narrow", opted, "--purposes", "HMB", *key)
+        assert (narrow.code, "objects to all other use" in narrow.sentence) == (2, True)
+        assert "You have objected." in medfed.ok("patient", "revoke", opted, *key).out
+
+    def test_is_told_by_revoke_all_where_to_object(self, medfed, opted, person):
+        """Where no word of the patient stands a revoke-all of other accounts ends nothing."""
+        key = ("--keystore", person)
+        assert opted in medfed.data("patient", "revoke-all", *key)["unasked"]
+        told = words(medfed.ok("patient", "revoke-all", *key))
+        assert "object there too: `medfed patient revoke DATASET`" in told
+        refused = medfed("patient", "sign", "revoke-all", *key, "--out", f"none-{opted}")
+        assert (refused.code, "object there too" in refused.sentence) == (2, True)
+        medfed.ok("patient", "revoke", opted, *key)
+        assert opted not in medfed.data("patient", "revoke-all", *key)["unasked"]
 
     def test_permits_some_and_objects_to_all_other_use(self, medfed, opted, person):
         medfed.ok("patient", "grant", opted, "--purposes", "HMB", "--keystore", person)

@@ -48,13 +48,15 @@ def test_a_patient_who_lost_the_wallet_goes_on_with_another(medfed, hospitals, l
     assert account not in register.patients
     assert load_register(home / told["former"].rsplit("/", 1)[-1]).by_record == before.by_record
     again = enlist(medfed, "new.card", records[0], "--replace")
-    assert (again.code, "which exists" in again.sentence) == (2, True), "what is kept is not overwritten"
+    assert (again.code, "entered with this account already" in again.sentence) == (2, True)
+    another = enlist(medfed, "new.card", "r1-0", "--replace")
+    assert (another.code, "which exists" in another.sentence) == (2, True), "what is kept is not overwritten"
     medfed.ok("dev", "fund", wallet.account(dataset).address)
     medfed.ok("patient", "grant", dataset, "--purposes", "HMB", "--keystore", NEW)
     assert medfed.data("patient", "status", NEW, dataset)["active"] is True
     assert medfed.data("patient", "status", account, dataset)["active"] is False
     missing = enlist(medfed, "new.card", "nobody", "--replace")
-    assert (missing.code, "no such record_id" in missing.sentence) == (2, True)
+    assert (missing.code, "no record_id 'nobody'" in missing.sentence) == (2, True)
 
 
 def test_what_is_disclosed_of_before_takes_the_register_of_before(medfed, hospitals, finished):
@@ -87,6 +89,18 @@ def test_a_hospital_consents_for_nobody(medfed, hospitals, lost):
             "its own, which trains nothing"
         )
         assert account not in load_register(medfed.folder / "hospital-1" / "patients.csv").patients
+
+
+def test_a_revocation_for_an_account_without_a_consent_says_so(medfed, hospitals, lost):
+    """The address may be mistyped, and the consent that was meant stands."""
+    account, _ = lost
+    revoke = ("dataset", "revoke-for", account, hospitals[0], "--keystore", "admin-1.json")
+    assert "nothing to take back" not in medfed.ok(*revoke).out
+    medfed.ok("dev", "travel", 2)
+    told = " ".join(medfed.ok(*revoke).out.split())
+    assert "There was nothing to take back: the consent was revoked on" in told
+    assert "Look whether account and dataset are right." in told
+    medfed.ok("dev", "travel", 2)  # whoever consents next is not overtaken by this revocation
 
 
 def test_only_the_owners_accounts_revoke_for_a_patient(medfed, hospitals, lost):

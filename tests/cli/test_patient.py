@@ -133,7 +133,25 @@ class TestCard:
         medfed.ok("patient", "card", "2", "--keystore", "eve.json", "--out", "eve.card")
         mistyped = medfed(*enlist, "r2-40", "eve.card")
         assert (mistyped.code, "look whether the record's id is right" in mistyped.sentence) == (2, True)
-        assert (unknown.code, "no such record_id" in unknown.sentence) == (2, True)
+        assert (unknown.code, "no record_id 'r9'" in unknown.sentence) == (2, True)
+
+    def test_the_status_of_its_account_is_shown(self, medfed, hospitals):
+        """With nothing but the card, as after a lost wallet."""
+        medfed.ok("patient", "card", "2", "--keystore", "patients.json", "--out", "shown.card")
+        account = read_card(medfed.folder / "shown.card").patient
+        assert medfed.data("patient", "status", "shown.card", "2")["patient"] == account
+
+
+def test_uses_of_a_dataset_that_does_not_exist(medfed, hospitals):
+    refused = medfed("patient", "uses", "999", "--keystore", "patients.json")
+    assert (refused.code, "There is no dataset 999" in refused.sentence) == (2, True)
+
+
+@pytest.mark.parametrize("how", [(), ("sign",)])
+def test_help_says_what_the_form_is(medfed, how):
+    for command, words in (("grant", "File of the blank consent form"), ("narrow", "File of the blank form")):
+        shown = " ".join(medfed.ok("patient", *how, command, "--help", COLUMNS="400").out.split())
+        assert words in shown
 
 
 class TestByCall:
@@ -182,9 +200,22 @@ class TestByCall:
         granted = medfed.data("patient", "grant", "1", "--purposes", "GRU", *said, *key)
         form = "0x" + form_digest(b"form.pdf").hex()
         assert (granted["data_from"], granted["data_until"], granted["form"]) == (2015, 2024, form)
-        for wider in (("--data-until", "2025"), ("--form", "other.pdf")):
+        other = "0x" + form_digest(b"other.pdf").hex()
+        for wider, why in (
+            (
+                ("--data-until", "2025"),
+                "data from 2015 to 2025, and the present one about data from 2015 to 2024",
+            ),
+            (
+                ("--form", "other.pdf"),
+                f"a form with the hash {other}, and the present one names one with the hash {form}",
+            ),
+        ):
             refused = medfed("patient", "narrow", "1", *wider, *key)
-            assert (refused.code, "grant anew instead of narrowing" in refused.sentence) == (2, True)
+            assert (refused.code, why in refused.sentence) == (2, True), refused
+            assert "grant anew instead of narrowing" in refused.sentence
+        same = medfed("patient", "narrow", "1", "--form", "form.pdf", *key)
+        assert (same.code, "Name what to keep" in same.sentence) == (2, True), "a form alone narrows nothing"
         narrowed = medfed.data("patient", "narrow", "1", "--data-from", "2020", *key)
         assert (narrowed["data_from"], narrowed["data_until"], narrowed["form"]) == (2020, 2024, form)
         assert narrowed["purposes"] == ["GRU"]
@@ -308,7 +339,7 @@ class TestRevokeAllSpread:
         first, last = sorted(moments)
         path.write_text(json.dumps({first: int(time.time()) - 1, last: int(time.time()) + 3}))
         answer = medfed.ok("patient", "revoke-all", "--keystore", wallet, "--json")
-        assert answer.data == {"revoked": [first, last], "failed": []}
+        assert (answer.data["revoked"], answer.data["failed"]) == ([first, last], [])
         assert "until its moment a consent stands" in answer.err
         assert not path.exists()
 
@@ -390,14 +421,30 @@ class TestBySignature:
         assert (again.code, "name another one" in again.sentence) == (2, True)
         assert (medfed.folder / "grant.consent").read_text() == before
 
-    @pytest.mark.parametrize("wider", [("--purposes", "GRU"), ("--days", "20"), ("--purposes", "HMB,CC")])
-    def test_a_narrowing_to_more_is_not_signed(self, medfed, hospitals, wider):
+    @pytest.mark.parametrize(
+        ("wider", "why"),
+        [
+            (
+                ("--purposes", "GRU,NPU"),
+                "any research (GRU), research into population origins or ancestry (POA)",
+            ),
+            (("--purposes", "HMB,CC,NPU"), "it permits clinical care (CC), which the present one does not"),
+            (
+                ("--purposes", "HMB"),
+                "a condition of the present one: use by not-for-profit organisations alone (NPU)",
+            ),
+            (("--days", "20"), "begins (UTC), and the present one until 20"),
+        ],
+    )
+    def test_a_narrowing_to_more_is_not_signed(self, medfed, hospitals, wider, why):
+        """And which of it is more is said."""
         number = next(_fresh)
-        sign(medfed, "grant", number, "--purposes", "HMB", "--days", "9")
+        sign(medfed, "grant", number, "--purposes", "HMB,NPU", "--days", "9")
         relay(medfed, "grant")
         signing = ("patient", "sign", "narrow", "1", *wider, "--keystore", "patients.json")
         refused = medfed(*signing, "--out", "wider.consent", "--accounts", number)
-        assert (refused.code, "permits more than the present consent" in refused.sentence) == (2, True)
+        assert (refused.code, why in refused.sentence) == (2, True), refused
+        assert "This is no narrowing of the consent of 0x" in refused.sentence
 
     def test_all_four_kinds_without_ether(self, medfed, hospitals):
         """One after the other, each right after the one before: none overtakes the next."""

@@ -248,6 +248,24 @@ class TestTerms:
         assert medfed.data(*preview)["offer"]["stake"] == 500_000_000
         medfed.ok("study", "cancel", study, "--keystore", "sponsor.json")
 
+    def test_a_preview_is_in_plain_words(self, medfed, new_study):
+        """With the figures of its JSON, what the study is for, and what a hospital that confirms it has to write."""
+        study = new_study(replace={'purposes = "HMB"': 'purposes = "HMB,NPU,IS"'})
+        preview = ("hospital", "preview", study, "--hospital", "hospital-1/hospital.toml")
+        out, found = medfed.ok(*preview).out, medfed.data(*preview)
+        for line in (
+            f"Study {study} is for: health, medical or biomedical research; the sponsor promises: use by not-for-profit",
+            f"patients   {found['patients']} count now, with {found['records']} records (basis: consent)",
+            f"model      {found['update_words']} numbers that it learned from these records, a file of {found['update_bytes']:,}",
+            f"number     {found['weight']}: how many patients",
+            f"list       {found['leaves']} marks: one for each patient",
+            f'`[[policy.confirms]]`, and below it `study = {study}`, `codes = "IS"`',
+        ):
+            assert line in out
+        for word in ("leaves:", "weight:", "words"):
+            assert word not in out
+        medfed.ok("study", "cancel", study, "--keystore", "sponsor.json")
+
     def test_a_cancelled_study_says_what_goes_back(self, medfed, new_study):
         """And once it has gone back, no longer that it will."""
         study = new_study()

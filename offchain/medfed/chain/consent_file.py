@@ -16,6 +16,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from eth_utils.address import is_hex_address
+
 from medfed import durable
 from medfed.chain.calls import parse_address
 from medfed.chain.contracts.consents import SignedMessage
@@ -30,6 +32,7 @@ from medfed.protocol.typed import (
     struct_hash,
     typed_data,
 )
+from medfed.types import Address
 
 __all__ = [
     "LONGEST_SIGNATURE",
@@ -53,12 +56,26 @@ _KINDS: dict[str, type[GrantMessage | NarrowMessage | RevokeMessage | RevokeAllM
 }
 
 
+class _WrongChecksum(ValueError):
+    """An address in capitals and small letters that are no right checksum."""
+
+
 def _bytes(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix("0x"))
 
 
+def _address(text: str) -> Address:
+    """An address in any spelling. Raises `_WrongChecksum`, and `ValueError` for what is none."""
+    if not is_hex_address(text):
+        raise ValueError
+    try:
+        return parse_address(text)
+    except InputError:
+        raise _WrongChecksum(text) from None
+
+
 # What is no number.
-_READ: dict[str, Callable[[str], Any]] = {"patient": parse_address, "form": _bytes, "dataset": str}
+_READ: dict[str, Callable[[str], Any]] = {"patient": _address, "form": _bytes, "dataset": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +135,17 @@ def signed_of(entry: Any, place: str) -> Signed:
     try:
         data, signature = entry["data"], _bytes(entry["signature"])
         said = data["domain"]
-        domain = Domain(said["name"], _whole(said["chainId"]), parse_address(said["verifyingContract"]))
+        domain = Domain(said["name"], _whole(said["chainId"]), _address(said["verifyingContract"]))
         kind = _KINDS[data["primaryType"]]
         values = {field.name: entry["terms"][field.name] for field in fields(kind)}
         message = kind(**{name: _READ.get(name, _whole)(value) for name, value in values.items()})
         shown = {name: str(value) for name, value in data["message"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError, InputError):
+        shown |= {name: _address(shown[name]) for name in ("patient",) if is_hex_address(shown.get(name))}
+    except _WrongChecksum as error:
+        raise InputError(
+            f"{place} names the address {error}, whose capitals are no right checksum: look whether a letter is wrong, and sign it again."
+        ) from None
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{place} is damaged or of an unknown kind; sign it again.") from None
     try:
         said = typed_data(domain, message)["message"]

@@ -15,7 +15,7 @@ from medfed.cli.output import JsonFlag, date_of, printable, show, table, when
 if TYPE_CHECKING:
     from medfed.config import HospitalConfig
     from medfed.protocol.basis import Basis
-    from medfed.types import Address, DatasetId
+    from medfed.types import Address, Cid, DatasetId
 
 __all__ = ["app"]
 
@@ -196,7 +196,12 @@ def withdraw(
 def permit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     dataset: Number,
     study: Annotated[int, typer.Argument(help="The study's number.", min=1)],
-    decision: Annotated[str, typer.Argument(help="CID of the document that holds the decision.")],
+    decision: Annotated[
+        str,
+        typer.Argument(
+            help="The document that holds the decision: its file, of which only the CID is sent, or its CID."
+        ),
+    ],
     until: Annotated[str, typer.Option(help="The first day that is not permitted any more: 2027-03-01.")],
     keystore: IssuersKeystore,
     password_file: PasswordFile = None,
@@ -206,10 +211,10 @@ def permit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     from medfed.cli.spans import day_of
     from medfed.protocol.cid import digest_of
 
-    digest, day = digest_of(decision), day_of(until)
-    _sent("permit", dataset, (keystore, password_file), study, digest, day)
-    data = {"dataset": dataset, "study": study, "decision": decision, "until": date_of(day)}
-    text = f"Dataset {dataset} may be used in study {study} until {date_of(day)} begins (UTC)."
+    cid, day = _document(decision), day_of(until)
+    _sent("permit", dataset, (keystore, password_file), study, digest_of(cid), day)
+    data = {"dataset": dataset, "study": study, "decision": cid, "until": date_of(day)}
+    text = f"Dataset {dataset} may be used in study {study} until {date_of(day)} begins (UTC), by the decision {cid}."
     show(data, as_json=as_json, render=lambda: text)
 
 
@@ -270,6 +275,21 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
     _tell_number(hospital, number, save, as_json)
 
 
+def _document(text: str) -> Cid:
+    """The CID of a document, which is named by its file or its CID. Raises `InputError`."""
+    from medfed.errors import InputError, ProtocolError
+    from medfed.protocol.cid import check_cid, cid_of
+
+    try:
+        return cid_of(Path(text)) if Path(text).is_file() else check_cid(text)
+    except ProtocolError:
+        raise InputError(
+            f"{printable(text, 80)} is neither a file nor a CID of the kind that stands on chain (bafybei…); name the document's file."
+        ) from None
+    except OSError as exc:
+        raise InputError(f"The document {text} cannot be read: {exc.strerror}.") from None
+
+
 def _sent(what: str, dataset: int, key: tuple[Path, Path | None], *further: object) -> None:
     """Send one of the calls about a dataset."""
     from medfed.cli.run import open_account, open_chain, open_sender
@@ -328,7 +348,9 @@ def enlist(
 
     config, shown = load_hospital(hospital), read_card(card)
     if record not in load_csv(config.records, label=config.label, date=config.date_column).record_ids:
-        raise InputError(f"The records of {hospital} have no such record_id; look it up in {config.records}.")
+        raise InputError(
+            f"The records of {hospital} have no record_id {printable(record, 80)!r}; look it up in {config.records}."
+        )
     if config.dataset not in (None, shown.dataset):
         raise InputError(
             f"The card {card} is for dataset {shown.dataset}, and {hospital} names dataset {config.dataset}; "
@@ -369,18 +391,30 @@ def revoke_for(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Revoke a consent for a patient. For a lost key, or a request on paper. No hospital can grant for a patient."""
+    """Revoke a consent for a patient. For a lost key, or a request on paper. No hospital can grant for a patient.
+
+    Of a dataset whose patients are not asked for one, it objects to every use.
+    """
+    from medfed.cli.patient_sign import known
+    from medfed.cli.patient_status import standing
     from medfed.cli.run import open_account, open_chain, open_sender, party
-    from medfed.types import DatasetId
+    from medfed.protocol.basis import Basis
 
     place, account = open_chain(), party(patient)
+    number = known(place, dataset)
+    before = standing(place, account, number)
+    nothing = "the patient objected already" if before.objected else before.why_not_revoke()
     sender = open_sender(place, open_account(keystore, password_file))
-    sender.send(place.contracts.consents.revoke_for(account, DatasetId(dataset)))
-    show(
-        {"patient": account, "dataset": dataset},
-        as_json=as_json,
-        render=lambda: f"Revoked for {account}; rounds that open from now on will not use the record.",
+    sender.send(place.contracts.consents.revoke_for(account, number))
+    what = "Revoked" if before.basis is Basis.CONSENT else "Objected"
+    lines = [f"{what} for {account}; rounds that open from now on will not use the record."]
+    lines += (
+        [f"There was nothing to take back: {nothing}. Look whether account and dataset are right."]
+        if nothing
+        else []
     )
+    data = {"patient": account, "dataset": dataset, "remark": nothing}
+    show(data, as_json=as_json, render=lambda: lines)
 
 
 @app.command("list")
@@ -412,14 +446,19 @@ def list_datasets(as_json: JsonFlag = False) -> None:
     ]
     rows = [
         (
-            *(facts["dataset"], printable(facts["title"], 64), facts["hospital"], facts["version"]),
+            *(facts["dataset"], _titled(facts["title"], facts["hospital"]), facts["version"]),
             *(facts["records"], f"{facts['quality'] / 100:.0f} %", ", ".join(facts["uses"]), facts["basis"]),
         )
         for facts in data
     ]
-    columns = ["Dataset#", "Title", "Hospital", "Version#", "Records#", "Quality#", "Uses", "Basis"]
+    columns = ["No.#", "Title, hospital", "Ver.#", "Records#", "Quality#", "Uses", "Basis"]
     empty = "No dataset is registered; `medfed dataset register` registers one."
     show(data, as_json=as_json, render=lambda: table("Datasets", columns, rows) if rows else empty)
+
+
+def _titled(title: str, hospital: str) -> str:
+    """Title and hospital in one cell, so that the table fits a terminal."""
+    return "\n".join(filter(None, (printable(title, 64), hospital)))
 
 
 @app.command("show")

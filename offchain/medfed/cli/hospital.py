@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, show, when
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from medfed.chain.sender import Sender
     from medfed.config import Confirmed, HospitalConfig
@@ -63,7 +63,7 @@ def run(hospital: File, home: Home = None) -> None:
 def preview(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
     """Show what would leave the site in a study's next round.
 
-    And what the study offers and asks for, and whether the policy allows it.
+    And what the study is for, what it offers and asks for, and whether the policy allows it. It changes nothing.
     """
     from medfed.cli.offer import offer_facts, offer_lines
     from medfed.nodes.previewing import Previewing
@@ -77,7 +77,7 @@ def preview(study: Study, hospital: File, home: Home = None, as_json: JsonFlag =
     )
     offer = offer_facts(history.terms, site.spec(history).rule)
     coin = site.coin(history.terms.token)
-    lines = [f"{name.replace('_', ' ')}: {value}" for name, value in found.items() if name != "refused"]
+    lines = _leaving(found, history.terms.purposes)
     verdict = f"Refused: {found['refused']}" if found["refused"] else "The policy allows it."
     told = [*lines, *offer_lines(offer, coin), f"No record leaves the site. {verdict}"]
     show(found | {"offer": offer}, as_json=as_json, render=lambda: told)
@@ -297,6 +297,21 @@ def restore(
     ]
     lines += [f"Put {name} in its place, {path}: no backup holds it." for name, path in found.needed.items()]
     show(asdict(found), as_json=as_json, render=lambda: "\n".join(lines))
+
+
+def _leaving(found: Mapping[str, Any], purposes: int) -> list[str]:
+    """A `Preview` in words: what the study is for, whose records train, and what everybody could read of it."""
+    from medfed.protocol import purposes as duo
+
+    return [
+        f"Study {found['study']} is for: {duo.describe_request(purposes)}",
+        f"patients   {found['patients']} count now, with {found['records']} records (basis: {found['basis']})",
+        "What would leave the site in the next round, for everybody to read and for good:",
+        f"model      {found['update_words']} numbers that it learned from these records, a file of {found['update_bytes']:,} bytes",
+        f"number     {found['weight']}: how many patients, rounded down; so much the hospital's part counts",
+        f"list       {found['leaves']} marks: one for each patient, known to that patient and the hospital alone, and fillers",
+        "What the study offers and asks for:",
+    ]
 
 
 def _other_register(config: HospitalConfig, rounds: Sequence[int]) -> str:

@@ -132,14 +132,14 @@ def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     days: patient_sign.FewerDays = None,
     data_from: patient_sign.DataFrom = None,
     data_until: patient_sign.DataUntil = None,
-    form: patient_sign.Form = None,
+    form: patient_sign.SameForm = None,
     number: AccountNumber = None,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Take some of a consent back, keep the rest.
 
-    Fewer purposes, an earlier end, or data of fewer years; what is not named stays as it is. The form cannot change.
+    Fewer purposes, an earlier end, or data of fewer years; what is not named stays as it is, and so does the form.
     """
     place, data, ids = _opened(dataset)
     account = _account(keystore, password_file, ids, number)
@@ -168,12 +168,15 @@ def revoke(
 
     Of a dataset whose patients are not asked for one, it objects to every use.
     """
+    from medfed.cli.meaning import is_asked
+
     place, data, ids = _opened(dataset)
     account = _account(keystore, password_file, ids, number)
     if not anyway:
         _check_revocable(place, account.address, ids)
     data |= _send(place, account, "revoke", ids)
-    show(data | {"revoked": dataset}, as_json=as_json, render=lambda: revoking.REVOKED)
+    told = revoking.REVOKED if is_asked(place, ids) else revoking.OBJECTED
+    show(data | {"revoked": dataset}, as_json=as_json, render=lambda: told)
 
 
 app.command("revoke-all")(revoking.revoke_all)
@@ -229,15 +232,17 @@ def _send(place: OnChain, account: Account, what: str, *values: Any) -> dict[str
 def _tell_word(
     place: OnChain, data: dict[str, Any], word: tuple[int, int, Details], as_json: bool, *, only: str = ""
 ) -> None:
-    from medfed.cli.meaning import called, details_lines
+    from medfed.cli.meaning import OTHERWISE, called, details_lines, is_asked
     from medfed.cli.patient_status import details_facts
     from medfed.protocol import purposes as duo
     from medfed.types import DatasetId
 
     allowed, expiry, details = word
+    dataset = DatasetId(data["dataset"])
     data |= {"purposes": duo.names(allowed), "until": date_of(expiry)} | details_facts(details)
     text = (
-        f"Studies may now {only}use your record in {called(place, DatasetId(data['dataset']))} for: {duo.describe(allowed)}. "
+        f"Studies may now {only}use your record in {called(place, dataset)} for: {duo.describe(allowed)}. "
         f"This ends when {date_of(expiry)} begins (UTC), or when you revoke it."
     )
-    show(data, as_json=as_json, render=lambda: [text, *details_lines(details)])
+    other = [] if is_asked(place, dataset) else [OTHERWISE]
+    show(data, as_json=as_json, render=lambda: [text, *details_lines(details), *other])

@@ -34,6 +34,7 @@ __all__ = [
     "Form",
     "Keystore",
     "Purposes",
+    "SameForm",
     "app",
     "consenting",
     "details",
@@ -69,7 +70,17 @@ DataUntil = Annotated[
 ]
 Form = Annotated[
     Path | None,
-    typer.Option("--form", help="The blank form that you have read; its hash is kept with the consent."),
+    typer.Option(
+        "--form",
+        help="File of the blank consent form that you read, as the hospital gives it out, e.g. form.pdf. Its hash is kept with the consent.",
+    ),
+]
+SameForm = Annotated[
+    Path | None,
+    typer.Option(
+        "--form",
+        help="File of the blank form that the consent was given on, to make sure that it is that one; it stays the same without this.",
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="File to write; it holds no secret.")]
 Accounts = Annotated[
@@ -136,12 +147,15 @@ def narrow(  # noqa: PLR0913, PLR0917 - one parameter for each option
     days: FewerDays = None,
     data_from: DataFrom = None,
     data_until: DataUntil = None,
-    form: Form = None,
+    form: SameForm = None,
     accounts: Accounts = "",
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign that some of a consent is taken back. Fewer purposes, an earlier end, or data of fewer years."""
+    """Sign that some of a consent is taken back.
+
+    Fewer purposes, an earlier end, or data of fewer years; what is not named stays as it is, and so does the form.
+    """
     from medfed.cli import actions
     from medfed.cli.run import open_chain, open_wallet
 
@@ -166,7 +180,10 @@ def revoke(
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign that a consent is taken back."""
+    """Sign that a consent is taken back.
+
+    Of a dataset whose patients are not asked for one, it objects to every use.
+    """
     from medfed.cli import actions
     from medfed.cli.run import open_chain, open_wallet
 
@@ -202,18 +219,20 @@ def revoke_all(
     have them brought at different times, by different relayers, and sign with --spread.
     """
     from medfed.cli import actions
+    from medfed.cli.patient_status import unasked
     from medfed.cli.run import open_chain, open_wallet
     from medfed.cli.spans import seconds_of
 
     place, wallet, span = open_chain(), open_wallet(keystore, password_file), seconds_of(spread)
     chosen = _accounts(wallet, accounts) if accounts else consenting(place, wallet)
+    without = [] if accounts else unasked(place, wallet)
 
     def sign(account: Account) -> SignedMessage:
         # Later, never earlier: one that is signed before a consent does not end it.
         now = actions.signing_moment(place, account.address) + secrets.randbelow(span + 1)
         return actions.sign_revoke_all(place, account, now=now)
 
-    _deliver_apart(place, out, [sign(account) for account in chosen], as_json)
+    _deliver_apart(place, out, [sign(account) for account in chosen], without, as_json)
 
 
 def relay(
@@ -364,30 +383,39 @@ def narrowed(
     data: tuple[int | None, int | None, Path | None],
 ) -> tuple[int, int, Details]:
     """(purposes, expiry day, details) of the present consent with what is named put in its place. Raises `InputError`."""
+    from medfed.cli.meaning import widenings
     from medfed.errors import InputError
-    from medfed.protocol import purposes as duo
 
     purposes, days = kept
-    if not purposes and days is None and data == (None, None, None):
-        raise InputError(
-            "Name what to keep: --purposes, --days, --data-from or --data-until; `revoke` takes all of it back."
-        )
     word = _standing(place, account, dataset)
     if word is None or word.ends() <= place.client.head().timestamp:
-        raise InputError(f"Account {account} has no consent for dataset {dataset} that could be narrowed.")
+        raise InputError(
+            f"Account {account} has no consent for dataset {dataset} that could be narrowed; "
+            f"{_instead_of_narrowing(place, dataset)}."
+        )
     present = place.contracts.consents.details(account, dataset)
     said = details(*data, present)
-    if not said.narrows(present):
-        raise InputError(
-            f"The consent of {account} is about other data, or was given on another form; grant anew instead of narrowing."
-        )
     allowed, expiry = terms(place, dataset, purposes or _names(word.allowed), days or 1)
     day = word.expiry_day if days is None else expiry
-    if day > word.expiry_day or not duo.narrows(word.allowed, allowed):
+    wider = widenings((word.allowed, word.expiry_day, present), (allowed, day, said))
+    if wider:
         raise InputError(
-            f"This permits more than the present consent of {account}, or lasts longer; grant anew instead of narrowing."
+            f"This is no narrowing of the consent of {account}: it {'; it '.join(wider)}. Leave that as it is, or grant anew "
+            "instead of narrowing."
+        )
+    if not purposes and days is None and data[:2] == (None, None):
+        raise InputError(
+            "Name what to keep: --purposes, --days, --data-from or --data-until; `revoke` takes all of it back. The form stays."
         )
     return allowed, day, said
+
+
+def _instead_of_narrowing(place: OnChain, dataset: DatasetId) -> str:
+    from medfed.cli.meaning import is_asked
+
+    if is_asked(place, dataset):
+        return "`medfed patient status` says what there is"
+    return "you are not asked for one there, and `grant` permits what you name and objects to all other use"
 
 
 def known(place: OnChain, dataset: int) -> DatasetId:
@@ -467,14 +495,19 @@ def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: boo
     show(data, as_json=as_json, render=lambda: [*means, text])
 
 
-def _deliver_apart(place: OnChain, folder: Path, items: list[SignedMessage], as_json: bool) -> None:
-    """A file for each account, written in any order."""
+def _deliver_apart(
+    place: OnChain, folder: Path, items: list[SignedMessage], without: list[DatasetId], as_json: bool
+) -> None:
+    """A file for each account, written in any order; `without` are the datasets that `unasked` finds."""
     from medfed.chain.consent_file import write_signed
+    from medfed.cli.meaning import meaning
+    from medfed.cli.patient_status import unasked_lines
     from medfed.errors import InputError
     from medfed.protocol.typed import consent_domain
 
     if not items:
-        raise InputError("No account of this wallet has a consent that could be revoked.")
+        also = "".join(f" {line}" for line in unasked_lines(without))
+        raise InputError(f"No account of this wallet has a consent that could be revoked.{also}")
     if folder.exists():
         raise InputError(f"There is a file or folder {folder} already; name another one.")
     folder.mkdir(parents=True)
@@ -482,15 +515,18 @@ def _deliver_apart(place: OnChain, folder: Path, items: list[SignedMessage], as_
     files = [folder / f"{item.message.patient}.consent" for item in items]
     for file, item in secrets.SystemRandom().sample(list(zip(files, items, strict=True)), len(items)):
         write_signed(file, domain, [item])
-    last = max(item.message.issued_at for item in items)
+    last, means = max(item.message.issued_at for item in items), meaning(place, items[0].message)
     data = {
         "folder": str(folder),
         "files": sorted(map(str, files)),
         "signed": len(items),
         "kind": "RevokeAll",
         "from": last,
+        "means": means,
+        "unasked": without,
     }
-    show(data, as_json=as_json, render=lambda: _apart(place, folder, len(items), last))
+    told = [*means, _apart(place, folder, len(items), last), *unasked_lines(without)]
+    show(data, as_json=as_json, render=lambda: told)
 
 
 def _apart(place: OnChain, folder: Path, count: int, last: int) -> str:

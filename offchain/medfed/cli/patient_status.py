@@ -13,14 +13,26 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, date_of, show, when
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from medfed.chain.wallet import Wallet
     from medfed.protocol.basis import Basis
     from medfed.protocol.consent import Details, RevokeAll, State, Word
     from medfed.rounds.federation import OnChain
     from medfed.types import Address, DatasetId
 
-__all__ = ["AccountNumber", "Standing", "details_facts", "standing", "status"]
+__all__ = [
+    "AccountNumber",
+    "Standing",
+    "details_facts",
+    "standing",
+    "status",
+    "unasked",
+    "unasked_lines",
+]
+
+_MOST_NAMED = 20
+"""Datasets that one sentence lists."""
 
 AccountNumber = Annotated[
     int | None,
@@ -118,27 +130,61 @@ def standing(place: OnChain, account: Address, dataset: DatasetId) -> Standing:
     return Standing(dataset, found.basis, contracts.datasets.issuer(dataset), states, now)
 
 
+def unasked(place: OnChain, wallet: Wallet) -> list[DatasetId]:
+    """The datasets that use records without a consent, and to which the wallet's account that goes with the number has said
+    nothing. Whether a record of the patient is in them, only patient and hospital know."""
+    from medfed.cli.meaning import is_asked
+    from medfed.types import DatasetId
+
+    numbers = map(DatasetId, range(1, place.contracts.datasets.count() + 1))
+    stands = (
+        standing(place, wallet.account(number).address, number)
+        for number in numbers
+        if not is_asked(place, number)
+    )
+    return [each.dataset for each in stands if not (each.active or each.objected)]
+
+
+def unasked_lines(datasets: Sequence[DatasetId]) -> list[str]:
+    """What a patient who wants no further use has to know of them."""
+    if not datasets:
+        return []
+    named = ", ".join(map(str, datasets[:_MOST_NAMED]))
+    further = f" and {len(datasets) - _MOST_NAMED} more" if len(datasets) > _MOST_NAMED else ""
+    where = f"dataset{'s' * (len(datasets) > 1)} {named}{further}"
+    text = (
+        f"Records are used without a consent in {where}. Where yours is among them, object there too: "
+        "`medfed patient revoke DATASET`."
+    )
+    return [text]
+
+
 def status(
-    patient: Annotated[str, typer.Argument(help="The patient's address, keystore or wallet.")],
+    patient: Annotated[
+        str, typer.Argument(help="The patient's address, wallet (or plain keystore) or card.")
+    ],
     dataset: patient_sign.Dataset,
     form: Annotated[
-        Path | None, typer.Option("--form", help="A blank form: is it the one that was read?")
+        Path | None, typer.Option("--form", help="File of a blank consent form: is it the one that was read?")
     ] = None,
     number: AccountNumber = None,
     password_file: PasswordFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what may be done with a record now. An address needs no key.
+    """Show what may be done with a record now. An address or a card needs no key.
 
     Without a consent that is nothing, unless the dataset's basis is another: then an objection counts.
     With --form, exit code 1 when it is another form than the consent names.
     """
+    from medfed.cli.cards import is_card, read_card
     from medfed.cli.meaning import called, details_lines
     from medfed.cli.run import open_chain, open_wallet, party
 
     place = open_chain()
     ids = patient_sign.known(place, dataset)
-    if Path(patient).is_file():
+    if Path(patient).is_file() and is_card(Path(patient)):
+        account = read_card(Path(patient)).patient
+    elif Path(patient).is_file():
         wallet = open_wallet(Path(patient), password_file)
         account = wallet.account(dataset if number is None else number).address
     else:

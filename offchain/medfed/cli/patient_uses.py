@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medfed.cli import patient_sign
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, show, table, when
 from medfed.cli.patient_status import AccountNumber
@@ -56,6 +57,8 @@ def uses(
         raise InputError("Give your wallet with --keystore, or a card with --card.")
     wallet = None if keystore is None else open_wallet(keystore, password_file)
     federation = open_federation()
+    if dataset is not None:
+        patient_sign.known(federation, dataset)
     who = [] if wallet is None else _of_wallet(federation, wallet, dataset, number)
     who += [Pseudonym(card.patient, card.link_secret, card.dataset) for card in shown]
     found = (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli import patient_sign
+from medfed.cli import patient_sign, patient_status
 from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, in_words, note, show, when
 
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from medfed.rounds.federation import OnChain
     from medfed.types import Address
 
-__all__ = ["REVOKED", "revoke_all"]
+__all__ = ["OBJECTED", "REVOKED", "revoke_all"]
 
-REVOKED = (
-    "Revoked. Rounds that open from now on will not use your record; the one now running does unless its training is still to come. "
+_FROM_NOW = (
+    "Rounds that open from now on will not use your record; the one now running does unless its training is still to come. "
     "A model that has learned from it cannot forget it."
 )
+REVOKED = f"Revoked. {_FROM_NOW}"
+OBJECTED = f"You have objected. {_FROM_NOW}"
 _LINKED = (
     "{count} accounts are revoked side by side, so that whoever reads the chain may take them for one person's. To set them "
     "apart, add `--spread 2d`: until each one's moment its consent stands."
@@ -57,7 +59,8 @@ def revoke_all(
 
     At once, as being revoked soon matters most. That shows which accounts belong together, unless you --spread.
     A spread that was stopped goes on with the next call. Exit code 75 when some are not revoked yet.
-    Accounts with numbers of their own (--account) are not known here: revoke theirs one by one.
+    Accounts with numbers of their own (--account) are not known here: revoke theirs one by one. So is it with datasets whose patients
+    are not asked for a consent: it names those to which you have not objected.
     """
     from medfed.cli.run import open_chain, open_wallet
     from medfed.cli.spans import seconds_of
@@ -67,6 +70,7 @@ def revoke_all(
         raise InputError("Choose one of --spread and --now.")
     place, wallet = open_chain(), open_wallet(keystore, password_file)
     accounts = {account.address: account for account in patient_sign.consenting(place, wallet)}
+    unasked = patient_status.unasked(place, wallet)
     plan = _plan_file(wallet)
     due = _moments(accounts, {} if now else _load(plan), seconds_of(spread) if spread else 0)
     _save(plan, due)
@@ -76,8 +80,13 @@ def revoke_all(
         plan.unlink(missing_ok=True)
     text = REVOKED if revoked else "No account of this wallet has a consent that could be revoked."
     lines = [text] if revoked or not failed else []
+    lines += patient_status.unasked_lines(unasked)
     lines += [f"{entry['patient']} is not revoked yet: {entry['reason']}" for entry in failed]
-    show({"revoked": revoked, "failed": failed}, as_json=as_json, render=lambda: "\n".join(lines))
+    show(
+        {"revoked": revoked, "failed": failed, "unasked": unasked},
+        as_json=as_json,
+        render=lambda: "\n".join(lines),
+    )
     if failed:
         raise typer.Exit(75)
 

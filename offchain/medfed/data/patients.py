@@ -150,12 +150,14 @@ def replace_patient(path: Path, entry: Entry, former: Path) -> int:
     """Give the patient of a record another account and secret, for all of their records, as after a lost wallet. The register
     as it was is kept in the file `former`: cohorts of rounds before can be shown with it alone. Returns how many records.
 
-    Raises `DataError` for a record without a patient, or where `former` exists.
+    Raises `DataError` for a record without a patient, one that has this account, or where `former` exists.
     """
     register = load_register(path)
     patient = register.by_record.get(entry.record_id)
     if patient is None:
         raise DataError("This record has no patient in the register; enlist it without --replace.")
+    if patient == entry.patient:
+        raise DataError("This record is entered with this account already; there is nothing to do.")
     if former.exists():
         raise DataError(f"The register of before would be kept in {former}, which exists; move that away.")
     write_register(former, _entries(register))

@@ -74,9 +74,11 @@ def _check_purposes(policy: PolicySettings, study: StudyHistory, spec: StudySpec
     known = confirmed(policy, study.study)
     missing = spec.purposes & duo.PARAMETERISED & ~known
     if missing:
+        codes = ", ".join(f"{duo.meaning(duo.Purpose[name])} ({name})" for name in duo.names(missing))
         raise PolicyRefusal(
-            f"Study {study.study} names {', '.join(duo.names(missing))}, {duo.describe_request(missing)}; this hospital's policy does "
-            "not confirm it. Look at the study, then say so under `[[policy.confirms]]` in the hospital's file."
+            f"Study {study.study} takes the hospital's word for this, and its policy does not give it: {codes}. Look at the study; where it "
+            f"holds, write into the hospital's file: `[[policy.confirms]]`, and below it `study = {study.study}`, "
+            f'`codes = "{",".join(duo.names(missing))}"`, and `because = "…"` with the reason.'
         )
     try:
         duo.check_confirmable(spec.purposes, known)

@@ -17,6 +17,7 @@ __all__ = [
     "PARAMETERISED",
     "Purpose",
     "asked",
+    "beyond",
     "check_confirmable",
     "check_consent",
     "check_request",
@@ -150,9 +151,12 @@ def met(requested: int, confirmed: int) -> int:
 
 def narrows(before: int, after: int) -> bool:
     """Whether everything that `after` permits was permitted by `before` already."""
-    if _permitted_uses(after) & ~_permitted_uses(before):
-        return False
-    return not before & _CONDITIONS & ~after
+    return not any(beyond(before, after))
+
+
+def beyond(before: int, after: int) -> tuple[int, int]:
+    """What makes `after` no narrowing of `before`: the uses that it permits besides, and the conditions that it leaves out."""
+    return _permitted_uses(after) & ~_permitted_uses(before), before & _CONDITIONS & ~after
 
 
 def is_void(consented: int, disease: int) -> bool:

@@ -106,6 +106,33 @@ class TestSignedFiles:
         with pytest.raises(InputError, match="consent 1"):
             read_signed(signed_file(tmp_path, **changes))
 
+    @pytest.mark.parametrize("place", ["terms", "message", "domain"])
+    @pytest.mark.parametrize("spelling", [str.lower, str.upper])
+    def test_an_address_in_any_spelling_is_the_same(self, tmp_path, place, spelling):
+        """And one whose capitals are no right checksum is named."""
+        path, who = tmp_path / "file.consent", Address("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
+        message = RevokeMessage(who, DatasetId(1), 1_800_000_000)
+        write_signed(path, consent_domain(31_337, who), [SignedMessage(message, bytes(65))])
+        before, text = read_signed(path), path.read_text()
+        said = json.loads(text)
+        [entry] = said["consents"]
+        held = {
+            "terms": entry["terms"],
+            "message": entry["data"]["message"],
+            "domain": entry["data"]["domain"],
+        }
+        name = "verifyingContract" if place == "domain" else "patient"
+        held[place][name] = "0x" + spelling(who[2:])
+        path.write_text(json.dumps(said))
+        assert read_signed(path) == before
+        wrong = who.replace("5aA", "5aa")
+        held[place][name] = wrong
+        path.write_text(json.dumps(said))
+        with pytest.raises(
+            InputError, match=f"names the address {wrong}, whose capitals are no right checksum"
+        ):
+            read_signed(path)
+
     def test_a_file_that_shows_other_terms_than_it_has(self, tmp_path):
         """Who reads what is signed and who brings it to the chain must see the same."""
         path = signed_file(tmp_path)
