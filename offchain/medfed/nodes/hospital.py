@@ -6,7 +6,7 @@ them (or abstain).
 2. Training closed with enough updates: publish the bytes, fetch everybody's, check and add each once, attest to the result, pin
 all of it; or say whose bytes nobody serves. Without a quorum: claim the result against a bond, object to a wrong claim.
 3. Round final, in a study that pays by reviews: score the updates, commit, reveal, have the scores tallied.
-4. Study over: claim what is unlocked, release the stake, unpin what no study needs.
+4. Study over: claim what is unlocked, release the stake; after the keep time, or with a bundle, unpin what no study needs.
 It enrols where the policy says so, and moves a study on whose deadline has passed. Of a study in which a proof was against
 it, it claims what it is still paid and releases its seat, and does nothing else.
 """
@@ -34,6 +34,7 @@ from medfed.nodes.claiming import Claiming
 from medfed.nodes.enrolling import Enrolling
 from medfed.nodes.health import Health
 from medfed.nodes.holds import Held
+from medfed.nodes.keeping import Keeping
 from medfed.nodes.publishing import Publishing
 from medfed.nodes.reviewing import Reviewing
 from medfed.nodes.settling import Settling
@@ -99,6 +100,7 @@ class Hospital:
         self._claiming = Claiming(self._site, self._attesting)
         self._reviewing = Reviewing(self._site, self._folder, self._training)
         self._settling = Settling(self._site, self._folder)
+        self._keeping = Keeping(self._site)
         self._health = health or Health()
         self._watching = Watching(self._site, self._health)
         self._closed: dict[tuple[StudyId, RoundNumber], Phase] = {}
@@ -132,6 +134,9 @@ class Hospital:
             if number not in self._settled:
                 with self._contained(number):
                     awaited += self._study(read_study(self._site.index, number), head)
+        for number in self._keeping.due(head):
+            with self._contained(number):
+                self._keeping.let_go(number, head)
         self._health.rounds(self._phases)
         self._health.counts(awaited=awaited, faults=self._faults)
         return awaited > 0 or self._held
@@ -147,6 +152,7 @@ class Hospital:
         held = self._claiming.settle(study, entry, now)
         if study.ended and self._settling.settle(study, entry, head) and not held:
             self._settled.add(study.study)
+            self._keeping.add(study)
             return 0
         if not study.rounds and not study.ended:
             self._enrolling.advance(study, head)
