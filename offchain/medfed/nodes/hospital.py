@@ -105,6 +105,7 @@ class Hospital:
         self._watching = Watching(self._site, self._health)
         self._closed: dict[tuple[StudyId, RoundNumber], Phase] = {}
         self._settled: set[StudyId] = set()
+        self._doubted: set[StudyId] = set()
         self._phases: Counter[Phase] = Counter()
         self._faults = 0
         self._held = False
@@ -126,20 +127,34 @@ class Hospital:
 
         Returns whether something is awaited that no block announces: bytes of others, the end of a hold.
         """
-        head = self._site.clock.see(self._fed.sync())
+        census = self._site.census
+        head = self._site.clock.see(census.follow())
         self._watching.look(head)
         self._phases, self._faults = Counter(self._closed.values()), 0
         self._held, awaited = False, 0
         for number in study_ids(self._site.index):
-            if number not in self._settled:
+            if number not in self._settled and number not in census.doubtful:
                 with self._contained(number):
                     awaited += self._study(read_study(self._site.index, number), head)
         for number in self._keeping.due(head):
             with self._contained(number):
                 self._keeping.let_go(number, head)
+        self._doubt()
         self._health.rounds(self._phases)
         self._health.counts(awaited=awaited, faults=self._faults)
         return awaited > 0 or self._held
+
+    def _doubt(self) -> None:
+        """Studies that a node tells otherwise than the contracts keep them are told and counted; nothing is done in them."""
+        census, notes = self._site.census, self._site.notes
+        for number in self._doubted - census.doubtful.keys():
+            notes.clear("contradicted", number)
+        self._doubted = {*census.doubtful}
+        for number in self._doubted:
+            notes.tell("contradicted", number, census.contradiction(number))
+        if self._doubted:
+            self._faults += len(self._doubted)
+            self._health.contradicted()
 
     def _study(self, study: StudyHistory, head: BlockStamp) -> int:
         """How many updates of others the study waits for."""
