@@ -122,6 +122,9 @@ class DaemonSettings(_Section):
     """Warn when the operator has less ether for gas."""
     clock_seconds: Annotated[float, Field(gt=0)] = 60.0
     """Warn when chain and wall clock are further apart (not on development chains)."""
+    keep_updates_days: Annotated[int, Field(ge=0, le=36_500)] = 365
+    """Days after a study is settled for which its updates stay pinned, so that anybody can still verify it; less where this hospital
+    made a bundle of it (`medfed hospital bundle`). Spec, manifests and final model stay for good."""
 
 
 class HospitalConfig(_Section):

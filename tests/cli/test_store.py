@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from medfed.storage import open_store
+from tests.cli.course import on_chain
 from tests.rig.kubo import start_kubo
 
 FILES_OF_A_STUDY = 2 + 2 * (3 * 2 + 2)
@@ -75,11 +76,42 @@ class TestExportAndImport:
         stray = store.put(b"stray", pin=False)
         assert medfed.ok("store", "collect", "--json", **elsewhere).data["deleted"] == 1
         assert not store.has(stray)
-        store.unpin(files[3])
+        store.unpin(files[2])
         answer = medfed("store", "collect", **elsewhere)
-        assert (answer.code, store.has(files[3])) == (2, True)
-        assert f"from this store any more: {finished};" in answer.sentence
-        assert medfed.ok("store", "collect", "--force", "--json", **elsewhere).data["deleted"] == 1
+        assert (answer.code, store.has(files[2])) == (2, True)
+        assert f"from this store any more: {finished} (kept until 20" in answer.sentence
+        store.unpin(files[0])
+        assert f"{finished} (kept for good)" in medfed("store", "collect", **elsewhere).sentence
+        assert medfed.ok("store", "collect", "--force", "--json", **elsewhere).data["deleted"] == 2
+
+    def test_what_a_hospital_lets_go_is_collected(self, medfed, finished, car, elsewhere, tmp_path):
+        """A settled study's updates go unasked where the hospital made a bundle, or keeps them no longer; its spec never does."""
+        hospital = ("--hospital", "hospital-1/hospital.toml", "--home", tmp_path / "home")
+        files = medfed.ok("store", "import", car, "--json", **elsewhere).data["files"]
+        store = open_store(elsewhere["MEDFED_STORE"])
+        left = medfed.data("study", "show", finished)["settled_at"] - on_chain(medfed).client.head().timestamp
+        if left > 0:
+            early = medfed("hospital", "bundle", finished, tmp_path / "bundle", *hospital)
+            assert (early.code, (tmp_path / "bundle").exists()) == (2, False)
+            medfed.ok("dev", "travel", left + 1)
+        store.unpin(files[2])
+        assert medfed("store", "collect", *hospital, **elsewhere).code == 2
+        medfed.ok("hospital", "bundle", finished, tmp_path / "bundle", *hospital)
+        assert medfed("store", "collect", **elsewhere).code == 2
+        assert medfed.ok("store", "collect", *hospital, "--json", **elsewhere).data["deleted"] == 1
+        store.unpin(files[0])
+        answer = medfed("store", "collect", *hospital, **elsewhere)
+        assert f"{finished} (kept for good)" in answer.sentence
+
+    def test_a_lost_spec_makes_nothing_needless(self, medfed, finished, car, elsewhere):
+        """Others may have it, and without it which updates are the study's is known all the same."""
+        files = medfed.ok("store", "import", car, "--json", **elsewhere).data["files"]
+        store = open_store(elsewhere["MEDFED_STORE"])
+        for cid in (files[0], files[2]):
+            store.unpin(cid)
+        store.collect({files[0]})
+        answer = medfed("store", "collect", **elsewhere)
+        assert (answer.code, store.has(files[2])) == (2, True)
 
     def test_a_missing_file_is_named(self, medfed, finished, tmp_path, lossy):
         setting, lose = lossy

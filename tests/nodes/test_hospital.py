@@ -57,8 +57,12 @@ class TestAStudy:
             expected = ["enrol", *["submit", "attest"] * 2, "claim", "release"]
             assert [event for event in sent if event != "advance"] == expected
 
-    def test_settled_it_lets_go(self, world, three):
-        """Pinned are the spec, the manifests and the final model of a settled study, and all of one that still runs."""
+    def test_settled_it_lets_go(self, world):
+        """Without a keep time pinned are the spec, the manifests and the final model of a settled study, and all of one that
+        still runs."""
+        for member in world.members:
+            member.file.write_text(member.file.read_text() + "\n[daemon]\nkeep_updates_days = 0\n")
+        three = [world.hospital(member) for member in world.members]
         first = world.opened(*three, rounds=1)
         second = world.opened(*three, rounds=1, spec={"seed": 8})
         world.run(*three, cycles=4)

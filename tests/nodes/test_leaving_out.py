@@ -10,15 +10,20 @@ import pytest
 from medfed.chain.client import connect
 from medfed.chain.deployment import deployment_of, open_index
 from medfed.chain.sender import Sender
+from medfed.cli import actions
 from medfed.errors import Contradicted
 from medfed.nodes.health import Health
 from medfed.nodes.hospital import Hospital
 from medfed.nodes.loop import Loop
+from medfed.nodes.watchtower import Watchtower
+from medfed.protocol.phase import Outcome
 from medfed.rounds.audit import audit_study
 from medfed.rounds.federation import Federation
-from tests.nodes.federation import DISPUTE, ETHER, PATIENTS, deploy
+from tests.nodes import liars
+from tests.nodes.federation import DISPUTE, ETHER, PATIENTS, account, deploy
 from tests.nodes.test_hospital import reasons
 from tests.nodes.test_revoking import listed
+from tests.nodes.test_watchtower import Kept
 from tests.rig.liar import cut, lying_node, without
 
 pytestmark = pytest.mark.anvil
@@ -155,10 +160,97 @@ class TestAHospital:
     def test_the_metric(self, world, liar, lied_to):
         world.post()
         liar.edit = without(world.client.head().number)
-        health = Health()
+        health = lied_to._health
         loop = Loop(lied_to._fed.client, lied_to, threading.Event(), health=health)
         loop.run(until=lambda: True)
         assert b"medfed_events_contradicted_total 1.0" in health.metrics()
+
+    def test_one_study_told_otherwise_stops_no_other(self, world, member, liar, lied_to):
+        """It is told and counted, and nothing is done in it; the other one goes on, and it does too once all of it is told."""
+        hospitals = (lied_to, *others(world))
+        other = world.opened(*hospitals, rounds=3)
+        doubted = world.opened(*hospitals, rounds=1, spec={"seed": 8})
+        world.run(*hospitals[1:])
+        assert not world.study(other).ended
+        before = world.round(doubted, 1)
+        liar.edit = without(world.index.events("UpdateSubmitted", study=doubted)[0].block)
+        world.run(*hospitals, cycles=8)
+        assert world.round(doubted, 1).updates.keys() == before.updates.keys()
+        assert world.study(other).ended == "completed"
+        (told,) = reasons(member, "contradicted")
+        assert told.endswith(f"nothing is done in study {doubted}, ask another node.")
+        assert b"medfed_study_faults 1.0" in lied_to._health.metrics()
+        assert b"medfed_events_contradicted_total 0.0" not in lied_to._health.metrics()
+        liar.edit = None
+        in_time(lambda: world.run(*hospitals), lambda: world.study(doubted).ended)
+        assert world.study(doubted).ended == "completed"
+
+    def test_a_study_of_which_nothing_is_told_stops_no_other(self, world, member, liar, lied_to):
+        study = world.opened(lied_to, *others(world), rounds=1)
+        world.post()
+        liar.edit = without(world.client.head().number)
+        world.run(lied_to, cycles=2)
+        assert 0 in world.round(study, 1).updates
+        assert "count" in " ".join(reasons(member, "contradicted"))
+
+
+class TestAWatchtower:
+    @pytest.fixture
+    def tower(self, world, beside):
+        tower = account("tower", str(world.folder))
+        world.client.set_balance(tower.address, ETHER)
+        health = Health()
+        alerts = Kept(health)
+        daemon = Watchtower(beside, Sender(beside.client, tower), health=health, alerts=alerts)
+        return daemon, health, alerts
+
+    def hidden(self, alerts):
+        return [alert.reason for alert in alerts.kept if alert.what == "the node"]
+
+    @pytest.mark.parametrize("kept", [0, 1], ids=["all of a block", "one of a block"])
+    def test_a_log_left_out_for_ever(self, world, liar, tower, kept):
+        """Which no study's course depends on: the receipts have it. It is told once, and nothing else stops."""
+        daemon, health, alerts = tower
+        world.post()
+        daemon.execute()
+        block = revoke(world, world.members[0], 3) if not kept else several(world)
+        liar.edit = keeping(block, kept)
+        for _ in range(3):
+            daemon.execute()
+        (told,) = self.hidden(alerts)
+        assert (
+            f"block {block} has {kept + 1} events of the contracts by its receipts, it tells of {kept};"
+            in told
+        )
+        assert daemon._fed.client.label in told
+        assert b"medfed_events_contradicted_total 3.0" in health.metrics()
+
+    def test_a_log_left_out_once(self, world, liar, tower):
+        """All is read anew and is there; nobody is told."""
+        daemon, _, alerts = tower
+        world.post()
+        daemon.execute()
+        liar.edit = once(liar, without(revoke(world, world.members[0], 3)))
+        for _ in range(2):
+            daemon.execute()
+        assert liar.edit is None
+        assert not self.hidden(alerts)
+        assert told(daemon._fed) == told(honest(world))
+
+    def test_one_study_told_otherwise_stops_no_other(self, world, liar, tower):
+        daemon, _, alerts = tower
+        three = [world.hospital(member) for member in world.members]
+        doubted, lied_in = world.opened(*three), world.opened(*three, rounds=1, spec=liars.SPEC)
+        world.run(*three)
+        world.index.sync()
+        block = world.index.events("UpdateSubmitted", study=doubted)[-1].block
+        assert block not in {event.block for event in world.index.events("UpdateSubmitted", study=lied_in)}
+        liars.publish(world, lied_in)
+        liars.attest(world, lied_in, liars.forged_aggregate(world, lied_in, "middle"), [0, 1])
+        liar.edit = without(block)
+        daemon.execute()
+        assert f"nothing is done in study {doubted}" in self.hidden(alerts)[0]
+        assert world.round(lied_in, 1).outcome is Outcome.REFUTED
 
 
 class TestAnAudit:
@@ -210,6 +302,30 @@ def once(liar, edit):
         return changed
 
     return run
+
+
+def keeping(block, count):
+    """Of the events of a block, only so many are told."""
+
+    def edit(request, result):
+        if request["method"] != "eth_getLogs":
+            return result
+        here = [log for log in result if int(log["blockNumber"], 16) == block]
+        return [log for log in result if log not in here[count:]]
+
+    return edit
+
+
+def several(world):
+    """The block of one transaction with two events."""
+    patient = world.members[0].wallet.account(4)
+    world.client.set_balance(patient.address, ETHER)
+    member, now = world.members[0], world.client.head().timestamp
+    signed = [
+        actions.sign_revoke(world.federation(), member.wallet.account(number), member.dataset, now=now)
+        for number in (4, 5)
+    ]
+    return world.send(patient, world.contracts.consents.revoke_batch(signed)).block
 
 
 def in_time(act, done=lambda: True):

@@ -254,11 +254,21 @@ class EventIndex:
         sql = f'SELECT count(*) FROM "{table.name}"'  # noqa: S608 - names from the ABI
         return int(self._db.execute(sql).fetchone()[0])
 
-    def blocks(self) -> set[int]:
-        """The blocks that have events here."""
-        sql = " UNION ".join(f'SELECT block FROM "{table.name}"' for table in self._tables.values())  # noqa: S608
+    def told(self, first: int = 0, last: int = 1 << 62) -> dict[int, int]:
+        """How many events the blocks from `first` to `last` have here, those that have some."""
+        each = " UNION ALL ".join(
+            f'SELECT block FROM "{table.name}" WHERE block BETWEEN ?1 AND ?2'  # noqa: S608
+            for table in self._tables.values()
+        )
+        if not each:
+            return {}
         with self._lock:
-            return {number for (number,) in self._db.execute(sql)} if sql else set()
+            rows = self._db.execute(f"SELECT block, COUNT(*) FROM ({each}) GROUP BY block", (first, last))  # noqa: S608
+            return dict(rows.fetchall())
+
+    def knows(self, log: Log) -> bool:
+        """Whether an event is of those that are kept here."""
+        return bool(log.topics) and (log.address, log.topics[0]) in self._tables
 
     def close(self) -> None:
         """Close the file."""

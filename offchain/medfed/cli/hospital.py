@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from medfed.rounds.federation import Federation
     from medfed.types import BlockStamp
 
-__all__ = ["app"]
+__all__ = ["Home", "app", "home_of"]
 
 app = typer.Typer(
     name="hospital", help="Run a hospital's daemon and look after its policy.", no_args_is_help=True
@@ -49,7 +49,7 @@ def run(hospital: File, home: Home = None) -> None:
     chosen = settings()
     configure(chosen.log_level, chosen.log_format)
     stop = stop_on_signals()
-    with sole(_home(hospital, home)):
+    with sole(home_of(hospital, home)):
         config, federation, sender, place = _parts(hospital, home)
         health = Health(oldest=config.daemon.healthy_seconds)
         with serve(health, config.daemon.metrics):
@@ -128,7 +128,7 @@ def policy(
     from medfed.nodes.policy import read_approvals
     from medfed.nodes.site import APPROVALS
 
-    config, place = load_hospital(hospital), _home(hospital, home)
+    config, place = load_hospital(hospital), home_of(hospital, home)
     path = place / APPROVALS
     if study:
         _approve(place, study, approver, ethics)
@@ -188,7 +188,7 @@ def hold(
     from medfed.nodes.site import AUDIT
     from medfed.types import RoundNumber, StudyId
 
-    place = _home(hospital, home)
+    place = home_of(hospital, home)
     put(place / HOLDS, StudyId(study), RoundNumber(first))
     AuditLog(place / AUDIT).write("held", study=study, round=first)
     data = {"study": study, "held_from_round": first}
@@ -204,7 +204,7 @@ def resume(study: Study, hospital: File, home: Home = None, as_json: JsonFlag = 
     from medfed.nodes.site import AUDIT
     from medfed.types import StudyId
 
-    place = _home(hospital, home)
+    place = home_of(hospital, home)
     held = lift(place / HOLDS, StudyId(study))
     if held:
         AuditLog(place / AUDIT).write("resumed", study=study)
@@ -245,6 +245,36 @@ def disclose(
     show({"file": str(out), "study": study, "left_out": left_out}, as_json=as_json, render=lambda: lines)
 
 
+@app.command("bundle")
+def bundle(
+    study: Study,
+    file: Annotated[Path, typer.Argument(help="The bundle to write and to keep.", dir_okay=False)],
+    hospital: File,
+    home: Home = None,
+    wait: Annotated[float, typer.Option(help="Seconds to ask other nodes for each file.", min=0.0)] = 10.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the bundle of a settled study that the hospital keeps, so that its daemon lets the updates go.
+
+    It is the file that `medfed study export` writes, read back and checked before the daemon is told of it.
+    """
+    from medfed.cli.run import open_federation
+    from medfed.cli.study_export import MOST_BYTES, MOST_HEADERS, show_export
+    from medfed.nodes.bundles import Bundles
+    from medfed.rounds.bundle import Limits, export_bundle
+    from medfed.rounds.history import read_study
+    from medfed.types import StudyId
+
+    number, federation = StudyId(study), open_federation()
+    done = Bundles(home_of(hospital, home), federation.name).make(
+        read_study(federation.index, number),
+        federation.index.checkpoint.timestamp,
+        file,
+        lambda: export_bundle(federation, number, file, Limits(MOST_BYTES, wait, MOST_HEADERS)),
+    )
+    show_export(federation, study, file, done, as_json=as_json)
+
+
 @app.command("log")
 def log(hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
     """Check the audit log. Each line carries the hash of the one before; keep the last hash elsewhere."""
@@ -252,7 +282,7 @@ def log(hospital: File, home: Home = None, as_json: JsonFlag = False) -> None:
     from medfed.nodes.journal import check_log
     from medfed.nodes.site import AUDIT
 
-    path = _home(hospital, home) / AUDIT
+    path = home_of(hospital, home) / AUDIT
     if not path.exists():
         raise InputError(f"There is no audit log at {path}; the daemon begins one.")
     found = check_log(path)
@@ -274,7 +304,7 @@ def backup(
     """
     from medfed.nodes.backup import back_up
 
-    made = back_up(hospital, _home(hospital, home), target)
+    made = back_up(hospital, home_of(hospital, home), target)
     show({"file": str(made)}, as_json=as_json, render=lambda: f"Written to {made}.")
 
 
@@ -345,7 +375,8 @@ def _approve(home: Path, study: int, approver: str, ethics: str) -> None:
     AuditLog(home / AUDIT).write("approved", study=study, spec=entry.spec_cid, ethics=entry.ethics)
 
 
-def _home(hospital: Path, home: Path | None) -> Path:
+def home_of(hospital: Path, home: Path | None) -> Path:
+    """Where a hospital's daemon keeps its state."""
     place = home or hospital.resolve().parent / "state"
     place.mkdir(parents=True, exist_ok=True)
     return place
@@ -357,7 +388,7 @@ def _parts(hospital: Path, home: Path | None) -> tuple[HospitalConfig, Federatio
     from medfed.nodes.site import INDEX, SENT
     from medfed.rounds.federation import open_federation
 
-    config, place = load_hospital(hospital), _home(hospital, home)
+    config, place = load_hospital(hospital), home_of(hospital, home)
     federation = open_federation(settings(), index=place / INDEX)
     federation.sync()
     account = open_account(config.keystore, config.password_file)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medfed.cli.output import JsonFlag, show, table
+from medfed.cli.hospital import Home, home_of
+from medfed.cli.output import JsonFlag, show, table, when
 
 if TYPE_CHECKING:
     from medfed.protocol.documents import StudySpec
     from medfed.rounds.federation import Federation
+    from medfed.rounds.history import StudyHistory
     from medfed.storage import ContentStore
-    from medfed.types import Cid
+    from medfed.types import Cid, StudyId
 
 __all__ = ["app", "export_study"]
 
@@ -138,6 +139,13 @@ def _size(store: ContentStore, cid: Cid) -> int | None:
 
 @app.command("collect")
 def collect(
+    hospital: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file of the hospital whose keep time and bundles count.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    home: Home = None,
     force: Annotated[
         bool, typer.Option("--force", help="Also what an audit of a study needs; asks no chain.")
     ] = False,
@@ -145,8 +153,9 @@ def collect(
 ) -> None:
     """Delete what is not pinned from a directory's store.
 
-    Daemons may run on. Where an audit of a study needs some of it, nothing is deleted and the studies are named: without these files nobody can
-    verify them from this store any more.
+    Daemons may run on. Where an audit of a study needs some of it, nothing is deleted, and the studies are named with the day until
+    which they are kept: without these files nobody can verify them from this store any more. What its daemon lets go goes unasked:
+    the updates of a study whose keep time is over, or of which the hospital made a bundle.
     """
     from medfed.cli.run import settings
     from medfed.errors import InputError
@@ -157,9 +166,10 @@ def collect(
     store = open_store(place)
     if not isinstance(store, LocalStore):
         raise InputError(f"{place} is a Kubo daemon, which collects by itself: run `ipfs repo gc`.")
-    if not force and (loose := store.loose()):
-        _check_needless(loose)
-    count = store.collect()
+    loose = store.loose()
+    if not force and loose:
+        _check_needless(loose, _keep_time(hospital, home))
+    count = store.collect(loose)
     show(
         {"store": place, "deleted": count},
         as_json=as_json,
@@ -167,37 +177,69 @@ def collect(
     )
 
 
-def _check_needless(loose: set[Cid]) -> None:
+def _keep_time(hospital: Path | None, home: Path | None) -> tuple[int, Path | None]:
+    """For how many days a hospital keeps the updates of a settled study, and its home."""
+    from medfed.config import DaemonSettings, load_hospital
+
+    if hospital is None:
+        return DaemonSettings().keep_updates_days, None
+    return load_hospital(hospital).daemon.keep_updates_days, home_of(hospital, home)
+
+
+def _check_needless(loose: set[Cid], keep: tuple[int, Path | None]) -> None:
     """Raise `InputError` where an audit of a study needs one of these files, or nobody can say."""
     from medfed.cli.run import open_federation
     from medfed.errors import InputError, Transient, WrongChain
 
     try:
-        needing = _studies_with(open_federation(), loose)
+        needing = _studies_with(open_federation(), loose, keep)
     except (Transient, WrongChain) as exc:
         raise InputError(
             f"{len(loose)} files are not pinned, and which studies need them only the chain tells ({exc}); "
             "`--force` deletes them all the same."
         ) from exc
     if needing:
-        studies = ", ".join(map(str, needing))
+        studies = ", ".join(f"{number} ({until})" for number, until in needing.items())
         raise InputError(
             f"Nobody could verify these studies from this store any more: {studies}; keep them with `medfed study export` or "
             "`medfed store export` first, then `--force` deletes."
         )
 
 
-def _studies_with(federation: Federation, files: set[Cid]) -> list[int]:
-    """The studies of whose audit this store has all it needs at first, the spec, and one of the files is a part."""
-    from medfed.errors import ContentMissing, Fatal
+def _studies_with(
+    federation: Federation, files: set[Cid], keep: tuple[int, Path | None]
+) -> dict[StudyId, str]:
+    """The studies that keep one of the files, and until when, in words."""
+    from medfed.nodes.bundles import Bundles
     from medfed.rounds.history import read_study, study_ids
-    from medfed.rounds.study import artefacts, fetch_spec
+    from medfed.rounds.keeping import kept_until, lasting
 
-    found = []
+    days, home = keep
+    now, found = federation.index.checkpoint.timestamp, {}
+    bundles = () if home is None else Bundles(home, federation.name)
     for number in study_ids(federation.index):
         study = read_study(federation.index, number)
-        with contextlib.suppress(ContentMissing, Fatal):  # one without its spec cannot be verified as it is
-            spec = fetch_spec(federation.store, study)
-            if files & {*artefacts(federation.index, study, spec)}:
-                found.append(int(number))
+        if files.isdisjoint(_needed(federation, study)):
+            continue
+        until = kept_until(study, days)
+        if not files.isdisjoint(lasting(federation.index, study)):
+            found[number] = "kept for good"
+        elif number not in bundles and not until:
+            found[number] = f"kept until {days} days after it is settled"
+        elif number not in bundles and now < until:
+            found[number] = f"kept until {when(until)} UTC"
     return found
+
+
+def _needed(federation: Federation, study: StudyHistory) -> list[Cid]:
+    """What an audit of a study needs; where its spec is not to be had, all but the model it began with. Nothing where it has no spec,
+    which can never be verified."""
+    from medfed.errors import ContentMissing, IntegrityError, ProtocolError
+    from medfed.rounds.study import artefacts, fetch_spec, published
+
+    try:
+        return artefacts(federation.index, study, fetch_spec(federation.store, study))
+    except (ContentMissing, IntegrityError):
+        return published(federation.index, study)
+    except ProtocolError:
+        return []

@@ -10,12 +10,15 @@ import typer
 from medfed.cli.output import JsonFlag, plain, show, when
 
 if TYPE_CHECKING:
-    from medfed.rounds.bundle import Bundle
+    from medfed.rounds.bundle import Bundle, Exported
+    from medfed.rounds.federation import Federation
 
-__all__ = ["MOST_BYTES", "bundle_facts", "export"]
+__all__ = ["MOST_BYTES", "MOST_HEADERS", "bundle_facts", "export", "show_export"]
 
 MOST_BYTES = 1 << 40
 """Of a bundle's files together; each is bounded by what it is, too."""
+MOST_HEADERS = 200_000
+"""Beyond so many blocks, a bundle has the headers of those with events alone."""
 
 
 def export(
@@ -27,7 +30,7 @@ def export(
     ] = False,
     max_headers: Annotated[
         int, typer.Option(help="Beyond so many blocks, record only those with events.", min=1)
-    ] = 200_000,
+    ] = MOST_HEADERS,
     as_json: JsonFlag = False,
 ) -> None:
     """Write an auditor's bundle. One file, checked offline.
@@ -42,6 +45,11 @@ def export(
     limits = Limits(MOST_BYTES, wait, max_headers)
     federation = open_federation()
     done = export_bundle(federation, StudyId(study), file, limits, skip_missing=skip_missing)
+    show_export(federation, study, file, done, as_json=as_json)
+
+
+def show_export(federation: Federation, study: int, file: Path, done: Exported, *, as_json: bool) -> None:
+    """Say what is in a bundle that was written, and what ties it to a chain."""
     data = {"study": study, "file": str(file), "rounds": federation.contracts.rounds.address, **plain(done)}
     show(data, as_json=as_json, render=lambda: _rendered(data))
 

@@ -6,7 +6,7 @@ them (or abstain).
 2. Training closed with enough updates: publish the bytes, fetch everybody's, check and add each once, attest to the result, pin
 all of it; or say whose bytes nobody serves. Without a quorum: claim the result against a bond, object to a wrong claim.
 3. Round final, in a study that pays by reviews: score the updates, commit, reveal, have the scores tallied.
-4. Study over: claim what is unlocked, release the stake, unpin what no study needs.
+4. Study over: claim what is unlocked, release the stake; after the keep time, or with a bundle, unpin what no study needs.
 It enrols where the policy says so, and moves a study on whose deadline has passed. Of a study in which a proof was against
 it, it claims what it is still paid and releases its seat, and does nothing else.
 """
@@ -34,6 +34,7 @@ from medfed.nodes.claiming import Claiming
 from medfed.nodes.enrolling import Enrolling
 from medfed.nodes.health import Health
 from medfed.nodes.holds import Held
+from medfed.nodes.keeping import Keeping
 from medfed.nodes.publishing import Publishing
 from medfed.nodes.reviewing import Reviewing
 from medfed.nodes.settling import Settling
@@ -99,10 +100,12 @@ class Hospital:
         self._claiming = Claiming(self._site, self._attesting)
         self._reviewing = Reviewing(self._site, self._folder, self._training)
         self._settling = Settling(self._site, self._folder)
+        self._keeping = Keeping(self._site)
         self._health = health or Health()
         self._watching = Watching(self._site, self._health)
         self._closed: dict[tuple[StudyId, RoundNumber], Phase] = {}
         self._settled: set[StudyId] = set()
+        self._doubted: set[StudyId] = set()
         self._phases: Counter[Phase] = Counter()
         self._faults = 0
         self._held = False
@@ -124,17 +127,34 @@ class Hospital:
 
         Returns whether something is awaited that no block announces: bytes of others, the end of a hold.
         """
-        head = self._site.clock.see(self._fed.sync())
+        census = self._site.census
+        head = self._site.clock.see(census.follow())
         self._watching.look(head)
         self._phases, self._faults = Counter(self._closed.values()), 0
         self._held, awaited = False, 0
         for number in study_ids(self._site.index):
-            if number not in self._settled:
+            if number not in self._settled and number not in census.doubtful:
                 with self._contained(number):
                     awaited += self._study(read_study(self._site.index, number), head)
+        for number in self._keeping.due(head):
+            with self._contained(number):
+                self._keeping.let_go(number, head)
+        self._doubt()
         self._health.rounds(self._phases)
         self._health.counts(awaited=awaited, faults=self._faults)
         return awaited > 0 or self._held
+
+    def _doubt(self) -> None:
+        """Studies that a node tells otherwise than the contracts keep them are told and counted; nothing is done in them."""
+        census, notes = self._site.census, self._site.notes
+        for number in self._doubted - census.doubtful.keys():
+            notes.clear("contradicted", number)
+        self._doubted = {*census.doubtful}
+        for number in self._doubted:
+            notes.tell("contradicted", number, census.contradiction(number))
+        if self._doubted:
+            self._faults += len(self._doubted)
+            self._health.contradicted()
 
     def _study(self, study: StudyHistory, head: BlockStamp) -> int:
         """How many updates of others the study waits for."""
@@ -147,6 +167,7 @@ class Hospital:
         held = self._claiming.settle(study, entry, now)
         if study.ended and self._settling.settle(study, entry, head) and not held:
             self._settled.add(study.study)
+            self._keeping.add(study)
             return 0
         if not study.rounds and not study.ended:
             self._enrolling.advance(study, head)

@@ -1,18 +1,14 @@
-"""After a study: claim what is unlocked, get the stake back, let go of what no study needs any more."""
+"""After a study: claim what is unlocked, get the stake back, delete the work that nobody can ask for any more."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from medfed.chain.calls import Call
 from medfed.errors import ContractRevert
 from medfed.nodes.site import Site
 from medfed.nodes.state import WorkFolder
-from medfed.protocol.cid import cid_from_digest
-from medfed.rounds.history import Enrolment, StudyHistory, read_round, read_study, study_ids
+from medfed.rounds.history import Enrolment, StudyHistory
 from medfed.rounds.settle import due_claims, due_release, unpaid_rounds
-from medfed.rounds.study import artefacts
-from medfed.types import BlockStamp, Cid, RoundNumber
+from medfed.types import BlockStamp
 
 __all__ = ["Settling"]
 
@@ -40,7 +36,6 @@ class Settling:
             self._site.send("release", release, study=study.study)
         if not _is_released(study, entry) or unpaid_rounds(index, study, entry.seat):
             return False
-        self._unpin(study)
         self._folder.discard(study.study)
         return True
 
@@ -51,31 +46,6 @@ class Settling:
         except ContractRevert as exc:
             if exc.name not in _OVERTAKEN:
                 self._site.notes.tell("claim", (study.study, exc.name), str(exc))
-
-    def _unpin(self, study: StudyHistory) -> None:
-        """Let go of the study's files; its spec, its manifests and its final model stay, and what another study needs: by the
-        manifests patients see where their records were used, and take their pay."""
-        mine = self._artefacts(study)
-        needed = {mine[0], mine[-1], *self._manifests(study), *self._needed_elsewhere(study)}
-        for cid in mine:
-            if cid not in needed:
-                self._site.store.unpin(cid)
-
-    def _manifests(self, study: StudyHistory) -> Iterator[Cid]:
-        for number in range(1, study.rounds + 1):
-            history = read_round(self._site.index, study.study, RoundNumber(number))
-            for update in (*history.updates.values(), *history.removed.values()):
-                yield cid_from_digest(update.cohort_cid)
-
-    def _needed_elsewhere(self, study: StudyHistory) -> Iterator[Cid]:
-        for number in study_ids(self._site.index):
-            other = read_study(self._site.index, number)
-            entry = other.enrolment(self._site.id)
-            if number != study.study and entry is not None and not _is_released(other, entry):
-                yield from self._artefacts(other)
-
-    def _artefacts(self, study: StudyHistory) -> list[Cid]:
-        return artefacts(self._site.index, study, self._site.spec(study))
 
 
 def _is_released(study: StudyHistory, entry: Enrolment) -> bool:

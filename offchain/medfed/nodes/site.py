@@ -39,6 +39,7 @@ class Site:
     """`home` holds what must survive a kill; `sender` signs with the operator's key. Making one writes nothing."""
 
     def __init__(self, federation: Federation, sender: Sender, config: HospitalConfig, home: Path) -> None:
+        self.name = federation.name
         self.client = federation.client
         self.contracts = federation.contracts
         self.index = federation.index
@@ -55,8 +56,7 @@ class Site:
     @property
     def work(self) -> Path:
         """Where this chain's and these contracts' work lies."""
-        genesis, contract = self.client.genesis_hash.hex()[:8], self.contracts.rounds.address[2:10]
-        return self.home / WORK / f"{self.client.chain_id}-{genesis}-{contract}"
+        return self.home / WORK / self.name
 
     @cached_property
     def id(self) -> HospitalId:

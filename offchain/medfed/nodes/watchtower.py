@@ -34,7 +34,7 @@ from medfed.rounds.disputes import Claim
 from medfed.rounds.federation import Federation
 from medfed.rounds.history import StudyHistory, read_round, read_study, study_ids
 from medfed.rounds.proofs import Proof, UpdateProof, challenge
-from medfed.types import StudyId
+from medfed.types import BlockStamp, StudyId
 
 __all__ = ["Watchtower"]
 
@@ -77,24 +77,28 @@ class Watchtower:
         self._answered: set[tuple[object, ...]] = set()
         self._told: set[tuple[object, ...]] = set()
         self._looked: float | None = None
+        self._first: int | None = None
         self._failure: Transient | None = None
 
     def execute(self) -> bool:
         """Look at all studies at the newest final block, and answer what is wrong. Returns whether bytes are awaited."""
-        head = self._clock.see(self._fed.sync())
+        census = self._fed.census
+        head = self._clock.see(census.follow())
         self._health.head(head)
         self._watch_money()
         now, faults, self._failure = self._clock.estimate(head), 0, None
         try:
             for number in study_ids(self._fed.index):
-                if number not in self._over:
-                    study = read_study(self._fed.index, number)
-                    with self._contained(study) as fault:
-                        self._study(study, now)
-                    faults += len(fault)
+                if number in self._over or number in census.doubtful:
+                    continue
+                study = read_study(self._fed.index, number)
+                with self._contained(study) as fault:
+                    self._study(study, now)
+                faults += len(fault)
+            self._doubt(head)
         finally:
             self._alerts.deliver()
-        self._health.counts(awaited=len(self._lookout.awaited), faults=faults)
+        self._health.counts(awaited=len(self._lookout.awaited), faults=faults + len(census.doubtful))
         if self._failure is not None:
             raise self._failure
         return bool(self._lookout.awaited)
@@ -232,13 +236,35 @@ class Watchtower:
             yield faults
         except _STUDY_FAULTS as exc:
             faults.append(str(exc))
-            key = (study.study, str(exc))
-            if key not in self._told:
-                self._told.add(key)
-                chain, contract = self._fed.client.chain_id, self._fed.contracts.rounds.address
-                self._alerts.tell(
-                    Alert("fault", study.study, 0, "the study", str(exc), "nothing", chain, contract)
-                )
+            self._fault(study.study, "the study", str(exc))
+
+    def _doubt(self, head: BlockStamp) -> None:
+        """Tell of studies and blocks that the node tells otherwise than the contracts keep, or the receipts have them."""
+        census, untold = self._fed.census, ""
+        for number in census.doubtful:
+            self._fault(number, "the node", census.contradiction(number))
+        try:
+            untold = census.hear(self._since(head))
+        except Transient as exc:
+            self._failure = self._failure or exc
+        if untold:
+            self._fault(StudyId(0), "the node", untold)
+        if untold or census.doubtful:
+            self._health.contradicted()
+
+    def _since(self, head: BlockStamp) -> int:
+        """The block of the oldest study in which something can still be challenged."""
+        if self._first is None:
+            made = self._fed.index.events("StudyCreated")
+            self._first = min((e.block for e in made if e["study"] not in self._over), default=head.number)
+        return self._first
+
+    def _fault(self, study: StudyId, what: str, why: str) -> None:
+        """Told once."""
+        if (study, why) not in self._told:
+            self._told.add((study, why))
+            chain, contract = self._fed.client.chain_id, self._fed.contracts.rounds.address
+            self._alerts.tell(Alert("fault", study, 0, what, why, "nothing", chain, contract))
 
 
 def _is_proved(finding: Finding, proof: Proof, refusal: ContractRevert) -> bool:

@@ -24,6 +24,12 @@ class OnChain:
     client: ChainClient
     contracts: Deployment
 
+    @property
+    def name(self) -> str:
+        """What tells these contracts from those of other chains, in the names of folders."""
+        genesis, contract = self.client.genesis_hash.hex()[:8], self.contracts.rounds.address[2:10]
+        return f"{self.client.chain_id}-{genesis}-{contract}"
+
 
 @dataclass(frozen=True)
 class Federation(OnChain):

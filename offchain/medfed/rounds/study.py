@@ -13,7 +13,15 @@ from medfed.rounds.history import StudyHistory, read_round
 from medfed.storage import ContentStore
 from medfed.types import Cid, RoundNumber
 
-__all__ = ["artefacts", "check_terms", "fetch_model", "fetch_spec", "model_cid_of", "model_limit"]
+__all__ = [
+    "artefacts",
+    "check_terms",
+    "fetch_model",
+    "fetch_spec",
+    "model_cid_of",
+    "model_limit",
+    "published",
+]
 
 _SPEC_LIMIT = 1 << 20
 
@@ -75,7 +83,13 @@ def fetch_model(store: ContentStore, spec: StudySpec, cid: Cid, *, wait: float =
 
 def artefacts(index: EventIndex, study: StudyHistory, spec: StudySpec) -> list[Cid]:
     """Every file that an audit of the study needs, oldest first."""
-    found = [cid_from_digest(study.terms.spec), Cid(spec.initial_model_cid)]
+    first = [cid_from_digest(study.terms.spec), Cid(spec.initial_model_cid)]
+    return list(dict.fromkeys([*first, *published(index, study)]))
+
+
+def published(index: EventIndex, study: StudyHistory) -> list[Cid]:
+    """The files that the rounds of a study brought, oldest first; also those that nobody published, as too few submitted."""
+    found: list[Cid] = []
     for number in range(1, study.rounds + 1):
         history = read_round(index, study.study, RoundNumber(number))
         for update in (*history.updates.values(), *history.removed.values()):

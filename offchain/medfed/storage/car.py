@@ -110,7 +110,7 @@ def import_car(store: ContentStore, path: Path, *, max_bytes: int) -> list[Cid]:
         with path.open("rb") as car, tempfile.TemporaryDirectory() as folder:
             roots = _roots(_read_section(car, 64 + 48 * _MOST_ROOTS) or b"")
             places = _places(car)
-            _check_files(roots, lambda digest: _block(car, places, digest), path, max_bytes)
+            _check_all(roots, places, lambda digest: _block(car, places, digest), path, max_bytes)
             _store_all(store, roots, lambda root: _copy(car, places, root, Path(folder) / "file"))
     except OSError as exc:
         raise InputError(f"{path} cannot be imported: {exc.strerror}.") from exc
@@ -133,22 +133,10 @@ class CarStore(ContentStore):
             self.roots = _roots(_read_section(self._car, 64 + 48 * _MOST_ROOTS) or b"")
             self._places = _places(self._car)
             self._lock = threading.Lock()
-            self._check_all(path, max_bytes)
+            _check_all(self.roots, self._places, self._block, path, max_bytes)
         except BaseException:
             self._car.close()
             raise
-
-    def _check_all(self, path: Path, max_bytes: int) -> None:
-        needed: set[bytes] = set()
-
-        def block_of(digest: bytes) -> bytes:
-            needed.add(digest)
-            return self._block(digest)
-
-        _check_files(self.roots, block_of, path, max_bytes)
-        sections = [len(_header(self.roots)), *(36 + self._places[digest][1] for digest in needed)]
-        if sum(len(_varint(length)) + length for length in sections) != path.stat().st_size:
-            raise ProtocolError("The CAR file holds more than the blocks of its files, each once.")
 
     def _block(self, digest: bytes) -> bytes:
         with self._lock:
@@ -220,6 +208,21 @@ def _leaf(chunk: bytes) -> bytes:
     return next(file_blocks(chunk))[1]
 
 
+def _check_all(
+    roots: Sequence[Cid], places: _Places, block_of: Callable[[bytes], bytes], path: Path, max_bytes: int
+) -> None:
+    """Whether all files are right, and nothing else is in the CAR file: what nobody looks at could be anything."""
+    needed: set[bytes] = set()
+
+    def noted(digest: bytes) -> bytes:
+        needed.add(digest)
+        return block_of(digest)
+
+    _check_files(roots, noted, path, max_bytes)
+    if needed != places.keys():
+        raise ProtocolError("The CAR file holds more than the blocks of its files, each once.")
+
+
 def _check_files(
     roots: Sequence[Cid], block_of: Callable[[bytes], bytes], path: Path, max_bytes: int
 ) -> None:
@@ -259,13 +262,14 @@ def _copy(car: BinaryIO, places: _Places, root: Cid, path: Path) -> Path:
 
 
 def _store_all(store: ContentStore, roots: list[Cid], file_of: Callable[[Cid], Path]) -> None:
-    before = store.pins()
+    before, begun = store.pins(), list[Cid]()
     try:
         for root in roots:
+            begun.append(root)
             if store.put(file_of(root)) != root:
                 raise IntegrityError(f"The CAR file changed while {root} was read.", cid=root)
     except BaseException:
-        for root in roots:
+        for root in begun:  # others may have pinned the rest meanwhile
             if root not in before:
                 with contextlib.suppress(MedFedError):
                     store.unpin(root)
@@ -320,6 +324,8 @@ def _read_section(car: BinaryIO, most: int) -> bytes | None:
         length |= (byte[0] & 0x7F) << shift
         shift += 7
         if byte[0] < 0x80:
+            if not byte[0] and shift > 7:
+                raise ProtocolError("The CAR file writes a length in more bytes than it takes.")
             break
         if shift > 35:
             raise ProtocolError("This is no CAR file.")

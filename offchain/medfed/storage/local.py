@@ -13,7 +13,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,11 +52,11 @@ class LocalStore(ContentStore):
         with _told("list"):
             return {*_named(self._objects.glob("*/*"))} - self.pins()
 
-    def collect(self) -> int:
-        """Delete files that are not pinned and what kills left behind; returns how many files went."""
+    def collect(self, among: Collection[Cid] | None = None) -> int:
+        """Delete files that are not pinned (only those `among` them) and what kills left behind; returns how many files went."""
         with _told("collect"), self._locked(fcntl.LOCK_EX):
             self._sweep()
-            loose = self.loose()
+            loose = self.loose() if among is None else self.loose().intersection(among)
             for cid in loose:
                 self._place(cid).unlink(missing_ok=True)
         return len(loose)
