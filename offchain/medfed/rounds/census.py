@@ -20,7 +20,15 @@ from medfed.chain.deployment import Deployment
 from medfed.chain.errors import RpcError
 from medfed.chain.index import EventIndex
 from medfed.chain.sealed import bloom_of, events_in, parse_header
-from medfed.errors import ConfigError, ContractRevert, Contradicted, InputError, NotProved, ProtocolError
+from medfed.errors import (
+    ConfigError,
+    ContractRevert,
+    Contradicted,
+    InputError,
+    NotProved,
+    ProtocolError,
+    UnsupportedVersion,
+)
 from medfed.log import get_logger
 from medfed.rounds.disputes import place_of
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study, study_ids, undoings
@@ -100,7 +108,7 @@ def difference(contracts: Deployment, index: EventIndex, block: BlockStamp) -> s
         return next(
             _differing(contracts, index, dict(zip(running, stored[len(_COUNTED) :], strict=True)), block), ""
         )
-    except (ContractRevert, ProtocolError, InputError, LookupError) as exc:
+    except (ContractRevert, ProtocolError, InputError, UnsupportedVersion) as exc:
         return f"what it tells of studies cannot have happened ({exc})"
 
 
