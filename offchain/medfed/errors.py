@@ -8,12 +8,15 @@ MedFedError
 │   │   └── DataError         a dataset that cannot be trained on
 │   ├── IntegrityError        bytes that are not what their CID, root or header says
 │   ├── ProtocolError         an artefact of another party that breaks the protocol
+│   │   └── Inconsistent      events that cannot have happened beside each other
 │   ├── PolicyRefusal         the hospital's own policy does not allow it
 │   ├── WrongChain            another chain id, genesis, or no contracts at the address
+│   ├── UnsupportedVersion    a value that no contract of this version tells
 │   ├── KeystoreError         a keystore that is missing, damaged, or opened with the wrong password
 │   ├── ContractRevert        a contract refused; carries the decoded error and its values
 │   ├── VerificationFailed    an audit found a difference
-│   └── NotProved             nothing is wrong, and a proof is missing
+│   ├── NotProved             nothing is wrong, and a proof is missing
+│   └── InternalError         a fault of this program, which finds nothing about what it looked at
 └── Transient                 try again in the next cycle
     ├── ChainUnavailable      the RPC does not answer
     │   └── Contradicted      it tells other events than the contracts keep
@@ -38,8 +41,10 @@ __all__ = [
     "Contradicted",
     "DataError",
     "Fatal",
+    "Inconsistent",
     "InputError",
     "IntegrityError",
+    "InternalError",
     "KeystoreError",
     "MedFedError",
     "NotProved",
@@ -50,6 +55,7 @@ __all__ = [
     "StoreUnavailable",
     "TransactionStuck",
     "Transient",
+    "UnsupportedVersion",
     "VerificationFailed",
     "WrongChain",
 ]
@@ -101,6 +107,10 @@ class ProtocolError(Fatal):
     exit_code = 3
 
 
+class Inconsistent(ProtocolError):
+    """Events that cannot have happened beside each other: one names what no other tells of."""
+
+
 class PolicyRefusal(Fatal):
     """The hospital's own policy does not allow it."""
 
@@ -109,6 +119,12 @@ class PolicyRefusal(Fatal):
 
 class WrongChain(Fatal):
     """Another chain than the settings say, or no contracts at the address."""
+
+    exit_code = 5
+
+
+class UnsupportedVersion(Fatal):
+    """A value that no contract of this version tells: it is of another version, or invented."""
 
     exit_code = 5
 
@@ -140,6 +156,12 @@ class NotProved(Fatal):
     """Nothing is wrong, and a proof is missing: what there is may be invented."""
 
     exit_code = 8
+
+
+class InternalError(Fatal):
+    """A fault of this program: it says nothing about what was looked at."""
+
+    exit_code = 9
 
 
 class Transient(MedFedError):

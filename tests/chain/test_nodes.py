@@ -131,10 +131,14 @@ class TestBehind:
 
         found = nodes(*two)
         assert "not all were asked" not in found.doubt
+        assert not found.unproved
         two[0].edit = ahead
         assert found.head().number == newest + 1000
         assert two[1].url in found.doubt
         assert f"is behind: block {newest}" in found.doubt
+        (text,) = found.unproved
+        assert f"{two[0].url} is at block {newest + 1000}, " in text
+        assert f"{two[1].url} is at block {newest};" in text
 
     def test_a_head_that_one_invents(self, client, three):
         three[2].edit = stuck_at(client.head().number + 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from medfed.chain.addresses import Placed
 from medfed.chain.administration import acts, contract_facts, holders, settings
+from medfed.chain.calls import Call
 from medfed.chain.client import connect
 from medfed.chain.contracts import Role
 from medfed.chain.deployer import Deployer, Order, creation
@@ -39,6 +41,10 @@ def sender(chain):
 def deployed(chain, sender, tmp_path):
     Deployer(Order(parameters_for(chain), tmp_path), sender).run()
     return load(chain, tmp_path)
+
+
+def contract_call(contract, function, *values):
+    return Call(contract.address, contract.interface.encode(function, *values), label=function)
 
 
 def wrong(deployment, parameters=None):
@@ -206,6 +212,29 @@ class TestAdministration:
         deployed.client.travel(5 * 86_400)
         sender.send(manager.grant_role(Role.PAUSER, admin))
         assert any(line.startswith(f"{subject}: from second ") for line in wrong(deployed))
+
+    def test_an_act_that_is_announced(self, deployed, sender):
+        """Until it was carried out, was called off, or has lapsed."""
+        manager, client, pauser = deployed.manager, deployed.client, sender.address
+        pause = deployed.vault.interface.encode("pause")
+        call = functools.partial(contract_call, manager)
+        sender.send(manager.grant_role(Role.PAUSER, pauser, 600))
+        others = wrong(deployed)
+        when = client.head().timestamp + 1000
+        sender.send(call("schedule", deployed.vault.address, pause, when))
+        (line,) = [each for each in wrong(deployed) if each not in others]
+        assert line == (
+            f"WRONG no act is announced: pause of {deployed.vault.address} by {pauser} from second {when} on"
+        )
+        index = open_index(deployed, None, confirmations=0)
+        index.sync()
+        assert [act.name for act in acts(index)][-1] == "OperationScheduled"
+        sender.send(call("cancel", pauser, deployed.vault.address, pause))
+        assert wrong(deployed) == others
+        sender.send(call("schedule", deployed.vault.address, pause, client.head().timestamp + 1000))
+        assert len(wrong(deployed)) == len(others) + 1
+        client.travel(8 * 86_400)
+        assert wrong(deployed) == others
 
     def test_the_exported_facts_say_the_same(self, deployed, sender):
         """Contract facts tell the settings, at the block that they are asked for; acts and holders name what they tell of."""

@@ -20,12 +20,24 @@ from medfed.chain.index import EventIndex
 from medfed.chain.roles import RESTRICTED, restricted_names, role_name
 from medfed.errors import ContractRevert
 
-__all__ = ["Act", "ContractFacts", "Holder", "Setting", "acts", "contract_facts", "holders", "settings"]
+__all__ = [
+    "Act",
+    "ContractFacts",
+    "Holder",
+    "Setting",
+    "acts",
+    "contract_facts",
+    "holders",
+    "in_words",
+    "scheduled",
+    "settings",
+]
 
 _ACTS = {
     "AccessManager": (
         *("RoleGranted", "RoleRevoked", "RoleLabel", "RoleAdminChanged", "RoleGuardianChanged"),
         *("RoleGrantDelayChanged", "TargetFunctionRoleUpdated", "TargetAdminDelayUpdated", "TargetClosed"),
+        *("OperationScheduled", "OperationExecuted", "OperationCanceled"),
     ),
     "Consortium": (
         *("HospitalAdmitted", "HospitalNamed", "HospitalSuspended", "HospitalReinstated", "OperatorRotated"),
@@ -111,6 +123,24 @@ def holders(index: EventIndex) -> list[Holder]:
             since = event["since"] if before is None else before.since
             found[role, account] = Holder(role_name(role), account, since, event["delay"])
     return [found[key] for key in sorted(found)]
+
+
+def scheduled(index: EventIndex) -> list[Event]:
+    """The operations that were announced to the AccessManager, and neither carried out nor called off: what an act with notice
+    is before it counts. One that nobody carries out within a week of its second has lapsed; whoever asks knows the time."""
+    over = {
+        (event["operation_id"], event["nonce"])
+        for name in ("OperationExecuted", "OperationCanceled")
+        for event in index.events(name)
+    }
+    return [e for e in index.events("OperationScheduled") if (e["operation_id"], e["nonce"]) not in over]
+
+
+def in_words(event: Event) -> str:
+    """A scheduled operation: which function of which contract, by whom, from which second on."""
+    selector = bytes(event["data"][:4])
+    function = _functions().get(selector, f"the unknown function 0x{selector.hex()}")
+    return f"{function} of {event['target']} by {event['caller']} from second {event['schedule']} on"
 
 
 def settings(deployment: Deployment) -> Iterator[Setting]:

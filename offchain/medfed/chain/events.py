@@ -57,6 +57,8 @@ class EventSpec:
         )
         """What has a fixed size: all of a static event, the indexed values of another."""
         self._struct = struct.Struct(">" + "".join(map(self._cut, cut)))
+        self._beyond = int.from_bytes(b"".join(map(_unused, cut)), "big")
+        """The bits that no value of the types sets; the struct passes over most of them."""
         self._raise: tuple[Convert, ...] = tuple(_raiser(leaf.kind) for leaf in self.leaves)
 
     @staticmethod
@@ -66,17 +68,22 @@ class EventSpec:
         return "".join(_layout(leaf.kind) for leaf in _leaves(item, ()))
 
     def row(self, log: Log) -> tuple[Any, ...]:
-        """The leaves in the form in which they are stored, cut from the log in one go.
+        """The leaves in the form in which they are stored, cut from the log in one go. Raises `ProtocolError` for bytes that
+        no contract emits: too few or too many, or a value beyond its type.
 
         Numbers up to 64 bits become signed integers (a bitmap may use the top bit, SQLite has no unsigned numbers),
         wider ones keep their 32 bytes; addresses are 20 bytes, `bytesN` N bytes.
         """
+        words = b"".join(log.topics[1:]) + (log.data if self.static else b"")
         try:
-            return self._struct.unpack(b"".join(log.topics[1:]) + (log.data if self.static else b""))
+            row = self._struct.unpack(words)
         except struct.error:
+            row = None
+        if row is None or int.from_bytes(words, "big") & self._beyond:
             raise ProtocolError(
                 f"Event {self.name} in block {log.block} has not the shape that its ABI says."
-            ) from None
+            )
+        return row
 
     def from_row(self, row: Sequence[Any]) -> dict[str, Any]:
         """The arguments by name, structs as mappings, addresses in checksum form, from what `row` gave."""
@@ -162,6 +169,23 @@ def _layout(kind: str) -> str:
         return "24xq" if _bits(kind) <= 64 else "32s"
     length = int(kind.removeprefix("bytes"))
     return f"{length}s{32 - length}x"
+
+
+def _unused(item: Parameter) -> bytes:
+    """The bits of an argument's words that no value of its type sets. A negative number sets all of its word."""
+    if not _is_static(item):
+        return bytes(32)
+    return b"".join(_unused_of(leaf.kind).to_bytes(32, "big") for leaf in _leaves(item, ()))
+
+
+def _unused_of(kind: str) -> int:
+    word = (1 << 256) - 1
+    if kind.startswith("bytes"):
+        return word >> 8 * int(kind.removeprefix("bytes"))
+    if kind.startswith("int"):
+        return 0
+    bits = 160 if kind == "address" else 1 if kind == "bool" else _bits(kind)
+    return word >> bits << bits
 
 
 def _raiser(kind: str) -> Convert:

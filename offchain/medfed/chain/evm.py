@@ -19,7 +19,9 @@ from eth.vm.interrupt import EVMMissingData
 from eth.vm.message import Message
 from eth_typing import Address as RawAddress
 from eth_typing import BlockNumber
-from trie.exceptions import MissingTrieNode
+from eth_utils.exceptions import ValidationError
+from rlp.exceptions import RLPException
+from trie.exceptions import InvalidNode, MissingTrieNode
 
 from medfed.chain.calls import Call, checksum, create_address
 from medfed.chain.errors import revert_from
@@ -33,6 +35,18 @@ CREATION = RawAddress(b"")
 """The target of a call that creates a contract."""
 
 _GAS = 1 << 24
+_NO_STATE = (
+    EVMMissingData,
+    MissingTrieNode,
+    InvalidNode,
+    ValidationError,
+    RLPException,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What py-evm raises where trie nodes are missing, and where what stands under their hashes is none: whoever invents a state
+root may put anything under it."""
 
 
 def run_call(state: Any, call: Call, sender: Address | None, gas: int) -> Any:
@@ -97,14 +111,14 @@ class ProvedState:
         """What `call` returns. Raises `ContractRevert`, and `NotProved` where a proof is missing."""
         try:
             return bytes(run_call(self._state, call, None, call.gas or _GAS).output)
-        except (EVMMissingData, MissingTrieNode, KeyError) as exc:
+        except _NO_STATE as exc:
             raise _unproved(f"what {call.label or 'a call'} reads") from exc
 
     def code(self, address: Address) -> bytes:
         """The code of a contract. Raises `NotProved` where a proof is missing."""
         try:
             return bytes(self._state.get_code(raw_address(address)))
-        except (EVMMissingData, MissingTrieNode, KeyError) as exc:
+        except _NO_STATE as exc:
             raise _unproved(f"the code at {address}") from exc
 
 

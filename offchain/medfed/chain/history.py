@@ -13,7 +13,7 @@ from medfed.chain.calls import Event
 from medfed.chain.contracts.consents import consent_event
 from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.index import EventIndex
-from medfed.errors import ProtocolError
+from medfed.errors import Inconsistent, ProtocolError
 from medfed.protocol import consent
 from medfed.protocol.basis import Basis
 from medfed.types import Address, DatasetId, HospitalId, StudyId
@@ -69,7 +69,7 @@ def consents(index: EventIndex, dataset: DatasetId, *, until: int | None = None)
 
 
 def hospitals(index: EventIndex, *, until: int | None = None) -> list[HospitalRecord]:
-    """All hospitals ever admitted, in that order, as they stand."""
+    """All hospitals ever admitted, in that order, as they stand. Raises `Inconsistent` for one that never was."""
     names = (
         "HospitalAdmitted",
         "HospitalNamed",
@@ -111,7 +111,7 @@ def is_active(index: EventIndex, hospital: HospitalId, before: tuple[int, int]) 
 def datasets(
     index: EventIndex, dataset: DatasetId | None = None, *, until: int | None = None
 ) -> list[DatasetRecord]:
-    """The versions of one dataset, or of all."""
+    """The versions of one dataset, or of all. Raises `Inconsistent` for one that was registered twice, or never."""
     chosen: dict[str, Any] = {} if dataset is None else {"dataset": dataset}
     found = [
         event
@@ -122,6 +122,9 @@ def datasets(
     for event in _in_order(found):
         number, version = event["dataset"], event.values.get("version", 1)
         first = records.get((number, 1))
+        if (first is None) != (event.name == "DatasetRegistered"):
+            often = "never" if first is None else "twice"
+            raise Inconsistent(f"dataset {number} has a version {version}, and was registered {often}")
         info = _info(event["info"]) if first is None else replace(first.info, **event["info"])
         records[number, version] = DatasetRecord(number, version, info, event.block)
     return list(records.values())
@@ -182,9 +185,11 @@ def _in_order(events: list[Event]) -> list[Event]:
 
 
 def _hospital_after(record: HospitalRecord | None, event: Event) -> HospitalRecord:
-    if event.name == "HospitalAdmitted" or record is None:
+    if event.name == "HospitalAdmitted":
         keys = (event["hospital"], event["operator"], event["encryption_key"], event["metadata"])
         return HospitalRecord(event["hospital"], *keys, active=True)
+    if record is None:
+        raise Inconsistent(f"{event.name} is told of {event['hospital']}, which was never admitted")
     if event.name in ("HospitalSuspended", "HospitalReinstated"):
         return replace(record, active=event.name == "HospitalReinstated")
     changed = {key: value for key, value in event.values.items() if key not in ("hospital", "previous")}

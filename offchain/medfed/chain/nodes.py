@@ -275,10 +275,18 @@ class Nodes(ChainClient):
         heads = {node: head.number for node, head in self._ask(question).items()}
         ahead = sorted(heads.values(), reverse=True)
         newest = ahead[1] if len(ahead) > 2 else ahead[0]  # a single one of three may have invented it
+        near = [number for number in heads.values() if abs(number - newest) <= _BEHIND]
+        if 2 * len(near) <= len(heads):
+            self._doubt_heads({node.label: number for node, number in heads.items()})
         for node, number in heads.items():
             if number + _BEHIND < newest:
                 self._pass_over(node, f"{node.label} is behind: block {number} of {newest}.", _REST_SECONDS)
         return self.block(min(number for number in heads.values() if number + _BEHIND >= newest))
+
+    def _doubt_heads(self, heads: dict[str, int]) -> None:
+        """No more than half of the nodes stand near the block that is read: it may be invented."""
+        told = ", ".join(f"{label} is at block {number}" for label, number in heads.items())
+        self.unproved = (f"which node's newest block is the chain's: {told}; ask one more node",)
 
     def _shared(self, block: BlockLike) -> BlockLike:
         """A block to compare answers at."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
+from eth_utils.crypto import keccak
+
 from medfed.chain.artifacts import artifact
 from medfed.chain.calls import Call, checksum
 from medfed.chain.client import BlockLike, ChainClient
@@ -24,6 +26,7 @@ __all__ = ["ROOT", "check_chain_id", "check_code", "check_start", "follow"]
 
 ROOT = "FederatedRounds"
 _MANAGER, _AUTHORITY = "AccessManager", "authority"
+_DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _CONTRACTS = {
     "consortium": "Consortium",
     "datasets": "DatasetRegistry",
@@ -70,11 +73,16 @@ def check_code(client: ChainClient, name: str, address: Address, block: BlockLik
 
 
 def check_chain_id(client: ChainClient, consortium: Address) -> None:
-    """Raise `WrongChain` unless the code of `Consortium` holds the client's chain id, which its constructor put there
-    (EIP-712)."""
-    code, wanted = client.code(consortium), client.chain_id.to_bytes(32, "big")
-    places = [place for group in artifact("Consortium").immutables.values() for place in group]
-    if wanted not in {code[start : start + length] for start, length in places}:
+    """Raise `WrongChain` unless the code of `Consortium` holds the client's chain id where its constructor put it, and the hash
+    of its EIP-712 domain with that id.
+
+    Of the constructor's values the domain's come first, in this order: its hash, the chain id, the contract's own address,
+    the hashes of name and version.
+    """
+    code, chain_id = client.code(consortium), client.chain_id.to_bytes(32, "big")
+    domain, told, own, name, version, *_ = _constants("Consortium", code)
+    wanted = keccak(_DOMAIN + name + version + chain_id + own)
+    if (told, domain, own[12:]) != (chain_id, wanted, bytes.fromhex(consortium[2:])):
         raise WrongChain(
             f"The contract Consortium at {consortium} was made on another chain than {client.chain_id}."
         )
@@ -96,6 +104,13 @@ def check_start(client: ChainClient, contracts: Iterable[Address], block: int) -
             f"The contract at {standing[0]} stood already in block {block}, and the history given begins after it: "
             "events are left out; use an address book with the block of its creation."
         )
+
+
+def _constants(name: str, code: bytes) -> list[bytes]:
+    """What the constructor wrote into a contract's code, in the order of declaration: the compiler numbers it so."""
+    immutables = artifact(name).immutables
+    first = [immutables[key][0] for key in sorted(immutables, key=int)]
+    return [code[start : start + length] for start, length in first]
 
 
 def _told(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from medfed.chain.administration import holders, settings
+from medfed.chain.administration import holders, in_words, scheduled, settings
 from medfed.chain.artifacts import Artifact, artifact
 from medfed.chain.calls import Call, create_address
 from medfed.chain.client import ChainClient
@@ -35,6 +35,8 @@ __all__ = ["Check", "administration_checks", "contract_checks", "verify"]
 _PROBE = Address("0x000000000000000000000000000000000000dEaD")
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _GAS = 1 << 24
+_EXPIRATION = 7 * 86_400
+"""Seconds from which on a scheduled operation can be carried out no more: `AccessManager.expiration`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def administration_checks(deployment: Deployment, parameters: Parameters) -> Ite
     with contextlib.closing(_history(deployment)) as index:
         yield from _holders(deployment, parameters, index)
         yield _changes(index, deployment.client.head().timestamp)
+        yield _scheduled(index, deployment.client.head().timestamp)
         yield _labels(index)
     yield from _tokens(deployment, parameters)
 
@@ -229,6 +232,12 @@ def _changes(index: EventIndex, now: int) -> Check:
         if event["since"] > now
     ]
     return Check("no delay is about to change", not coming, ", ".join(coming))
+
+
+def _scheduled(index: EventIndex, now: int) -> Check:
+    """Acts that were announced and may still be carried out."""
+    coming = [in_words(event) for event in scheduled(index) if event["schedule"] + _EXPIRATION > now]
+    return Check("no act is announced", not coming, ", ".join(coming))
 
 
 def _labels(index: EventIndex) -> Check:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from traceback import format_exception
 from typing import NoReturn
 
 import typer
@@ -31,6 +32,7 @@ from medfed.cli import (
     watchtower,
 )
 from medfed.cli.demo import command as demo
+from medfed.cli.fault import fault_of
 from medfed.cli.output import visible
 from medfed.errors import MedFedError
 
@@ -46,6 +48,7 @@ EXIT_CODES = {
     6: "a keystore is missing or damaged, or the password is wrong",
     7: "a contract refuses",
     8: "an audit found no difference, and not all of it is proved",
+    9: "a fault of medfed itself, which says nothing about what it looked at: report it",
     75: "something does not answer or lacks money now: try again",
     130: "stopped by Ctrl-C",
 }
@@ -112,6 +115,11 @@ def main() -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _report("OSError", f"{place}{error.strerror or error}; check the path and its rights.", 2)
+    except Exception as error:  # noqa: BLE001 - whatever else comes up is a fault of this program, and is told as one
+        fault = fault_of(error)
+        if "--verbose" in sys.argv[1:] or os.environ.get("MEDFED_LOG_LEVEL") == "debug":
+            typer.echo(visible("".join(format_exception(error))), err=True)
+        _report(type(fault).__name__, str(fault), fault.exit_code)
 
 
 def _json_last(words: list[str]) -> list[str]:

@@ -12,7 +12,14 @@ import typer
 
 from medfed import durable
 from medfed.cli.output import JsonFlag, plain, show, table
-from medfed.errors import ContentMissing, InputError, NotProved, VerificationFailed
+from medfed.errors import (
+    ContentMissing,
+    ContractRevert,
+    InputError,
+    NotProved,
+    ProtocolError,
+    VerificationFailed,
+)
 
 if TYPE_CHECKING:
     from medfed.cli.verdict import Verdict
@@ -50,7 +57,10 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
         typer.Option(help="A hospital's disclosure: the consent behind each leaf is checked too."),
     ] = None,
     allow_unproved: Annotated[
-        bool, typer.Option("--allow-unproved", help="Exit code 0 also where not all is proved.")
+        bool,
+        typer.Option(
+            "--allow-unproved", help="Exit code 0 also where a proof is missing; not where a file is."
+        ),
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Contracts, parameters and administration of a bundle too.")
@@ -97,12 +107,14 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 def _code(report: Report, *, offline: bool, allowed: bool) -> int:
-    """The exit code of a report. What a bundle lacks does not come by trying again."""
+    """The exit code of a report. What a bundle lacks does not come by trying again; and who allows that proofs are missing has
+    not allowed that files are."""
     if report.difference:
         return VerificationFailed.exit_code
     if report.missing and not offline:
         return ContentMissing.exit_code
-    return 0 if report.proved or allowed else NotProved.exit_code
+    files = not (report.missing or report.lacking)
+    return 0 if report.proved or (allowed and files) else NotProved.exit_code
 
 
 def _compare(
@@ -151,10 +163,15 @@ def _opened(
 
     from medfed.rounds.bundle import open_bundle
 
-    with contextlib.closing(open_bundle(file, max_bytes=MOST_BYTES)) as opened:
-        if study not in (None, opened.study):
-            raise InputError(f"{file} is the bundle of study {opened.study}, not of study {study}.")
-        yield opened.federation, opened.study, lambda: bundle_facts(opened)
+    try:
+        with contextlib.closing(open_bundle(file, max_bytes=MOST_BYTES)) as opened:
+            if study not in (None, opened.study):
+                raise InputError(f"{file} is the bundle of study {opened.study}, not of study {study}.")
+            yield opened.federation, opened.study, lambda: bundle_facts(opened)
+    except ContractRevert as exc:
+        raise ProtocolError(
+            f"{file} says that a contract refused what none of this version refuses ({exc}); export it anew."
+        ) from exc
 
 
 def _read(file: Path) -> bytes:

@@ -12,15 +12,15 @@ window of a word that permits it: what a patient left out of a predecessor no su
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 
 from medfed.errors import InputError
 from medfed.protocol.consent import NO_DETAILS, Details, State, is_active
+from medfed.protocol.enumeration import Enumeration
 
 __all__ = ["Basis", "counting"]
 
 
-class Basis(IntEnum):
+class Basis(Enumeration):
     """As in `IDatasetRegistry.sol`."""
 
     CONSENT = 0

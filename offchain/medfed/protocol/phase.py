@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
+
+from medfed.protocol.enumeration import Enumeration
 
 __all__ = [
     "Outcome",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-class Phase(enum.IntEnum):
+class Phase(Enumeration):
     """Where a round stands. Screening and Unmasking belong to masked studies."""
 
     NONE = 0
@@ -35,7 +36,7 @@ class Phase(enum.IntEnum):
     REFUTED = 8
 
 
-class Outcome(enum.IntEnum):
+class Outcome(Enumeration):
     """How a round ended. Tainted and refuted ones were final: an update in the result, or the result, was proved
     wrong."""
 

@@ -33,6 +33,7 @@ from medfed.data.quality import QualityReport
 from medfed.errors import (
     ContentMissing,
     ContractRevert,
+    Inconsistent,
     InputError,
     IntegrityError,
     NotProved,
@@ -145,6 +146,8 @@ class Report:
     """Why the patients of each seat count: consent, opt-out or permit; without those that a difference kept from being read."""
     contradicted: bool = False
     """Whether events and storage differ."""
+    lacking: tuple[str, ...] = ()
+    """Which of what is unproved is so for want of a file, and not of a proof."""
 
     @property
     def ok(self) -> bool:
@@ -192,6 +195,8 @@ class _Audit:
     """By round; None where there are no reviews."""
     unproved: list[str] = field(default_factory=list)
     """Of the whole study."""
+    lacking: list[str] = field(default_factory=list)
+    """Files without which the study is not proved."""
     contradicted: bool = False
     """Whether a difference is one between events and storage."""
 
@@ -235,14 +240,14 @@ class _Audit:
             check()
         except ContentMissing as exc:
             self.missing.append(str(exc))
+        except Inconsistent as exc:
+            self.contradicted = True
+            return str(exc)
         except (ProtocolError, IntegrityError, SpecError, WrongChain) as exc:
             return str(exc)
         except ContractRevert as exc:
             self.contradicted = True
             return f"what the events tell cannot have happened: {exc}"
-        except LookupError as exc:  # every table that is looked up was filled from other events
-            self.contradicted = True
-            return f"an event names {exc}, of which no other event tells"
         return ""
 
     def bound(self, entry: Enrolment, history: RoundHistory) -> int:
@@ -355,10 +360,11 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         difference=difference,
         missing=missing[0] if missing else "",
         unchecked=(*audit.unchecked, *_LIMITS, audit.federation.client.doubt),
-        unproved=(*audit.federation.client.unproved, *audit.unproved),
+        unproved=(*audit.federation.client.unproved, *audit.unproved, *audit.lacking),
         versions=_versions(audit.federation),
         bases=audit.bases,
         contradicted=audit.contradicted,
+        lacking=tuple(audit.lacking),
     )
 
 
@@ -472,10 +478,11 @@ def _check_round(audit: _Audit, place: RoundPlace, history: RoundHistory, start:
     entries = {entry.seat: entry for entry in audit.study.enrolments}
     total = RoundSum(place, entries)
     for seat, update in history.updates.items():
+        work = audit.study.entry(seat), update
         if result.included >> seat & 1:
-            _check_included(audit, history, total, (entries[seat], update))
+            _check_included(audit, history, total, work)
         else:
-            _check_left_out(audit, place, history, (entries[seat], update))
+            _check_left_out(audit, place, history, work)
     if not audit.missing:
         if history.undone:
             _check_undone(audit, place, history, result)
@@ -709,7 +716,7 @@ def _truth(
     store = audit.federation.store
     try:
         for seat, update in history.updates.items():
-            total.include(seat, update.weight, check_words(store, place, total.entries[seat], update))
+            total.include(seat, update.weight, check_words(store, place, audit.study.entry(seat), update))
         before = start if start is not None else _model_before(audit, place.spec, history.number)
         return total.outcome(before).aggregate, ""
     except (ContentMissing, IntegrityError) as exc:
@@ -721,7 +728,7 @@ def _truth(
 def _check_strike(audit: _Audit, place: RoundPlace, history: RoundHistory, event: Event) -> None:
     """Whether the chunk that cost a hospital its stake is wrong."""
     seat, index = Seat(event["seat"]), event["index"]
-    update, entry = {**history.updates, **history.removed}[seat], audit.study.entry(seat)
+    update, entry = history.committed(seat), audit.study.entry(seat)
     try:
         opened = open_vector(audit.federation.store, place, update.cid, update.update_root)
     except (ContentMissing, IntegrityError, ProtocolError) as exc:
@@ -747,7 +754,7 @@ def _look_for_final_model(audit: _Audit, spec: StudySpec, histories: Mapping[int
         try:
             audit.federation.store.get(cid, model_limit(spec))
         except ContentMissing as exc:
-            audit.unproved.append(f"the final model, of round {finals[-1].number}: {exc}")
+            audit.lacking.append(f"the final model, of round {finals[-1].number}: {exc}")
 
 
 def _check_end(audit: _Audit, histories: Mapping[int, RoundHistory]) -> None:

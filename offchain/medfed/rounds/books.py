@@ -205,7 +205,7 @@ class MoneyBook:
     def _update_refuted(self, event: Event) -> None:
         """Its author loses everything; who attested to a result with it in it a part."""
         history, seat = self.rounds[event["round"]], Seat(event["seat"])
-        number, update = history.number, {**history.updates, **history.removed}[seat]
+        number, update = history.number, history.committed(seat)
         self._owe(event, "UpdateStruck", round=number, seat=seat, weight=update.weight)
         attesters = self._taint(event, history, seat)
         kept = self._leave(event, history, seat) if seat in history.removed else 0

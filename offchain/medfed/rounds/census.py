@@ -20,7 +20,15 @@ from medfed.chain.deployment import Deployment
 from medfed.chain.errors import RpcError
 from medfed.chain.index import EventIndex
 from medfed.chain.sealed import Header, bloom_of, events_in, parse_header
-from medfed.errors import ConfigError, ContractRevert, Contradicted, InputError, NotProved, ProtocolError
+from medfed.errors import (
+    ConfigError,
+    ContractRevert,
+    Contradicted,
+    InputError,
+    NotProved,
+    ProtocolError,
+    UnsupportedVersion,
+)
 from medfed.log import get_logger
 from medfed.rounds.disputes import place_of
 from medfed.rounds.history import RoundHistory, StudyHistory, read_round, read_study, study_ids, undoings
@@ -255,7 +263,7 @@ def _judged(found: dict[StudyId | None, str], study: StudyId) -> Iterator[None]:
         yield
     except _Unlike as exc:
         found[study] = str(exc)
-    except (ContractRevert, ProtocolError, InputError, LookupError) as exc:
+    except (ContractRevert, ProtocolError, InputError, UnsupportedVersion) as exc:
         found[study] = f"what it tells of study {study} cannot have happened ({exc})"
 
 

@@ -18,7 +18,7 @@ from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.history import was_suspended
 from medfed.chain.root import follow
 from medfed.chain.sealed import NO_TRANSACTION
-from medfed.errors import ContractRevert, NotProved, ProtocolError
+from medfed.errors import ContractRevert, Inconsistent, NotProved, ProtocolError
 from medfed.protocol.commitments import bitmap, seats_in
 from medfed.rounds.books import MoneyBook
 from medfed.rounds.census import round_course, study_course
@@ -76,6 +76,8 @@ _OF_ROUNDS = (
     "Compensated",
 )
 """What happens in a round that was opened."""
+_SEATS = ("seats", "warned", "slashed", "attesters", "missing")
+"""What is a bitmap of seats in an event."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class Evidence:
         for place, entry in enumerate(self.study.enrolments):
             self._check_seat(place, entry)
         self._check_once(_ONCE_A_STUDY)
+        self._check_seats_named()
         for name in _OF_ROUNDS:
             self.expect(
                 all(1 <= event["round"] <= self.study.rounds for event in self.events(name)),
@@ -343,6 +346,18 @@ class Evidence:
     def _paid(self, history: RoundHistory) -> int:
         """Bitmap of the seats that were paid for a round."""
         return bitmap([Seat(event["seat"]) for event in self.events("Claimed", round=history.number)])
+
+    def _check_seats_named(self) -> None:
+        """That no event names a seat which nobody took: every table by seat has the seats of the study."""
+        taken = bitmap([entry.seat for entry in self.study.enrolments])
+        for name in (*_OF_ROUNDS, "StakeReleased"):
+            for event in self.events(name):
+                values = event.values
+                named = 1 << values["seat"] if "seat" in values else 0
+                for field in _SEATS:
+                    named |= values.get(field, 0)
+                if named & ~taken:
+                    raise Inconsistent(f"{name} names seat {seats_in(named & ~taken)[0]}, which nobody took")
 
     def _check_once(self, kinds: Mapping[str, Sequence[str]], **where: Any) -> None:
         for name, keys in kinds.items():

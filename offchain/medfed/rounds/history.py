@@ -15,7 +15,7 @@ from medfed.chain.contracts.datasets import DatasetInfo
 from medfed.chain.contracts.studies import StudyTerms
 from medfed.chain.history import consents, datasets, is_active, is_permitted, lineage, was_suspended
 from medfed.chain.index import EventIndex
-from medfed.errors import InputError, ProtocolError
+from medfed.errors import Inconsistent, InputError, ProtocolError
 from medfed.protocol import consent
 from medfed.protocol import purposes as duo
 from medfed.protocol.basis import Basis, counting
@@ -99,8 +99,10 @@ class StudyHistory:
         return next((entry for entry in self.enrolments if entry.hospital == hospital), None)
 
     def entry(self, seat: Seat) -> Enrolment:
-        """Who has a seat. Raises `LookupError` when nobody has."""
+        """Who has a seat. Raises `Inconsistent` when nobody has."""
         found = {entry.seat: entry for entry in self.enrolments}
+        if seat not in found:
+            raise Inconsistent(f"an event names seat {seat}, which nobody took")
         return found[seat]
 
     def may_submit(self, seat: Seat) -> bool:
@@ -197,6 +199,15 @@ class RoundHistory:
     def result_attesters(self) -> int:
         """Who attested to the result, of those that are in the set: each has its part of what is for attesters."""
         return self.attesters.get(self.final_hash, 0) & self.submitted
+
+    def committed(self, seat: Seat) -> Update:
+        """What a seat submitted, whether it counts still or was proved wrong. Raises `Inconsistent` when it did not."""
+        update = self.updates.get(seat) or self.removed.get(seat)
+        if update is None:
+            raise Inconsistent(
+                f"an event of round {self.number} names an update of seat {seat}, which it did not submit"
+            )
+        return update
 
     def left_out_updates(self, included: int) -> list[Update]:
         """What `attest` is shown of the set beside the seats `included`, by ascending seat."""

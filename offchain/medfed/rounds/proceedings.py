@@ -11,7 +11,7 @@ from typing import Any
 
 from medfed.chain.calls import Event
 from medfed.chain.contracts.studies import ScoreMode
-from medfed.errors import ProtocolError
+from medfed.errors import Inconsistent, ProtocolError
 from medfed.protocol.commitments import bitmap
 from medfed.protocol.manifest import leaf_counts
 from medfed.rounds.books import MONEY, MoneyBook, Rates
@@ -79,6 +79,10 @@ class Proceedings:
         where = {"round": history.number}
         committed = bitmap([Seat(e["seat"]) for e in evidence.events("ReviewCommitted", **where)])
         reviews = {Seat(e["seat"]): tuple(e["scores"]) for e in evidence.events("ReviewRevealed", **where)}
+        evidence.expect(
+            all(len(scores) == history.submitted.bit_count() for scores in reviews.values()),
+            "a review of the round has not one score for each update",
+        )
         revealed, tallied = bitmap(list(reviews)), evidence.events("ReviewsTallied", **where)
         evidence.expect(
             not revealed & ~committed and not committed & ~history.submitted,
@@ -118,7 +122,7 @@ class Proceedings:
             found.setdefault(seat, []).append(event["patient"])
             amounts.setdefault(seat, set()).add(event["amount"])
         for seat, patients in found.items():
-            weight = history.updates[seat].weight
+            weight = history.committed(seat).weight
             pool, counts = terms.pools().patients, leaf_counts(weight, terms.cohort_step)
             dues = [pool * weight // (count * history.due_weight) for count in counts]
             # The count of the leaves is in no event, and the same for all of them.
@@ -185,8 +189,9 @@ class Proceedings:
         self, event: Event, histories: Mapping[int, RoundHistory], shares: Mapping[Seat, int]
     ) -> None:
         study, finals = self.evidence.study, [entry for entry in histories.values() if entry.result]
-        last = finals[-1]
-        assert last.result is not None
+        last = finals[-1] if finals else None
+        if last is None or last.result is None:
+            raise Inconsistent("a model was registered of a study without a result")
         said = {
             "model": last.result.model,
             "spec": study.terms.spec,

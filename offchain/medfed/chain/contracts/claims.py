@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
 from medfed.chain.calls import Call, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
 from medfed.protocol.commitments import NO_AGGREGATE, Aggregate
+from medfed.protocol.enumeration import Enumeration
 from medfed.types import Address, RoundNumber, Seat, StudyId
 
 __all__ = ["Attempt", "AttemptState", "Claims", "Contest"]
@@ -16,7 +16,7 @@ __all__ = ["Attempt", "AttemptState", "Claims", "Contest"]
 _NOBODY = 64
 
 
-class AttemptState(enum.IntEnum):
+class AttemptState(Enumeration):
     """Where an aggregator's claim stands."""
 
     NONE = 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
 from medfed.chain.calls import Call
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
 from medfed.chain.keys import Account
+from medfed.protocol.enumeration import Enumeration
 from medfed.protocol.typed import ServiceMessage, compact, consortium_domain, digest
 from medfed.types import Address, HospitalId
 
@@ -18,7 +18,7 @@ _GAS_TO_SUSPEND = 200_000
 """Told instead of estimated: in a later second than the change before it, a change takes two slots more."""
 
 
-class HospitalStatus(enum.IntEnum):
+class HospitalStatus(Enumeration):
     """A hospital's standing, numbered as in the contract."""
 
     NONE = 0

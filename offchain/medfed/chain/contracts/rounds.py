@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from medfed.chain.contracts.base import Contract
 from medfed.protocol import purposes as duo
 from medfed.protocol import typed
 from medfed.protocol.commitments import Aggregate, Update, bitmap
+from medfed.protocol.enumeration import Enumeration
 from medfed.protocol.phase import Outcome, Phase, settled_at
 from medfed.types import Address, DatasetId, HospitalId, RoundNumber, Seat, StudyId
 
@@ -37,7 +37,7 @@ _GAS_TO_SHOW = 20_000
 """More for each update that is shown because it is left out."""
 
 
-class StudyState(enum.IntEnum):
+class StudyState(Enumeration):
     """Where a study stands."""
 
     NONE = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,6 +9,7 @@ from typing import Any, Self
 from medfed.chain.calls import Call, Receipt
 from medfed.chain.client import BlockLike
 from medfed.chain.contracts.base import Contract
+from medfed.protocol.enumeration import Enumeration
 from medfed.protocol.layout import Vector
 from medfed.types import Address, RoundNumber, Seat, StudyId
 
@@ -18,7 +18,7 @@ __all__ = ["Offer", "Pools", "ScoreMode", "Studies", "StudyTerms"]
 _BPS = 10_000
 
 
-class ScoreMode(enum.IntEnum):
+class ScoreMode(Enumeration):
     """How the part of a round's reward that is for its updates is shared out."""
 
     WEIGHT = 0
