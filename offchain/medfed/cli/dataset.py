@@ -343,7 +343,9 @@ def enlist(
             render=lambda: (
                 f"{count} record{'s' * (count > 1)} of this patient {'have' if count > 1 else 'has'} the card's account now; "
                 f"keep the register as it was, {former}: what rounds used before is shown with it. "
-                "A daemon that runs has to be started again to read the new one."
+                "A daemon that runs has to be started again to read the new one. Where nobody is asked for consent, an objection of the "
+                f"account before does not go along: unless the patient wants that, `medfed dataset revoke-for {shown.patient} "
+                f"{shown.dataset}` first."
             ),
         )
         return

@@ -59,10 +59,14 @@ class Standing:
         return self.basis is not Basis.CONSENT and ended > 0 and not self._answers(ended)
 
     def permitting(self) -> dict[DatasetId, Word]:
-        """The standing words that say what the record may be used for, by dataset; none where nothing limits it."""
-        if self._answers(max(self._ended(), *(each.word.signed_at for each in self._before()), 0)):
-            return {self.dataset: self.own.word}
-        return {dataset: state.word for dataset, state in self.states.items() if self._stands(state)}
+        """The standing words that say what the record may be used for, by dataset; none where nothing limits it. The dataset's own
+        takes the place of those that were signed before it."""
+        since = self.own.word.signed_at if self.active else 0
+        return {
+            dataset: state.word
+            for dataset, state in self.states.items()
+            if self._stands(state) and state.word.signed_at >= since
+        }
 
     def why_not_revoke(self) -> str:
         """Why there is nothing that a revocation would end; empty where there is a use of the record."""
@@ -80,9 +84,6 @@ class Standing:
         if word.purposes and word.signed_at > everything.signed_at:
             return "the consent has ended"
         return f"the consent was revoked on {when(_revoked_at(word, everything))} UTC"
-
-    def _before(self) -> list[State]:
-        return [state for dataset, state in self.states.items() if dataset != self.dataset]
 
     def _ended(self) -> int:
         """When the patient signed the last word that says no, or stands no more; 0 for none."""
