@@ -7,7 +7,13 @@ from medfed.errors import ContractRevert
 from medfed.protocol import purposes as duo
 from medfed.protocol import wording
 from medfed.protocol.consent import NO_EXPIRY, NO_LAST_YEAR, Details
-from medfed.protocol.typed import GrantMessage, NarrowMessage, RevokeAllMessage, RevokeMessage
+from medfed.protocol.typed import (
+    GrantMessage,
+    NarrowMessage,
+    RevokeAllMessage,
+    RevokeMessage,
+    dataset_words,
+)
 from medfed.rounds.federation import OnChain
 from medfed.types import DatasetId
 
@@ -28,11 +34,11 @@ def meaning(
     """The sentences that whoever signs this agrees to."""
     if isinstance(message, RevokeAllMessage):
         return ["You take back every consent of this account that you signed until now."]
-    where = called(place, message.dataset_id)
     if isinstance(message, RevokeMessage):
         return [
-            f"You take back the consent for {where}: rounds that open from then on do not use your record."
+            f"You take back the consent for {called(place, message.dataset_id)}: rounds that open from then on do not use your record."
         ]
+    where = printable(dataset_words(message), 200)  # as it is signed, whatever a node says by now
     what = "Studies may use" if isinstance(message, GrantMessage) else "From then on studies may only use"
     allowed = extent(message.purposes, message.expiry_day)
     return [
