@@ -308,7 +308,7 @@ class TestRevokeAllSpread:
         first, last = sorted(moments)
         path.write_text(json.dumps({first: int(time.time()) - 1, last: int(time.time()) + 3}))
         answer = medfed.ok("patient", "revoke-all", "--keystore", wallet, "--json")
-        assert answer.data == {"revoked": [first, last], "failed": []}
+        assert answer.data == {"revoked": [first, last], "failed": [], "unasked": []}
         assert "until its moment a consent stands" in answer.err
         assert not path.exists()
 

@@ -202,10 +202,16 @@ def permit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     as_json: JsonFlag = False,
 ) -> None:
     """Permit a dataset's use in a study. By its issuer; in place of what was decided before."""
+    from medfed.cli.run import open_chain
     from medfed.cli.spans import day_of
+    from medfed.errors import InputError
     from medfed.protocol.cid import digest_of
 
     digest, day = digest_of(decision), day_of(until)
+    if study > open_chain().contracts.studies.study_count():
+        raise InputError(
+            f"There is no study {study} yet, and whoever posts the next one has its number; permit it once it is there and has been read."
+        )
     _sent("permit", dataset, (keystore, password_file), study, digest, day)
     data = {"dataset": dataset, "study": study, "decision": decision, "until": date_of(day)}
     text = f"Dataset {dataset} may be used in study {study} until {date_of(day)} begins (UTC)."

@@ -202,6 +202,7 @@ def revoke_all(
     have them brought at different times, by different relayers, and sign with --spread.
     """
     from medfed.cli import actions
+    from medfed.cli.patient_status import unasked
     from medfed.cli.run import open_chain, open_wallet
     from medfed.cli.spans import seconds_of
 
@@ -213,7 +214,8 @@ def revoke_all(
         now = actions.signing_moment(place, account.address) + secrets.randbelow(span + 1)
         return actions.sign_revoke_all(place, account, now=now)
 
-    _deliver_apart(place, out, [sign(account) for account in chosen], as_json)
+    silent = [] if accounts else unasked(place, wallet)
+    _deliver_apart(place, out, [sign(account) for account in chosen], silent, as_json)
 
 
 def relay(
@@ -457,24 +459,30 @@ def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: boo
         "file": str(out),
         "signed": len(items),
         "kind": kind_of(items[0]),
+        "issued_at": items[0].message.issued_at,
         "deadline": day,
         "means": means,
     }
     text = (
         f"Signed {len(items)} time{'s' * (len(items) > 1)} into {out}. It counts once somebody brings it"
-        f"{day and f' before {day}'}: `medfed patient relay {out} --keystore RELAYER`."
+        f"{day and f' before {day}'}: `medfed patient relay {out} --keystore RELAYER`. It is dated "
+        f"{when(items[0].message.issued_at)} UTC."
     )
     show(data, as_json=as_json, render=lambda: [*means, text])
 
 
-def _deliver_apart(place: OnChain, folder: Path, items: list[SignedMessage], as_json: bool) -> None:
-    """A file for each account, written in any order."""
+def _deliver_apart(
+    place: OnChain, folder: Path, items: list[SignedMessage], silent: list[DatasetId], as_json: bool
+) -> None:
+    """A file for each account, written in any order. `silent` are the datasets that need an objection of their own."""
     from medfed.chain.consent_file import write_signed
+    from medfed.cli.patient_status import unasked_lines
     from medfed.errors import InputError
     from medfed.protocol.typed import consent_domain
 
     if not items:
-        raise InputError("No account of this wallet has a consent that could be revoked.")
+        nothing = "No account of this wallet has a consent that could be revoked."
+        raise InputError(" ".join([nothing, *unasked_lines(silent)]))
     if folder.exists():
         raise InputError(f"There is a file or folder {folder} already; name another one.")
     folder.mkdir(parents=True)
@@ -489,8 +497,10 @@ def _deliver_apart(place: OnChain, folder: Path, items: list[SignedMessage], as_
         "signed": len(items),
         "kind": "RevokeAll",
         "from": last,
+        "unasked": silent,
     }
-    show(data, as_json=as_json, render=lambda: _apart(place, folder, len(items), last))
+    lines = unasked_lines(silent)
+    show(data, as_json=as_json, render=lambda: [_apart(place, folder, len(items), last), *lines])
 
 
 def _apart(place: OnChain, folder: Path, count: int, last: int) -> str:

@@ -13,14 +13,24 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, date_of, show, when
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from medfed.chain.wallet import Wallet
     from medfed.protocol.basis import Basis
     from medfed.protocol.consent import Details, RevokeAll, State, Word
     from medfed.rounds.federation import OnChain
     from medfed.types import Address, DatasetId
 
-__all__ = ["AccountNumber", "Standing", "details_facts", "standing", "status"]
+__all__ = [
+    "AccountNumber",
+    "Standing",
+    "details_facts",
+    "older_cards",
+    "standing",
+    "status",
+    "unasked",
+    "unasked_lines",
+]
 
 AccountNumber = Annotated[
     int | None,
@@ -117,6 +127,43 @@ def standing(place: OnChain, account: Address, dataset: DatasetId) -> Standing:
     states = {number: contracts.consents.states([account], number)[0] for number in numbers}
     now = place.client.head().timestamp
     return Standing(dataset, found.basis, contracts.datasets.issuer(dataset), states, now)
+
+
+def unasked(place: OnChain, wallet: Wallet) -> list[DatasetId]:
+    """Where a record of the wallet's owner is used without a consent if it is there: neither is one asked for, nor has the account
+    for it said anything. No chain tells where that is."""
+    from medfed.protocol.basis import Basis
+    from medfed.types import DatasetId
+
+    datasets = place.contracts.datasets
+    numbers = [DatasetId(number) for number in range(1, datasets.count() + 1)]
+    found = [number for number in numbers if datasets.dataset(number).basis is not Basis.CONSENT]
+    stands = (standing(place, wallet.account(number).address, number) for number in found)
+    return [stand.dataset for stand in stands if not (stand.active or stand.objected)]
+
+
+def unasked_lines(numbers: Sequence[DatasetId]) -> list[str]:
+    """What somebody is told who takes everything back, and has said nothing there."""
+    if not numbers:
+        return []
+    shown = ", ".join(map(str, numbers))
+    text = (
+        f"Records are used without a consent in: dataset {shown}. The wallet's accounts for these have not objected; if yours is in one, "
+        "`medfed patient revoke NUMBER` does."
+    )
+    return [text]
+
+
+def older_cards(stand: Standing) -> list[str]:
+    """Which other account of the patient's may be the one that the hospital knows, where an objection counts for what comes after."""
+    before = ", ".join(str(number) for number in stand.states if number != stand.dataset)
+    if not before:
+        return []
+    text = (
+        f"This is the objection of your account for dataset {stand.dataset}. It comes after dataset {before}: if the hospital has a card of "
+        "yours for that, object there, which holds for this one too: `medfed patient revoke NUMBER`."
+    )
+    return [text]
 
 
 def status(

@@ -55,10 +55,13 @@ def revoke_all(
 ) -> None:
     """Take every consent of the wallet back. Each account pays the gas of its own revocation.
 
+    Where nobody is asked for a consent you object dataset by dataset: those are named.
+
     At once, as being revoked soon matters most. That shows which accounts belong together, unless you --spread.
     A spread that was stopped goes on with the next call. Exit code 75 when some are not revoked yet.
     Accounts with numbers of their own (--account) are not known here: revoke theirs one by one.
     """
+    from medfed.cli.patient_status import unasked, unasked_lines
     from medfed.cli.run import open_chain, open_wallet
     from medfed.cli.spans import seconds_of
     from medfed.errors import InputError
@@ -77,7 +80,13 @@ def revoke_all(
     text = REVOKED if revoked else "No account of this wallet has a consent that could be revoked."
     lines = [text] if revoked or not failed else []
     lines += [f"{entry['patient']} is not revoked yet: {entry['reason']}" for entry in failed]
-    show({"revoked": revoked, "failed": failed}, as_json=as_json, render=lambda: "\n".join(lines))
+    silent = unasked(place, wallet)
+    lines += unasked_lines(silent)
+    show(
+        {"revoked": revoked, "failed": failed, "unasked": silent},
+        as_json=as_json,
+        render=lambda: "\n".join(lines),
+    )
     if failed:
         raise typer.Exit(75)
 
