@@ -44,9 +44,9 @@ def secrets_of(world, study):
         records = (member.folder / "records.csv").read_text().splitlines()[1:]
         for number, record in enumerate(row.split(",")[0] for row in records):
             link = member.wallet.link_secret(number)
-            found[f"account {number}"] = member.wallet.account(number).address[2:].lower()
-            found[f"secret {number}"] = link.hex()
-            found[f"record {number}"] = record.lower()
+            found[f"account {member.name} {number}"] = member.wallet.account(number).address[2:].lower()
+            found[f"secret {member.name} {number}"] = link.hex()
+            found[f"record {member.name} {number}"] = record.lower()
             for value in (1, 2):
                 use = Use(
                     world.client.chain_id,
@@ -55,8 +55,8 @@ def secrets_of(world, study):
                     RoundNumber(value),
                     member.dataset,
                 )
-                found[f"salt {number} {value}"] = use_salt(link, use).hex()
-        found["filler secret"] = (member.folder / "secret.hex").read_text().strip().lower()
+                found[f"salt {member.name} {number} {value}"] = use_salt(link, use).hex()
+        found[f"filler secret {member.name}"] = (member.folder / "secret.hex").read_text().strip().lower()
     return found
 
 
@@ -122,7 +122,7 @@ def test_a_study_with_all_that_goes_wrong_names_nobody(world, log):
     world.run(*hospitals, cycles=4)
 
     kept = secrets_of(world, study)
-    assert len(kept) > 5 * PATIENTS
+    assert len(kept) == 3 * (5 * PATIENTS + 1)
     assert len(leaks(register.read_bytes(), kept)) >= 3 * PATIENTS, "they would be found"
     told = log.getvalue()
     assert '"event"' in told
