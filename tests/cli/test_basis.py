@@ -87,13 +87,17 @@ class TestRegistering:
 
 
 class TestPermits:
-    def test_a_permit_has_a_last_day_and_is_withdrawn(self, medfed, issuer, by_permit):
-        permit = ("dataset", "permit", by_permit, 1, DECISION, "--until", LATER, "--keystore")
+    @pytest.fixture
+    def study(self, new_study):
+        return new_study()
+
+    def test_a_permit_has_a_last_day_and_is_withdrawn(self, medfed, issuer, by_permit, study):
+        permit = ("dataset", "permit", by_permit, study, DECISION, "--until", LATER, "--keystore")
         assert medfed.data(*permit, issuer)["until"] == LATER
-        assert f"may be used in study 1 until {LATER} begins" in words(medfed.ok(*permit, issuer))
+        assert f"may be used in study {study} until {LATER} begins" in words(medfed.ok(*permit, issuer))
         refused = medfed(*permit, "admin-1.json")
         assert refused.code == 7, "nobody but the issuer, the hospital neither"
-        withdraw = ("dataset", "withdraw-permit", by_permit, 1, "--keystore")
+        withdraw = ("dataset", "withdraw-permit", by_permit, study, "--keystore")
         assert medfed(*withdraw, "admin-1.json").code == 7
         medfed.ok(*withdraw, issuer)
         assert medfed(*withdraw, issuer).code == 7, "there is none any more"
@@ -116,10 +120,16 @@ class TestPermits:
             ("2020-01-01", "2020-01-01"),
         ],
     )
-    def test_days_that_are_none(self, medfed, issuer, by_permit, until, part):
-        permit = ("dataset", "permit", by_permit, 1, DECISION, "--keystore", issuer, "--until", until)
+    def test_days_that_are_none(self, medfed, issuer, by_permit, study, until, part):
+        permit = ("dataset", "permit", by_permit, study, DECISION, "--keystore", issuer, "--until", until)
         refused = medfed(*permit)
         assert (refused.code, part in refused.sentence) == (7 if part == until else 2, True), refused
+
+    def test_none_for_a_study_that_somebody_else_could_become(self, medfed, issuer, by_permit, study):
+        """Numbers go to whoever posts next: a permit in advance would be that one's."""
+        permit = ("dataset", "permit", by_permit, study + 1, DECISION, "--until", LATER, "--keystore", issuer)
+        refused = medfed(*permit)
+        assert (refused.code, f"no study {study + 1} yet" in refused.sentence) == (2, True)
 
 
 class TestWhoIsNotAsked:
@@ -178,6 +188,25 @@ class TestWhoIsNotAsked:
         medfed.ok("patient", "grant", later, "--purposes", "HMB", *key)
         found = medfed.data("patient", "status", account, later)
         assert (found["objected"], found["active"]) == (False, True)
+
+    def test_is_told_where_taking_everything_back_takes_nothing_back(self, medfed, opted, person):
+        """An account that never said anything has no consent to be revoked, and the record is used: who believed that nothing of
+        theirs is used any more was wrong."""
+        everything = ("patient", "revoke-all", "--keystore", person)
+        assert opted in medfed.data(*everything)["unasked"]
+        told = words(medfed.ok(*everything))
+        assert "used without a consent in: dataset" in told
+        signing = medfed("patient", "sign", "revoke-all", "--keystore", person, "--out", f"all-{opted}")
+        assert (signing.code, "have not objected" in signing.sentence) == (2, True)
+        medfed.ok("patient", "revoke", opted, "--keystore", person)
+        assert opted not in medfed.data(*everything)["unasked"]
+
+    def test_is_told_which_account_objected(self, medfed, opted, person):
+        """The hospital has the card of the dataset before: an objection of the next one's account is nobody's."""
+        later = medfed.data(*REGISTER, "opt-out", "--after", opted)["dataset"]
+        medfed.ok("dev", "fund", load_wallet(medfed.folder / person, PASSWORD).account(later).address)
+        told = words(medfed.ok("patient", "revoke", later, "--keystore", person))
+        assert f"objection of your account for dataset {later}. It comes after dataset {opted}" in told
 
     def test_is_told_whose_permit_it_takes(self, medfed, issuer, by_permit):
         board = medfed.data("key", "address", issuer)[issuer]

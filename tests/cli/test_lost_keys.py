@@ -80,6 +80,25 @@ def test_what_is_disclosed_of_before_takes_the_register_of_before(medfed, hospit
     assert medfed.data(*disclose, "hospital-1/former.toml")["left_out"] == []
 
 
+def test_who_replaces_an_account_is_told_that_its_objection_stays_behind(medfed, hospitals, lost):
+    """Where nobody is asked for consent, the new account counts until it objects: the old one's word is not its own."""
+    account, records = lost
+    home, dataset = medfed.folder / "hospital-1", hospitals[0]
+    register = (home / "patients.csv").read_text()
+    present = load_register(home / "patients.csv").by_record[records[0]]
+    (home / "objected.csv").write_text(register.replace(present, account))
+    (home / "objected.csv").chmod(0o600)
+    text = (home / "hospital.toml").read_text()
+    (home / "objected.toml").write_text(text.replace('"patients.csv"', '"objected.csv"'))
+    medfed.ok("patient", "keygen", "objected.json", "--trial")
+    medfed.ok("patient", "card", dataset, "--keystore", "objected.json", "--out", "objected.card")
+    told = medfed.ok(
+        "dataset", "enlist", "hospital-1/objected.toml", records[0], "objected.card", "--replace"
+    )
+    new = load_wallet(medfed.folder / "objected.json", PASSWORD).account(dataset).address
+    assert f"`medfed dataset revoke-for {new} {dataset}`" in " ".join(told.out.split())
+
+
 def test_a_hospital_consents_for_nobody(medfed, hospitals, lost):
     """With all keys of the hospital: neither the operator's nor the admin account's gives a consent in a patient's name."""
     for key in ("operator-1.json", "admin-1.json"):

@@ -11,7 +11,7 @@ from medfed.protocol.basis import Basis, counting
 from medfed.protocol.consent import DAY, NO_EXPIRY, NO_LAST_YEAR, Details, RevokeAll, State, Word
 from medfed.protocol.purposes import DETAILS, Purpose
 
-HMB, POA, AT = int(Purpose.HMB), int(Purpose.POA), 10 * DAY
+HMB, DS, POA, AT = int(Purpose.HMB), int(Purpose.DS), int(Purpose.POA), 10 * DAY
 SILENT = State()
 
 
@@ -21,7 +21,7 @@ def said(purposes: int, at: int, expiry: int = NO_EXPIRY, *, left: int = 0) -> S
 
 
 def count(basis: Basis, *states: State) -> bool:
-    return counting(basis, states, HMB, AT) is not None
+    return counting(basis, states, [HMB] * len(states), AT) is not None
 
 
 @pytest.mark.parametrize("basis", [Basis.OPT_OUT, Basis.PERMIT])
@@ -57,6 +57,16 @@ def test_with_consent_just_the_dataset_s_own_word_counts(state, expected):
         assert count(Basis.CONSENT, state, *others) is expected
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [((DS, HMB), False), ((HMB, DS), True), ((DS, DS), True), ((HMB, HMB), False)],
+)
+def test_a_word_about_one_disease_is_held_against_what_its_own_dataset_is_asked(asked, expected):
+    """On the dataset before, the patient permitted research into its disease and nothing else."""
+    states = [SILENT, said(DS, 5)]
+    assert (counting(Basis.OPT_OUT, states, asked, AT) is not None) is expected
+
+
 def in_window(first: int, last: int, at: int) -> State:
     return replace(said(HMB | DETAILS, at), details=Details(first, last))
 
@@ -75,13 +85,13 @@ def in_window(first: int, last: int, at: int) -> State:
 )
 def test_a_window_stands_for_the_line_as_an_objection_does(basis, states, window):
     """A hospital that registers its data anew has no records back that a patient left out; a later word on them does."""
-    details = counting(basis, states, HMB, AT)
+    details = counting(basis, states, [HMB] * len(states), AT)
     assert details is not None
     assert (details.data_from, details.data_until) == window
 
 
 def test_with_consent_no_other_datasets_window_counts():
-    assert counting(Basis.CONSENT, [said(HMB, 5), in_window(2010, 2020, 6)], HMB, AT) == Details()
+    assert counting(Basis.CONSENT, [said(HMB, 5), in_window(2010, 2020, 6)], [HMB, HMB], AT) == Details()
 
 
 def test_a_basis_has_one_name():

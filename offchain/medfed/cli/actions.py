@@ -22,14 +22,16 @@ from medfed.chain.keys import Account
 from medfed.chain.posting import post
 from medfed.chain.sender import Sender
 from medfed.cli.amounts import coin_of
+from medfed.cli.output import printable, when
 from medfed.data.commitments import records_root
 from medfed.data.csv_source import load_csv
 from medfed.data.patients import load_register
 from medfed.data.private_file import load_or_create_secret
 from medfed.data.quality import quality_report
-from medfed.errors import InputError
+from medfed.errors import InputError, ProtocolError
 from medfed.learning.models import complete_study
 from medfed.protocol import purposes as duo
+from medfed.protocol import wording
 from medfed.protocol.basis import Basis
 from medfed.protocol.canonical import canonical_json
 from medfed.protocol.cid import digest_of
@@ -76,6 +78,8 @@ __all__ = [
 ]
 
 _SIGNATURE_DAYS = 7
+_MOST_AHEAD_SECONDS = 86_400
+"""That a patient's clock may be behind the chain's."""
 _MOST_RECORDS = (1 << 24) - 1
 _PERMIT_SECONDS = 3600
 
@@ -332,12 +336,22 @@ def settle(federation: Federation, sender: Sender, study: StudyId, number: Round
 
 def signing_moment(place: OnChain, patient: Address, dataset: DatasetId | None = None) -> int:
     """The second to sign at: that of the newest block, which no later one lies before, or the one after the patient's
-    latest change, which a signature has to be newer than. Without `dataset`, for a revoke-all."""
+    latest change, which a signature has to be newer than. Without `dataset`, for a revoke-all.
+
+    Raises `InputError` for one that is still to come by this machine's clock, but on a chain for development: what is dated
+    ahead stands above whatever the patient decides until then, and a revocation counts from then on only.
+    """
     consents = place.contracts.consents
     latest = [consents.revoke_all_word(patient).signed_at]
     if dataset is not None:
         latest.append(consents.word(patient, dataset).signed_at)
-    return max(place.client.head().timestamp, *(moment + 1 for moment in latest))
+    found = max(place.client.head().timestamp, *(moment + 1 for moment in latest))
+    if found > time.time() + _MOST_AHEAD_SECONDS and not place.client.is_development:
+        raise InputError(
+            f"By {place.client.label} it is {when(found)} UTC, by this machine {when(int(time.time()))}; set the clock right, or ask "
+            "another node. Nothing is signed for a time to come."
+        )
+    return found
 
 
 def sign_grant(  # noqa: PLR0913 - one parameter for each thing said
@@ -351,7 +365,7 @@ def sign_grant(  # noqa: PLR0913 - one parameter for each thing said
     now: int,
 ) -> SignedMessage:
     """A patient's consent as a signed message, good for a week, that anyone may bring to the chain."""
-    said = *astuple(details), now, _until(now), place.contracts.datasets.describe(dataset)[0]
+    said = *astuple(details), now, _until(now), _called(place, dataset)
     return _signed(place, patient, GrantMessage(patient.address, dataset, purposes, expiry_day, *said))
 
 
@@ -366,7 +380,7 @@ def sign_narrow(  # noqa: PLR0913 - one parameter for each thing said
     now: int,
 ) -> SignedMessage:
     """A reduced consent as a signed message."""
-    said = *astuple(details), now, _until(now), place.contracts.datasets.describe(dataset)[0]
+    said = *astuple(details), now, _until(now), _called(place, dataset)
     return _signed(place, patient, NarrowMessage(patient.address, dataset, purposes, expiry_day, *said))
 
 
@@ -378,6 +392,17 @@ def sign_revoke(place: OnChain, patient: Account, dataset: DatasetId, *, now: in
 def sign_revoke_all(place: OnChain, patient: Account, *, now: int) -> SignedMessage:
     """The revocation of all of an account's consents as a signed message."""
     return _signed(place, patient, RevokeAllMessage(patient.address, now))
+
+
+def _called(place: OnChain, dataset: DatasetId) -> str:
+    """What the chain calls a dataset, as it is signed. Raises `ProtocolError` for the words of another dataset, which a node that
+    lies would have signed."""
+    words, number = place.contracts.datasets.describe(dataset)[0], wording.dataset(dataset)
+    if words != number and not words.startswith(f"{number}, "):
+        raise ProtocolError(
+            f"{place.client.label} calls dataset {dataset} {printable(words, 80)!r}; nothing is signed, ask another node."
+        )
+    return words
 
 
 def _until(now: int) -> int:

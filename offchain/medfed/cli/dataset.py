@@ -208,10 +208,16 @@ def permit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     as_json: JsonFlag = False,
 ) -> None:
     """Permit a dataset's use in a study. By its issuer; in place of what was decided before."""
+    from medfed.cli.run import open_chain
     from medfed.cli.spans import day_of
+    from medfed.errors import InputError
     from medfed.protocol.cid import digest_of
 
     cid, day = _document(decision), day_of(until)
+    if study > open_chain().contracts.studies.study_count():
+        raise InputError(
+            f"There is no study {study} yet, and whoever posts the next one has its number; permit it once it is there and has been read."
+        )
     _sent("permit", dataset, (keystore, password_file), study, digest_of(cid), day)
     data = {"dataset": dataset, "study": study, "decision": cid, "until": date_of(day)}
     text = f"Dataset {dataset} may be used in study {study} until {date_of(day)} begins (UTC), by the decision {cid}."
@@ -366,7 +372,9 @@ def enlist(
             render=lambda: (
                 f"{count} record{'s' * (count > 1)} of this patient {'have' if count > 1 else 'has'} the card's account now; "
                 f"keep the register as it was, {former}: what rounds used before is shown with it. "
-                "A daemon that runs has to be started again to read the new one."
+                "A daemon that runs has to be started again to read the new one. Where nobody is asked for consent, an objection of the "
+                f"account before does not go along: unless the patient wants that, `medfed dataset revoke-for {shown.patient} "
+                f"{shown.dataset}` first."
             ),
         )
         return

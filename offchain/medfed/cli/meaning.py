@@ -8,7 +8,13 @@ from medfed.protocol import purposes as duo
 from medfed.protocol import wording
 from medfed.protocol.basis import Basis
 from medfed.protocol.consent import NO_EXPIRY, NO_LAST_YEAR, Details
-from medfed.protocol.typed import GrantMessage, NarrowMessage, RevokeAllMessage, RevokeMessage
+from medfed.protocol.typed import (
+    GrantMessage,
+    NarrowMessage,
+    RevokeAllMessage,
+    RevokeMessage,
+    dataset_words,
+)
 from medfed.rounds.federation import OnChain
 from medfed.types import DatasetId
 
@@ -34,10 +40,12 @@ def meaning(
         return [
             "You take back every consent of this account that you signed until now, and object where records are used without one."
         ]
-    where, asked = called(place, message.dataset_id), is_asked(place, message.dataset_id)
     if isinstance(message, RevokeMessage):
+        where, asked = called(place, message.dataset_id), is_asked(place, message.dataset_id)
         what = "You take back the consent for" if asked else "You object to every use of your record in"
         return [f"{what} {where}: rounds that open from then on do not use your record."]
+    where = printable(dataset_words(message), 200)  # as it is signed, whatever a node says by now
+    asked = is_asked(place, message.dataset_id)
     what = "Studies may use" if isinstance(message, GrantMessage) else "From then on studies may only use"
     allowed = extent(message.purposes, message.expiry_day)
     return [

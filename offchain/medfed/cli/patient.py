@@ -172,11 +172,13 @@ def revoke(
 
     place, data, ids = _opened(dataset)
     account = _account(keystore, password_file, ids, number)
+    stand = patient_status.standing(place, account.address, ids)
     if not anyway:
-        _check_revocable(place, account.address, ids)
+        _check_revocable(stand, account.address)
     data |= _send(place, account, "revoke", ids)
     told = revoking.REVOKED if is_asked(place, ids) else revoking.OBJECTED
-    show(data | {"revoked": dataset}, as_json=as_json, render=lambda: told)
+    lines = [told, *patient_status.older_cards(stand)]
+    show(data | {"revoked": dataset}, as_json=as_json, render=lambda: lines)
 
 
 app.command("revoke-all")(revoking.revoke_all)
@@ -203,15 +205,14 @@ def _account(keystore: Path, password_file: Path | None, dataset: DatasetId, num
     return open_wallet(keystore, password_file).account(dataset if number is None else number)
 
 
-def _check_revocable(place: OnChain, account: Address, dataset: DatasetId) -> None:
+def _check_revocable(stand: patient_status.Standing, account: Address) -> None:
     """Raise `InputError` where a revocation would change nothing but what it costs."""
-    from medfed.cli.patient_status import standing
     from medfed.errors import InputError
 
-    why = standing(place, account, dataset).why_not_revoke()
+    why = stand.why_not_revoke()
     if why:
         raise InputError(
-            f"There is nothing to take back of dataset {dataset} for account {account}: {why}. If one that is signed may still be "
+            f"There is nothing to take back of dataset {stand.dataset} for account {account}: {why}. If one that is signed may still be "
             "brought, --anyway ends it beforehand."
         )
 

@@ -485,12 +485,14 @@ def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: boo
         "file": str(out),
         "signed": len(items),
         "kind": kind_of(items[0]),
+        "issued_at": items[0].message.issued_at,
         "deadline": day,
         "means": means,
     }
     text = (
         f"Signed {len(items)} time{'s' * (len(items) > 1)} into {out}. It counts once somebody brings it"
-        f"{day and f' before {day}'}: `medfed patient relay {out} --keystore RELAYER`."
+        f"{day and f' before {day}'}: `medfed patient relay {out} --keystore RELAYER`. It is dated "
+        f"{when(items[0].message.issued_at)} UTC."
     )
     show(data, as_json=as_json, render=lambda: [*means, text])
 

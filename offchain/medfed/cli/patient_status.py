@@ -25,6 +25,7 @@ __all__ = [
     "AccountNumber",
     "Standing",
     "details_facts",
+    "older_cards",
     "standing",
     "status",
     "unasked",
@@ -71,10 +72,14 @@ class Standing:
         return self.basis is not Basis.CONSENT and ended > 0 and not self._answers(ended)
 
     def permitting(self) -> dict[DatasetId, Word]:
-        """The standing words that say what the record may be used for, by dataset; none where nothing limits it."""
-        if self._answers(max(self._ended(), *(each.word.signed_at for each in self._before()), 0)):
-            return {self.dataset: self.own.word}
-        return {dataset: state.word for dataset, state in self.states.items() if self._stands(state)}
+        """The standing words that say what the record may be used for, by dataset; none where nothing limits it. The dataset's own
+        takes the place of those that were signed before it."""
+        since = self.own.word.signed_at if self.active else 0
+        return {
+            dataset: state.word
+            for dataset, state in self.states.items()
+            if self._stands(state) and state.word.signed_at >= since
+        }
 
     def why_not_revoke(self) -> str:
         """Why there is nothing that a revocation would end; empty where there is a use of the record."""
@@ -92,9 +97,6 @@ class Standing:
         if word.purposes and word.signed_at > everything.signed_at:
             return "the consent has ended"
         return f"the consent was revoked on {when(_revoked_at(word, everything))} UTC"
-
-    def _before(self) -> list[State]:
-        return [state for dataset, state in self.states.items() if dataset != self.dataset]
 
     def _ended(self) -> int:
         """When the patient signed the last word that says no, or stands no more; 0 for none."""
@@ -155,6 +157,18 @@ def unasked_lines(datasets: Sequence[DatasetId]) -> list[str]:
     text = (
         f"Records are used without a consent in {where}. Where yours is among them, object there too: "
         "`medfed patient revoke DATASET`."
+    )
+    return [text]
+
+
+def older_cards(stand: Standing) -> list[str]:
+    """Which other account of the patient's may be the one that the hospital knows, where an objection counts for what comes after."""
+    before = ", ".join(str(number) for number in stand.states if number != stand.dataset)
+    if not before:
+        return []
+    text = (
+        f"This is the objection of your account for dataset {stand.dataset}. It comes after dataset {before}: if the hospital has a card of "
+        "yours for that, object there, which holds for this one too: `medfed patient revoke NUMBER`."
     )
     return [text]
 

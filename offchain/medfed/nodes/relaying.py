@@ -7,11 +7,13 @@
         told = [relayer.look(each) for each in found]
 
 1. A decision that a later one replaces is not posted (`decisions.needed`). It waits until the later one counts, and takes its
-   place when that is refused. Only what the patient has really signed replaces anything.
+   place when that is refused. Only what the patient has really signed replaces anything, and what is signed for a second to
+   come holds back no revocation until then.
 2. No transaction has two decisions of one account; whose is next to whose is chance, and so is when: each is due at one of a
    few moments within `spread`, so that those of one moment hide one another. Revocations go first, and are held back for
    ten minutes at most.
-3. What the contract would refuse is asked of it and not posted. What it skips is refused, with the name of its error.
+3. What the contract would refuse is asked of it and not posted. What it skips is refused, with the name of its error. A contract
+   wallet that takes a signature when asked and not in the block is paid for a few times, and then asked no more.
 4. A kill loses nothing and doubles nothing: a decision is on disk before it is acknowledged, and noted as posted before it
    is; what was posted is looked for on the chain at the next start.
 """
@@ -21,7 +23,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,7 +40,7 @@ from medfed.nodes.lock import sole
 from medfed.protocol.consent import NO_DETAILS, Details
 from medfed.protocol.typed import GrantMessage, NarrowMessage, consent_domain, dataset_words, digest
 from medfed.rounds.federation import OnChain
-from medfed.types import BlockStamp, DatasetId
+from medfed.types import Address, BlockStamp, DatasetId
 
 __all__ = ["MOST_WAITING", "Relayer", "open_relayer"]
 
@@ -52,6 +54,12 @@ _FIRST_TO_LAST = ("RevokeAll", "Revoke", "Narrow", "Grant")
 _TOO_EARLY = ("NothingToNarrow", "NotNarrower")
 """Why the contract refuses a narrowing that comes before its consent; it is tried again after that."""
 _LONGEST_AHEAD = 91 * 86_400
+_UNTOLD = "the chain refused it in the block, and would take it when asked; look at the account's wallet"
+"""In place of the name of an error that there is none of."""
+_DENIALS = ("InvalidSignature", _UNTOLD)
+"""Why a decision is refused whose wallet took the signature when it came in."""
+_MOST_DENIALS = 3
+"""Decisions of one account that are paid for so: there is no end of bytes that such a wallet takes for a signature."""
 
 
 @contextmanager
@@ -95,6 +103,7 @@ class Relayer:
         self._draw = draw or secrets.SystemRandom()
         self._datasets = place.contracts.datasets
         self._names: dict[DatasetId, str] = {}
+        self._denied: Counter[Address] = Counter()
         self._settled = False
 
     def put(self, items: Sequence[Signed]) -> list[Decision]:
@@ -107,6 +116,7 @@ class Relayer:
         found: dict[str, Decision] = {}
         answers = []
         self._names.clear()
+        self._denied = Counter(each.patient for each in self._log.all() if each.why in _DENIALS)
         for signed in items:
             decision = self._admitted(signed, head, full=len(found) >= room)
             known = found.get(decision.id) or self._log.get(decision.id)
@@ -137,10 +147,7 @@ class Relayer:
     def pause(self) -> float:
         """Seconds until the next one is due, 0 when one is now or none waits."""
         head, now = self._client.head(), self._wall()
-        waits = (
-            max(turn.due - now, self._clock.remaining(turn.issued_at - 1, head))
-            for turn in map(_turn, self._accounts())
-        )
+        waits = (max(turn.due - now, self._ahead(turn, head)) for turn in self._turns(head))
         return max(0.0, min(waits, default=0.0))
 
     # -- what comes in -------------------------------------------------------------------------------------------
@@ -199,6 +206,9 @@ class Relayer:
         said = digest(self._domain, item.message)
         if signer_of(said, item.signature) == decision.patient:
             return True
+        before = self._log.get(decision.id)
+        if self._denied[decision.patient] >= _MOST_DENIALS or (before is not None and before.why in _DENIALS):
+            return False
         return bool(self._client.code(decision.patient)) and self._consents.is_wallet_signature(
             decision.patient, said, item.signature
         )
@@ -208,23 +218,33 @@ class Relayer:
     def _next(self) -> list[Decision]:
         """The next transaction: of each account one, all of one kind, and due; in random order."""
         head, now = self._client.head(), self._wall()
-        due = [
-            turn
-            for turn in map(_turn, self._accounts())
-            if turn.due <= now and not self._clock.remaining(turn.issued_at - 1, head)
-        ]
+        due = [turn for turn in self._turns(head) if turn.due <= now and not self._ahead(turn, head)]
         for kind in _FIRST_TO_LAST:
             chosen = [each for each in due if each.kind == kind]
             if chosen:
                 return self._draw.sample(chosen, min(len(chosen), BATCH))
         return []
 
-    def _accounts(self) -> list[list[Decision]]:
-        """What has to be posted of each account, in order of signing."""
+    def _turns(self, head: BlockStamp) -> list[Decision]:
+        """Whose turn it is in each account."""
         found: defaultdict[str, list[Decision]] = defaultdict(list)
         for each in self._log.waiting():
             found[each.patient].append(each)
-        return [needed(each) for each in found.values()]
+        return [self._turn(each, head) for each in found.values()]
+
+    def _turn(self, waiting: list[Decision], head: BlockStamp) -> Decision:
+        """A revocation, before which nothing about its dataset is left to post, else the first; one that is signed for a second to
+        come when nothing else is left. Until then that one may keep a consent back that it will end, and no revocation."""
+        come = {each.id for each in waiting if not self._ahead(each, head)}
+        revoking = needed(each for each in waiting if each.revokes and each.id in come)
+        if revoking:
+            return revoking[0]
+        chain = needed(waiting)
+        return next((each for each in chain if each.id in come), chain[0])
+
+    def _ahead(self, decision: Decision, head: BlockStamp) -> float:
+        """Seconds until the second that it is signed for, 0 once that has come."""
+        return self._clock.remaining(decision.issued_at - 1, head)
 
     def _post(self, batch: list[Decision]) -> None:
         head = self._client.head()
@@ -234,7 +254,7 @@ class Relayer:
         self._log.mark({State.POSTED: good})
         self._settled = False  # until what became of them is noted
         skipped = post(self._consents, self._sender, [each.signed.item for each in good])
-        names = {entry.index: entry.reason for entry in skipped}
+        names = {entry.index: entry.reason or _UNTOLD for entry in skipped}
         self._count([each for index, each in enumerate(good) if index not in names])
         for index, name in names.items():
             self._refuse(good[index], name)
@@ -292,11 +312,6 @@ class Relayer:
             said = message.purposes, message.expiry_day, window
         word = state.word
         return (word.signed_at, word.allowed, word.expiry_day, state.details) == (decision.issued_at, *said)
-
-
-def _turn(chain: list[Decision]) -> Decision:
-    """Whose turn it is in an account: a revocation, before which nothing about its dataset is left to post, else the first."""
-    return next((each for each in chain if each.revokes), chain[0])
 
 
 def _narrows(decision: Decision, consent: Decision) -> bool:

@@ -6,7 +6,8 @@
 
 To say otherwise is to leave a word that does not permit what the study asks, a revocation among them, or a revoke-all. It
 stands for the dataset's whole lineage, until the patient grants what is asked, on the newest dataset and later. So does the
-window of a word that permits it: what a patient left out of a predecessor no successor has.
+window of a word that permits it: what a patient left out of a predecessor no successor has. Each word is held against what its
+own dataset's patients are asked for: with DS a patient meant the disease of the dataset that the word is about.
 """
 
 from __future__ import annotations
@@ -41,22 +42,24 @@ class Basis(Enumeration):
         return found[text]
 
 
-def counting(basis: Basis, states: Sequence[State], purposes: int, at: int) -> Details | None:
-    """What an enlisted patient's consent is about who counts for `purposes` when second `at` had ended, permits aside; of one
-    who counts without a word, everything. None for one who does not count.
+def counting(basis: Basis, states: Sequence[State], requests: Sequence[int], at: int) -> Details | None:
+    """What an enlisted patient's consent is about who counts in a study when second `at` had ended, permits aside; of one who
+    counts without a word, everything. None for one who does not count.
 
-    `states` are what the chain kept then of the patient and the dataset and, behind it, each of its predecessors.
+    `states` are what the chain kept then of the patient and the dataset and, behind it, each of its predecessors; `requests`
+    what the study asks of the patients of each of these.
     """
-    own, before = states[0], states[1:]
-    granted = own.word.signed_at if is_active(own, purposes, at) else 0
+    own, asked = states[0], requests[0]
+    granted = own.word.signed_at if is_active(own, asked, at) else 0
     if basis is Basis.CONSENT:
         return own.details if granted else None
-    objected = max(_objected(state, purposes, at) for state in states)
+    said = list(zip(states, requests, strict=True))
+    objected = max(_objected(state, request, at) for state, request in said)
     if objected and granted <= objected:
         return None
     details = own.details if granted else NO_DETAILS
-    for state in before:
-        if is_active(state, purposes, at) and state.word.signed_at > granted:
+    for state, request in said[1:]:
+        if is_active(state, request, at) and state.word.signed_at > granted:
             details = details.within(state.details)
     return details
 

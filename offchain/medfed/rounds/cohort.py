@@ -17,7 +17,7 @@ from medfed.errors import DataError, IntegrityError
 from medfed.protocol.basis import Basis, counting
 from medfed.protocol.consent import Details, State
 from medfed.protocol.leaves import Use
-from medfed.rounds.history import Enrolment, LineageBook, RoundHistory, asked, counted, pinned
+from medfed.rounds.history import Enrolment, LineageBook, RoundHistory, asked_of_line, counted, pinned
 from medfed.rounds.recompute import RoundPlace
 from medfed.types import Address, DatasetId
 
@@ -105,7 +105,8 @@ class _Round:
         self._index, self._history, self._entry = index, history, entry
         self._spec, self._holdings = place.spec, holdings
         self._book = LineageBook(index, entry.dataset)
-        self._purposes, self._at = asked(index, entry, place.spec), history.opened_at - 1
+        self._requests = asked_of_line(index, entry, place.spec, self._book.datasets)
+        self._at = history.opened_at - 1
         use = Use(place.chain_id, place.contract, place.study, place.number, entry.dataset)
         cap = min(place.spec.codec_spec.max_weight, entry.records)
         self._terms = CohortTerms(use, place.spec.cohort_step, cap, holdings.filler_secret)
@@ -165,7 +166,7 @@ class _Round:
         return found
 
     def _counting(self, states: Sequence[State], at: int) -> Details | None:
-        return counting(self._book.basis, states, self._purposes, at)
+        return counting(self._book.basis, states, self._requests, at)
 
     def later(self) -> Iterator[dict[Address, Details]]:
         """Who counted by the events: when the round opened, and after each later change of that."""

@@ -39,6 +39,7 @@ __all__ = [
     "RoundHistory",
     "StudyHistory",
     "asked",
+    "asked_of_line",
     "basis_of",
     "bound",
     "consented",
@@ -335,6 +336,15 @@ def asked(index: EventIndex, entry: Enrolment, study: StudyTerms | StudySpec) ->
     return duo.asked(met, info.disease, study.disease)
 
 
+def asked_of_line(
+    index: EventIndex, entry: Enrolment, study: StudyTerms | StudySpec, line: Iterable[DatasetId]
+) -> tuple[int, ...]:
+    """`asked` for each dataset of a line that ends with the seat's, as it reads for that dataset's own disease. Raises as `asked`."""
+    versions = dict.fromkeys(line, 1) | {entry.dataset: entry.version}
+    places = [replace(entry, dataset=dataset, version=version) for dataset, version in versions.items()]
+    return tuple(asked(index, place, study) for place in places)
+
+
 def pinned(index: EventIndex, entry: Enrolment) -> DatasetInfo | None:
     """What the hospital said of the version that a seat pinned; None for one that nobody registered."""
     versions = datasets(index, entry.dataset)
@@ -365,12 +375,12 @@ def counted(
 ) -> dict[Address, consent.Details]:
     """Which of these enlisted patients count in a round, with what their consents are about: by what the chain kept in the
     second before it opened. Raises as `asked` and `basis_of`."""
-    at, purposes = history.opened_at - 1, asked(index, entry, study)
-    book = LineageBook(index, entry.dataset)
+    at, book = history.opened_at - 1, LineageBook(index, entry.dataset)
+    requests = asked_of_line(index, entry, study, book.datasets)
     if not _may_count(index, entry, history, book.basis):
         return {}
     book.replay(at)
-    found = {each: counting(book.basis, book.states(each), purposes, at) for each in patients}
+    found = {each: counting(book.basis, book.states(each), requests, at) for each in patients}
     return {patient: details for patient, details in found.items() if details is not None}
 
 

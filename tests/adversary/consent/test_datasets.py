@@ -100,3 +100,30 @@ def test_a_hospital_takes_nobodys_operator(world, evm):
             world.consortium.rotateOperator(squatter, new, word, sender=squatter)
     world.consortium.rotateOperator(victim, new, pledge(world.consortium, victim, new), sender=victim)
     assert world.consortium.hospitalOf(new) == victim.address
+
+
+def test_who_no_longer_serves_an_owner_revokes_for_nobody(world, evm):
+    """A stolen operator key after its rotation, an admin account that is proposed and not accepted, the receiver of an offer."""
+    patient, new, (owner, receiver) = evm.actors[80], evm.actors[81], world.hospitals[:2]
+    world.consents.grant(1, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
+    world.datasets.offer(1, receiver, sender=owner)
+    world.consortium.proposeAdmin(owner, evm.actors[82], sender=world.admin)
+    old = world.operators[0]
+    world.consortium.rotateOperator(owner, new, pledge(world.consortium, owner, new), sender=owner)
+    for who in (old, evm.actors[82], receiver, world.operators[1], patient):
+        with evm.reverts("NotDatasetOwner"):
+            world.consents.revokeFor(patient, 1, sender=who)
+    world.consents.revokeFor(patient, 1, sender=new)
+    assert not world.consents.isActive(patient, 1, HMB, evm.now)
+
+
+def test_what_is_retired_or_given_away_still_takes_back(world, evm):
+    """Studies that run go on with it: its patients must be able to leave, by themselves and through the owner."""
+    first, second = evm.actors[80:82]
+    for patient in (first, second):
+        world.consents.grant(1, HMB, NO_EXPIRY, NO_DETAILS, sender=patient)
+    world.datasets.retire(1, sender=world.hospitals[0])
+    world.consents.revoke(1, sender=first)
+    world.consents.revokeFor(second, 1, sender=world.operators[0])
+    for patient in (first, second):
+        assert not world.consents.isActive(patient, 1, HMB, evm.now)

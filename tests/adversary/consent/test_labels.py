@@ -63,6 +63,21 @@ def test_what_hides_or_looks_like_a_frame(world, text):
     assert not given(world, text.encode())
 
 
+@pytest.mark.xfail(strict=True, reason="`Labels` does not list them: three ranges of the contract's bytes")
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("A\u2800\u2800B", id="empty Braille pattern"),
+        pytest.param("A\U0001d159B", id="note without a head"),
+        pytest.param("A\U00013437B\U00013438", id="controls of hieroglyphs"),
+        pytest.param("A\U0001f677, of \U0001f676B", id="heavy double quotation marks"),
+    ],
+)
+def test_what_shows_as_nothing_or_as_a_quotation_mark(world, text):
+    """Either a title that reads like another dataset's, or one that seems to end before it does."""
+    assert not given(world, text.encode())
+
+
 @pytest.mark.parametrize(
     "text",
     [

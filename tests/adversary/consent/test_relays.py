@@ -13,6 +13,7 @@ from medfed.chain.consent_file import entry_of, signed_of
 from medfed.chain.deployment import open_index
 from medfed.chain.keys import new_account
 from medfed.errors import ConfigError, ContractRevert, InputError, MedFedError
+from medfed.nodes import relaying
 from medfed.nodes.decisions import DecisionLog
 from medfed.protocol import consent
 from medfed.protocol.consent import Details
@@ -156,6 +157,91 @@ class TestWallets:
 
 def replace_patient(office, signed, patient):
     return replace(signed, item=replace(signed.item, message=replace(signed.item.message, patient=patient)))
+
+
+class TestEndless:
+    """A wallet that takes any bytes when asked, and none in a block: each of its decisions costs the relayer, and it nothing."""
+
+    def handed_in(self, office, wallet, count, **forge):
+        """What becomes of so many of its decisions beside one that is good, and what they cost."""
+        relayer, terms = office.relayer(), consented(office, office.patient(), 1)
+        before = office.place.client.balance(office.account.address)
+        for number in range(count):
+            mark = forge.get("mark", number)
+            lie = office.forged(replace_patient(office, terms, wallet), bytes([mark]) * 65)
+            found = relayer.put([lie, consented(office, office.patient(), 1)])
+            relayer.execute()
+        return told(relayer, found), before - office.place.client.balance(office.account.address)
+
+    def test_the_same_file_is_paid_for_once(self, office):
+        wallet = put_wallet(office, TWO_FACED)
+        [(state, why), _], _ = self.handed_in(office, wallet, 1, mark=7)
+        assert (state, why) == ("refused", "InvalidSignature")
+        relayer = office.relayer()
+        again = office.forged(
+            replace_patient(office, consented(office, office.patient(), 1), wallet), b"\7" * 65
+        )
+        relayer.put([again])
+        assert relayer.waiting() == []
+
+    def test_other_bytes_each_time_are_paid_for_three_times(self, office):
+        wallet, honest = put_wallet(office, TWO_FACED), put_wallet(office, GREEDY)
+        found, _ = self.handed_in(office, wallet, 3)
+        assert [state for state, _ in found] == ["refused", "counted"]
+        relayer = office.relayer()  # also after a restart
+        lie = office.forged(
+            replace_patient(office, consented(office, office.patient(), 1), wallet), b"\x63" * 65
+        )
+        good = office.forged(replace_patient(office, consented(office, office.patient(), 1), honest))
+        found = relayer.put([lie, good])
+        assert [each.patient for each in relayer.waiting()] == [honest]
+        relayer.execute()
+        assert told(relayer, found) == [("refused", "InvalidSignature"), ("counted", "")]
+
+    def test_a_refusal_without_a_name_is_told(self, office, monkeypatch):
+        """As of a single transaction that reverted in its block alone: it was told as nothing, with exit code 0."""
+        silent = posting.Skipped(0, office.account.address, "")
+        monkeypatch.setattr(relaying, "post", lambda *_: [silent])
+        relayer = office.relayer()
+        found = relayer.put([consented(office, office.patient(), 1)])
+        relayer.execute()
+        [(state, why)] = told(relayer, found)
+        assert state == "refused"
+        assert "would take it when asked" in why
+
+
+class TestAhead:
+    """Decisions that are signed for a second to come, as `medfed patient sign revoke-all --spread` makes them."""
+
+    DAY = 86_400
+
+    @pytest.mark.parametrize("kind", ["revoke", "revoke_all"])
+    def test_no_revocation_waits_for_one_to_come(self, office, kind):
+        """Once it did: whoever had signed a revocation for next month stayed in every study until then, whatever they signed since."""
+        who, relayer = office.patient(), office.relayer()
+        relayer.put([office.grant(who, 1)])
+        relayer.execute()
+        later = relayer.put([getattr(office, kind)(who, 1000 + 50 * self.DAY)])
+        relayer.execute()
+        now = relayer.put([office.revoke(who, 2)])
+        assert relayer.pause() == 0
+        relayer.execute()
+        assert told(relayer, [*later, *now]) == [("queued", ""), ("counted", "")]
+        assert relayer.pause() > 49 * self.DAY
+
+    def test_a_consent_waits_for_what_will_end_it(self, office):
+        """Whoever took everything back, from a moment of tomorrow on, is not given a consent for the hours until then."""
+        who, relayer = office.patient(), office.relayer()
+        relayer.put([office.revoke_all(who, 1000 + self.DAY), office.grant(who, 1)])
+        relayer.execute()
+        assert office.events(who) == []
+
+    def test_another_datasets_consent_does_not_wait(self, office, people):
+        who, relayer = office.patient(), office.relayer()
+        other = people.members[0].dataset
+        relayer.put([office.revoke(who, 1000 + self.DAY), office.grant(who, 1, dataset=other)])
+        relayer.execute()
+        assert [event[:3] for event in office.events(who)] == [("Granted", who.address, other)]
 
 
 class TestFiles:
