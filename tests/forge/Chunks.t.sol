@@ -55,9 +55,14 @@ contract ChunksTest is Rig {
         for (uint256 i; i < count; ++i) {
             chunks[i] = _filled(keccak256(abi.encode(seed, i)));
         }
+        vm.assertTrue(_isProved(chunks, index, claimed) == (claimed == index), "place");
+    }
+
+    /// @dev Whether what stands at `index` is proved at the place that is `claimed`.
+    function _isProved(bytes[] memory chunks, uint256 index, uint256 claimed) private view returns (bool) {
         (bytes32 root, bytes32[] memory proof) = _build(chunks, index);
-        bytes memory chunk = index < count ? chunks[index] : new bytes(512);
-        vm.assertTrue(_tree.verify(root, chunk, claimed, proof, count) == (claimed == index), "place");
+        bytes memory chunk = index < chunks.length ? chunks[index] : new bytes(512);
+        return _tree.verify(root, chunk, claimed, proof, chunks.length);
     }
 
     /// @dev The tree by its definition: hash, pad with zero chunks to a power of two, pair up.

@@ -391,22 +391,23 @@ contract ConsentHandler {
             "(address patient,string dataset,string uses,string data,bytes28 form,string until,uint32 issuedAt,uint32 deadline)";
         bytes32 kind = keccak256(abi.encodePacked(narrowing ? "Narrow" : "Grant", fields));
         string memory dataset = string.concat("dataset ", vm.toString(DatasetId.unwrap(item.datasetId)));
+        bytes32[4] memory wording = _wording(item);
+        bytes memory said = abi.encode(kind, item.patient, keccak256(bytes(dataset)), wording);
+        return _typed(keccak256(bytes.concat(said, abi.encode(item.issuedAt, item.deadline))));
+    }
+
+    /// @dev What the contract puts into words: uses, data, form, end.
+    function _wording(IConsentRegistry.SignedGrant memory item)
+        private
+        view
+        returns (bytes32[4] memory hashes)
+    {
         (string memory uses, string memory data, string memory until) =
             registry.describe(item.purposes, item.details, item.expiryDay);
-        bytes32 message = keccak256(
-            abi.encode(
-                kind,
-                item.patient,
-                keccak256(bytes(dataset)),
-                keccak256(bytes(uses)),
-                keccak256(bytes(data)),
-                bytes28(Details.unwrap(item.details) << 32),
-                keccak256(bytes(until)),
-                item.issuedAt,
-                item.deadline
-            )
-        );
-        return _typed(message);
+        hashes[0] = keccak256(bytes(uses));
+        hashes[1] = keccak256(bytes(data));
+        hashes[2] = bytes32(bytes28(Details.unwrap(item.details) << 32));
+        hashes[3] = keccak256(bytes(until));
     }
 
     function _typed(bytes32 message) private view returns (bytes32) {

@@ -259,26 +259,32 @@ abstract contract PayMoves is ProofMoves {
     // Licences
 
     function _credit(uint256 study, uint256 round, uint256 seat) internal {
-        StudyBook storage s = _studies[study];
-        RoundBook storage r = _rounds[study][round];
         if (!_hadResult(study, round)) return;
         (uint256 score, uint256 total) = _scoreOf(study, round, seat);
-        bool known = s.mode != IStudies.ScoreMode.Reviewed || r.tallied || r.revealed == 0;
+        Says says = _saysToCredit(study, round, seat, score);
+        SeatId[] memory seats = new SeatId[](1);
+        Update[] memory updates = new Update[](1);
+        (seats[0], updates[0]) = (_p(seat), _works[study][round][seat].update);
+        Candidate storage c = _candidates[_rounds[study][round].result - 1];
+        bytes memory data = abi.encodeCall(market.credit, (_s(study), _r(round), c.aggregate, seats, updates));
+        if (!_try(STRANGER, address(market), data, says, "credit")) return;
+        _credited[study][round] |= _bit(seat);
+        if (total != 0) _sales[study].shares[seat] += 1e18 * score / total;
+    }
+
+    function _saysToCredit(uint256 study, uint256 round, uint256 seat, uint256 score)
+        private
+        view
+        returns (Says)
+    {
+        RoundBook storage r = _rounds[study][round];
+        bool known = _studies[study].mode != IStudies.ScoreMode.Reviewed || r.tallied || r.revealed == 0;
         bool may = _isUnlocked(study, round) && known && !_isBarred(study, round, seat)
             && !_has(_credited[study][round], seat);
         uint64 included = SeatSet.unwrap(_candidates[r.result - 1].aggregate.included) & ~r.struck;
         // A score of nothing may be entered or not, and so may what leads to no model.
         bool idle = (score == 0 && _has(included, seat)) || r.outcome != IFederatedRounds.Outcome.Final;
-        Says says = may && idle ? Says.Either : _says(may && score != 0);
-        SeatId[] memory seats = new SeatId[](1);
-        Update[] memory updates = new Update[](1);
-        (seats[0], updates[0]) = (_p(seat), _works[study][round][seat].update);
-        bytes memory data = abi.encodeCall(
-            market.credit, (_s(study), _r(round), _candidates[r.result - 1].aggregate, seats, updates)
-        );
-        if (!_try(STRANGER, address(market), data, says, "credit")) return;
-        _credited[study][round] |= _bit(seat);
-        if (total != 0) _sales[study].shares[seat] += 1e18 * score / total;
+        return may && idle ? Says.Either : _says(may && score != 0);
     }
 
     /// @dev Credits nobody: a round whose last seat was barred after the others were credited is complete then.
@@ -381,27 +387,31 @@ abstract contract PayMoves is ProofMoves {
     {
         if (!_sales[study].registered || !_hadResult(study, round)) return;
         if (_works[study][round][seat].update.cohortRoot == 0) return; // no cohort, no leaf
-        Sale storage sale = _sales[study];
+        bytes memory data = _asksPatientFees(study, which, round, seat, number);
         FeeToken token = tokens[which];
         (,, uint256 part) = _feeParts(study, token);
-        bytes memory data = abi.encodeCall(
-            market.claimPatientFees,
-            (
-                _s(study),
-                _r(round),
-                _p(seat),
-                address(token),
-                _candidates[_rounds[study][round].result - 1].aggregate,
-                _works[study][round][seat].update,
-                _patientLeaf(study, round, seat, number)
-            )
-        );
         uint256 before = _freeOf(patient(number), token);
         if (!_try(patient(number), address(market), data, Says.Either, "patients' fees")) return;
         uint256 paid = _freeOf(patient(number), token) - before;
         _feesEntry(study, token, patient(number), paid);
-        sale.patientsPaid[token] += paid;
-        vm.assertLe(sale.patientsPaid[token], part, "INV-13: patients have more of the fees than their part");
+        _sales[study].patientsPaid[token] += paid;
+        vm.assertLe(
+            _sales[study].patientsPaid[token], part, "INV-13: patients have more of the fees than their part"
+        );
+    }
+
+    function _asksPatientFees(uint256 study, uint256 which, uint256 round, uint256 seat, uint256 number)
+        private
+        view
+        returns (bytes memory)
+    {
+        Candidate storage c = _candidates[_rounds[study][round].result - 1];
+        Update memory update = _works[study][round][seat].update;
+        IPayouts.PatientLeaf memory leaf = _patientLeaf(study, round, seat, number);
+        return abi.encodeCall(
+            market.claimPatientFees,
+            (_s(study), _r(round), _p(seat), address(tokens[which]), c.aggregate, update, leaf)
+        );
     }
 
     function _feesPaid(
