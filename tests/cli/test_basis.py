@@ -86,6 +86,15 @@ class TestRegistering:
         assert (refused.code, part in refused.sentence) == (2, True), refused
 
 
+def test_a_file_that_names_a_dataset_is_not_given_another_by_mistake(medfed, hospitals):
+    """The same command once more would leave all patients of the first behind."""
+    text = (medfed.folder / "hospital-1" / "hospital.toml").read_text()
+    (medfed.folder / "hospital-1" / "again.toml").write_text(text)
+    refused = medfed("dataset", "register", "hospital-1/again.toml", "--uses", "GRU", "--save")
+    assert (refused.code, f"names dataset {hospitals[0]} already" in refused.sentence) == (2, True)
+    assert (medfed.folder / "hospital-1" / "again.toml").read_text() == text
+
+
 class TestPermits:
     @pytest.fixture
     def study(self, new_study):
@@ -100,13 +109,17 @@ class TestPermits:
         withdraw = ("dataset", "withdraw-permit", by_permit, study, "--keystore")
         assert medfed(*withdraw, "admin-1.json").code == 7
         medfed.ok(*withdraw, issuer)
-        assert medfed(*withdraw, issuer).code == 7, "there is none any more"
+        again = medfed(*withdraw, issuer)
+        assert (again.code, "has no permit for dataset" in again.sentence) == (7, True)
 
-    def test_the_decision_is_named_by_its_file(self, medfed, issuer, by_permit):
+    def test_the_decision_is_named_by_its_file(self, medfed, issuer, by_permit, study):
         """Of which only the CID is sent; what is neither a file nor a CID is refused in plain words."""
         (medfed.folder / "decision.pdf").write_bytes(b"The board permits it.")
-        permit = ("dataset", "permit", by_permit, 2, "--until", LATER, "--keystore", issuer)
+        permit = ("dataset", "permit", by_permit, study, "--until", LATER, "--keystore", issuer)
         assert medfed.data(*permit, "decision.pdf")["decision"] == DECISION
+        (medfed.folder / "nothing.pdf").write_bytes(b"")
+        empty = medfed(*permit, "nothing.pdf")
+        assert (empty.code, "The document nothing.pdf is empty" in empty.sentence) == (2, True)
         refused = medfed(*permit, "nowhere.pdf")
         assert (refused.code, "nowhere.pdf is neither a file nor a CID" in refused.sentence) == (2, True)
 
@@ -188,18 +201,6 @@ class TestWhoIsNotAsked:
         medfed.ok("patient", "grant", later, "--purposes", "HMB", *key)
         found = medfed.data("patient", "status", account, later)
         assert (found["objected"], found["active"]) == (False, True)
-
-    def test_is_told_where_taking_everything_back_takes_nothing_back(self, medfed, opted, person):
-        """An account that never said anything has no consent to be revoked, and the record is used: who believed that nothing of
-        theirs is used any more was wrong."""
-        everything = ("patient", "revoke-all", "--keystore", person)
-        assert opted in medfed.data(*everything)["unasked"]
-        told = words(medfed.ok(*everything))
-        assert "used without a consent in: dataset" in told
-        signing = medfed("patient", "sign", "revoke-all", "--keystore", person, "--out", f"all-{opted}")
-        assert (signing.code, "have not objected" in signing.sentence) == (2, True)
-        medfed.ok("patient", "revoke", opted, "--keystore", person)
-        assert opted not in medfed.data(*everything)["unasked"]
 
     def test_is_told_which_account_objected(self, medfed, opted, person):
         """The hospital has the card of the dataset before: an objection of the next one's account is nobody's."""

@@ -140,6 +140,9 @@ class TestCard:
         medfed.ok("patient", "card", "2", "--keystore", "patients.json", "--out", "shown.card")
         account = read_card(medfed.folder / "shown.card").patient
         assert medfed.data("patient", "status", "shown.card", "2")["patient"] == account
+        assert "another account" not in medfed.ok("patient", "status", "shown.card", "2").out
+        other = " ".join(medfed.ok("patient", "status", "shown.card", "1").out.split())
+        assert "The card is for dataset 2; its patient has another account for dataset 1." in other
 
 
 def test_uses_of_a_dataset_that_does_not_exist(medfed, hospitals):
@@ -235,6 +238,43 @@ class TestByCall:
         absent = medfed("patient", "status", "stranger.json", "1", "--form", "absent.pdf")
         assert (absent.code, "cannot be read" in absent.sentence) == (2, True)
 
+    def test_an_empty_file_is_no_form(self, medfed, hospitals):
+        (medfed.folder / "empty.pdf").write_bytes(b"")
+        said = ("--purposes", "HMB", "--form", "empty.pdf", "--keystore", "stranger.json")
+        refused = medfed("patient", "grant", "1", *said)
+        assert (refused.code, "The form empty.pdf is empty" in refused.sentence) == (2, True)
+
+    @pytest.mark.parametrize("how", [("grant",), ("sign", "grant")])
+    def test_data_of_years_after_the_consent_are_refused(self, medfed, hospitals, how):
+        """A mistyped year would make a consent that permits nothing and looks like one."""
+        out = ("--out", "late-data.consent") if "sign" in how else ()
+        said = ("--purposes", "HMB", "--data-from", "2510", "--keystore", "stranger.json", *out)
+        refused = medfed("patient", *how, "1", *said)
+        assert (refused.code, "there are no data from 2510 before" in refused.sentence) == (2, True)
+
+    def test_what_is_taken_back_is_told_without_data_and_form(self, medfed, hospitals):
+        """The chain keeps both of a consent that a revoke-all ended; of the record nothing is used."""
+        said = ("--data-from", "2015", "--purposes", "HMB", "--keystore", "stranger.json")
+        medfed.ok("patient", "grant", "1", *said)
+        medfed.ok("dev", "travel", 2)
+        medfed.ok("patient", "revoke-all", "--keystore", "stranger.json")
+        told = medfed.ok("patient", "status", "stranger.json", "1").out
+        assert ("was revoked on" in " ".join(told.split()), "Only data" in told) == (True, False)
+        medfed.ok("dev", "travel", 2)
+
+    def test_is_told_what_the_dataset_is_not_registered_for(self, medfed, hospitals):
+        """Who permits care in a dataset for research alone hears that nothing comes of it, wherever the consent is told."""
+        told = "it has no effect: clinical care (CC)"
+        key = ("--keystore", "stranger.json")
+        signed = medfed.ok(
+            *("patient", "sign", "grant", "1", "--purposes", "HMB,CC", *key, "--out", "care.consent")
+        )
+        granted = medfed.ok("patient", "grant", "1", "--purposes", "HMB,CC", *key)
+        shown = medfed.ok("patient", "status", "stranger.json", "1")
+        assert all(told in " ".join(each.out.split()) for each in (signed, granted, shown))
+        medfed.ok("patient", "grant", "1", "--purposes", "HMB", *key)
+        assert "no effect" not in medfed.ok("patient", "status", "stranger.json", "1").out
+
     def test_window_that_ends_before_it_begins_is_refused(self, medfed, hospitals):
         said = ("--purposes", "HMB", "--data-from", "2020", "--data-until", "2019")
         refused = medfed("patient", "grant", "1", *said, "--keystore", "stranger.json")
@@ -293,6 +333,28 @@ class TestByCall:
         assert (stranger.code, "Only the owner of dataset 1" in stranger.sentence) == (7, True)
         medfed.ok("dataset", "revoke-for", patient, "1", "--keystore", "admin-1.json")
         assert status(medfed, number)["active"] is False
+
+    def test_the_patient_is_named_by_the_card_as_well(self, medfed, hospitals):
+        """But not by that of another dataset, which shows another account."""
+        patient = load_wallet(medfed.folder / "patients.json", PASSWORD).account(2).address
+        medfed.ok("patient", "card", "2", "--keystore", "patients.json", "--out", "lost.card")
+        revoke = ("dataset", "revoke-for", "lost.card")
+        assert medfed.data(*revoke, "2", "--keystore", "admin-2.json")["patient"] == patient
+        refused = medfed(*revoke, "1", "--keystore", "admin-1.json")
+        assert (refused.code, "The card lost.card is for dataset 2" in refused.sentence) == (2, True)
+        key = medfed("dev", "fund", "lost.card")
+        assert (key.code, "lost.card is no keystore, but a card" in key.sentence) == (6, True)
+        medfed.ok("dev", "travel", 2)
+
+    def test_twice_in_a_row_has_gas_enough(self, medfed, hospitals):
+        """What was estimated in the block of the first writes nothing new, and does in the next."""
+        medfed.ok("patient", "keygen", "twice.json", "--trial")
+        key = ("--keystore", "twice.json")
+        medfed.ok("dev", "fund", load_wallet(medfed.folder / "twice.json", PASSWORD).account(1).address)
+        medfed.ok("patient", "grant", "1", "--purposes", "HMB", *key)
+        medfed.ok("patient", "revoke", "1", *key)
+        time.sleep(1.1)  # so that the next block is another second's
+        medfed.ok("patient", "revoke", "1", "--anyway", *key)
 
 
 class TestRevokeAllSpread:
@@ -411,6 +473,24 @@ class TestBySignature:
         assert 'only use your record in dataset 1, of "Hospital 1"' in narrowed["means"][0]
         revoked = sign(medfed, "revoke", number)
         assert 'take back the consent for dataset 1, of "Hospital 1"' in revoked["means"][0]
+
+    def test_the_account_that_signs_is_named(self, medfed, hospitals):
+        """Another wallet's consent looks like one's own and is nobody's: the account is the difference."""
+        account = medfed.data("key", "address", "stranger.json")["stranger.json"]
+        said = ("grant", "1", "--purposes", "HMB", "--keystore", "stranger.json")
+        signed = medfed.ok("patient", "sign", *said, "--out", "whose.consent")
+        assert all(account in each.out for each in (signed, medfed.ok("patient", *said)))
+
+    def test_a_folder_is_brought_file_by_file(self, medfed, hospitals):
+        """What a revoke-all writes is one: it names the file to bring, and who names the folder is told."""
+        medfed.ok("patient", "grant", "1", "--purposes", "HMB", "--keystore", "stranger.json")
+        signed = medfed.ok(
+            "patient", "sign", "revoke-all", "--keystore", "stranger.json", "--out", "all-of-it"
+        )
+        (file,) = (medfed.folder / "all-of-it").iterdir()
+        assert f"`medfed patient relay all-of-it/{file.name} " in " ".join(signed.out.split())
+        refused = medfed("patient", "relay", "all-of-it", "--keystore", "relayer.json", "--spread", "0")
+        assert (refused.code, "all-of-it is a folder; name the files in it" in refused.sentence) == (2, True)
 
     def test_a_file_that_is_there_is_not_overwritten(self, medfed, hospitals):
         """It may hold what nobody has brought yet."""

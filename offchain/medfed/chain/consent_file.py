@@ -114,6 +114,8 @@ def entry_of(signed: Signed) -> dict[str, Any]:
 
 def read_signed(path: Path) -> list[Signed]:
     """The messages in a file. Raises `InputError` when it is missing, too long, or not of this form."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name the files in it, one by one or as {path}/*.")
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"The file {path} is longer than {_MOST_BYTES >> 20} MiB; split it.")

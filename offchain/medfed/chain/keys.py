@@ -176,6 +176,10 @@ def read_keystore(path: Path) -> dict[str, Any]:
         raise KeystoreError(f"The keystore {path} cannot be read: {exc.strerror}.") from exc
     except ValueError as exc:
         raise KeystoreError(f"The keystore {path} is not JSON; restore it from a backup.") from exc
+    if isinstance(record, dict) and "format" in record and "crypto" not in record:
+        raise KeystoreError(
+            f"The file {path} is no keystore, but a card or what was signed; name the wallet or the keystore itself."
+        )
     if not isinstance(record, dict) or not {"crypto", "Crypto"} & record.keys():
         raise KeystoreError(
             f"The keystore {path} is damaged or of an unknown kind; restore it from a backup."

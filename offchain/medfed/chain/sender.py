@@ -56,7 +56,8 @@ class FeePolicy:
     """How much to pay, and how long to wait. Times in seconds, `max_fee_cap` in wei per gas (None: no cap).
 
     After `stuck_after` without a receipt the fee grows by a quarter; after `give_up_after` the caller gets
-    `TransactionStuck`, and the next `send` goes on waiting for the same transaction.
+    `TransactionStuck`, and the next `send` goes on waiting for the same transaction. The gas limit is the estimate and
+    `gas_margin_percent` of it, or `least_gas_margin`, whichever is more.
     """
 
     max_fee_cap: int | None = None
@@ -64,6 +65,7 @@ class FeePolicy:
     give_up_after: float = 300.0
     poll: float = 0.5
     gas_margin_percent: int = 25
+    least_gas_margin: int = 25_000
 
     def first(self, fees: Fees) -> tuple[int, int]:
         """(max fee, tip) for a first try: twice the base fee leaves room for five full blocks in a row."""
@@ -193,7 +195,9 @@ class Sender:
         if call.gas is not None:
             self._client.read(call, sender=self.address)
             return call.gas
-        return self._client.estimate(call, self.address) * (100 + self._policy.gas_margin_percent) // 100
+        needed = self._client.estimate(call, self.address)
+        # A word that is as it was in the block of the estimate, and another one in the next, costs up to 22,100 gas more.
+        return needed + max(needed * self._policy.gas_margin_percent // 100, self._policy.least_gas_margin)
 
     def _sign(self, call: Call, nonce: int, fees: tuple[int, int]) -> Signed:
         assert call.gas is not None

@@ -13,8 +13,10 @@ from medfed.cli.key import PasswordFile
 from medfed.cli.output import JsonFlag, date_of, printable, show, table, when
 
 if TYPE_CHECKING:
+    from medfed.cli.patient_status import Standing
     from medfed.config import HospitalConfig
     from medfed.protocol.basis import Basis
+    from medfed.rounds.federation import OnChain
     from medfed.types import Address, Cid, DatasetId
 
 __all__ = ["app"]
@@ -82,6 +84,8 @@ def register(  # noqa: PLR0913, PLR0917 - one parameter for each option
     from medfed.types import DatasetId
 
     config = load_hospital(hospital)
+    if save:
+        _check_replaced(hospital, config.dataset, after)
     federation = open_federation()
     sender = open_sender(federation, open_account(config.keystore, config.password_file))
     number = actions.register_dataset(
@@ -233,7 +237,18 @@ def withdraw_permit(
     as_json: JsonFlag = False,
 ) -> None:
     """End a permit. Rounds that are open go on; later ones use no patient of the dataset. By the dataset's issuer."""
-    _sent("withdraw_permit", dataset, (keystore, password_file), study)
+    from medfed.errors import ContractRevert
+
+    try:
+        _sent("withdraw_permit", dataset, (keystore, password_file), study)
+    except ContractRevert as exc:
+        if exc.name != "StudyNotPermitted":
+            raise
+        raise ContractRevert(
+            f"Study {study} has no permit for dataset {dataset} that could be withdrawn; look whether both numbers are right.",
+            name=exc.name,
+            values=exc.values,
+        ) from None
     text = f"Dataset {dataset} may be used in study {study} no more."
     show({"dataset": dataset, "study": study}, as_json=as_json, render=lambda: text)
 
@@ -286,8 +301,11 @@ def _document(text: str) -> Cid:
     from medfed.errors import InputError, ProtocolError
     from medfed.protocol.cid import check_cid, cid_of
 
+    file = Path(text)
     try:
-        return cid_of(Path(text)) if Path(text).is_file() else check_cid(text)
+        if file.is_file() and not file.stat().st_size:
+            raise InputError(f"The document {text} is empty; name the file that holds the decision.")
+        return cid_of(file) if file.is_file() else check_cid(text)
     except ProtocolError:
         raise InputError(
             f"{printable(text, 80)} is neither a file nor a CID of the kind that stands on chain (bafybei…); name the document's file."
@@ -313,6 +331,18 @@ def _ground(basis: str, issuer: str) -> tuple[Basis, Address]:
     from medfed.types import NO_ACCOUNT
 
     return Basis.parse(basis), party(issuer) if issuer else NO_ACCOUNT
+
+
+def _check_replaced(hospital: Path, named: int | None, after: int) -> None:
+    """Raise `InputError` where the file names a dataset that the new one does not come after: its patients would be left behind."""
+    from medfed.errors import InputError
+
+    if named not in (None, after):
+        raise InputError(
+            f"{hospital} names dataset {named} already, and no consent goes along to a new one. `medfed dataset publish` commits to other "
+            f"records of dataset {named}, `--after {named}` registers it anew; for another dataset, or another chain, take the line "
+            "`dataset` out first."
+        )
 
 
 def _tell_number(hospital: Path, number: DatasetId, save: bool, as_json: bool) -> None:
@@ -388,7 +418,7 @@ def enlist(
 
 @app.command("revoke-for")
 def revoke_for(
-    patient: Annotated[str, typer.Argument(help="The patient's address.")],
+    patient: Annotated[str, typer.Argument(help="The patient's address, or card for that dataset.")],
     dataset: Number,
     keystore: Annotated[
         Path,
@@ -404,13 +434,12 @@ def revoke_for(
     Of a dataset whose patients are not asked for one, it objects to every use.
     """
     from medfed.cli.patient_sign import known
-    from medfed.cli.patient_status import standing
-    from medfed.cli.run import open_account, open_chain, open_sender, party
+    from medfed.cli.run import open_account, open_chain, open_sender
     from medfed.protocol.basis import Basis
 
-    place, account = open_chain(), party(patient)
+    place = open_chain()
     number = known(place, dataset)
-    before = standing(place, account, number)
+    account, before = _patient(place, patient, number)
     nothing = "the patient objected already" if before.objected else before.why_not_revoke()
     sender = open_sender(place, open_account(keystore, password_file))
     sender.send(place.contracts.consents.revoke_for(account, number))
@@ -423,6 +452,27 @@ def revoke_for(
     )
     data = {"patient": account, "dataset": dataset, "remark": nothing}
     show(data, as_json=as_json, render=lambda: lines)
+
+
+def _patient(place: OnChain, text: str, dataset: DatasetId) -> tuple[Address, Standing]:
+    """The account of an address or a card, and where it stands with a dataset. Raises `InputError`, also for a card of a dataset that
+    this one does not come after."""
+    from medfed.cli.cards import is_card, read_card
+    from medfed.cli.patient_status import standing
+    from medfed.cli.run import party
+    from medfed.errors import InputError
+
+    if not is_card(Path(text)):
+        account = party(text)
+        return account, standing(place, account, dataset)
+    card = read_card(Path(text))
+    stand = standing(place, card.patient, dataset)
+    if card.dataset not in stand.states:
+        raise InputError(
+            f"The card {text} is for dataset {card.dataset}, and the patient has another account for dataset {dataset}; "
+            "look whether the number is right."
+        )
+    return card.patient, stand
 
 
 @app.command("list")

@@ -18,7 +18,16 @@ from medfed.protocol.typed import (
 from medfed.rounds.federation import OnChain
 from medfed.types import DatasetId
 
-__all__ = ["OTHERWISE", "called", "details_lines", "extent", "is_asked", "meaning", "widenings"]
+__all__ = [
+    "OTHERWISE",
+    "called",
+    "details_lines",
+    "extent",
+    "is_asked",
+    "meaning",
+    "widenings",
+    "without_effect",
+]
 
 OTHERWISE = "To all other use you object, and to this one too once it has ended."
 """What a consent says besides where records are used without one."""
@@ -38,7 +47,7 @@ def meaning(
     """The sentences that whoever signs this agrees to."""
     if isinstance(message, RevokeAllMessage):
         return [
-            "You take back every consent of this account that you signed until now, and object where records are used without one."
+            "You take back every consent of this account that you signed until now, and object where this account's record is used without one."
         ]
     if isinstance(message, RevokeMessage):
         where, asked = called(place, message.dataset_id), is_asked(place, message.dataset_id)
@@ -52,7 +61,16 @@ def meaning(
         f"{what} your record in {where} for: {allowed}, or until you revoke it.",
         *details_lines(Details(message.data_from, message.data_until, message.form)),
         *([] if asked else [OTHERWISE]),
+        *without_effect(place, message.dataset_id, message.purposes),
     ]
+
+
+def without_effect(place: OnChain, dataset: DatasetId, purposes: int) -> list[str]:
+    """What a consent permits and the dataset is not registered for, so that no study does it."""
+    uses, _ = duo.beyond(place.contracts.datasets.dataset(dataset).uses, purposes)
+    return (
+        [f"The dataset is not registered for this, so that it has no effect: {_coded(uses)}."] if uses else []
+    )
 
 
 def is_asked(place: OnChain, dataset: DatasetId) -> bool:

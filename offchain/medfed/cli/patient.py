@@ -120,6 +120,7 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     """
     place, data, ids = _opened(dataset)
     word = *patient_sign.terms(place, ids, purposes, days), patient_sign.details(data_from, data_until, form)
+    patient_sign.check_data_begin(word[2], word[1])
     sent = _send(place, _account(keystore, password_file, ids, number), "grant", ids, *word)
     _tell_word(place, data | sent, word, as_json)
 
@@ -233,7 +234,7 @@ def _send(place: OnChain, account: Account, what: str, *values: Any) -> dict[str
 def _tell_word(
     place: OnChain, data: dict[str, Any], word: tuple[int, int, Details], as_json: bool, *, only: str = ""
 ) -> None:
-    from medfed.cli.meaning import OTHERWISE, called, details_lines, is_asked
+    from medfed.cli.meaning import OTHERWISE, called, details_lines, is_asked, without_effect
     from medfed.cli.patient_status import details_facts
     from medfed.protocol import purposes as duo
     from medfed.types import DatasetId
@@ -243,7 +244,9 @@ def _tell_word(
     data |= {"purposes": duo.names(allowed), "until": date_of(expiry)} | details_facts(details)
     text = (
         f"Studies may now {only}use your record in {called(place, dataset)} for: {duo.describe(allowed)}. "
-        f"This ends when {date_of(expiry)} begins (UTC), or when you revoke it."
+        f"This ends when {date_of(expiry)} begins (UTC), or when you revoke it. "
+        f"Your account there is {data['patient']}."
     )
     other = [] if is_asked(place, dataset) else [OTHERWISE]
+    other += without_effect(place, dataset, allowed)
     show(data, as_json=as_json, render=lambda: [text, *details_lines(details), *other])

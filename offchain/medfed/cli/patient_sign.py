@@ -36,6 +36,7 @@ __all__ = [
     "Purposes",
     "SameForm",
     "app",
+    "check_data_begin",
     "consenting",
     "details",
     "form_of",
@@ -129,6 +130,7 @@ def grant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     place = open_chain()
     number, said = known(place, dataset), details(data_from, data_until, form)
     allowed, expiry = terms(place, number, purposes, days)
+    check_data_begin(said, expiry)
 
     def sign(account: Account) -> SignedMessage:
         now = actions.signing_moment(place, account.address, number)
@@ -360,6 +362,17 @@ def details(
     return said
 
 
+def check_data_begin(said: Details, expiry: int) -> None:
+    """Raise `InputError` where the consent ends (as day `expiry` begins) before its first year of data: it would permit nothing."""
+    from medfed.errors import InputError
+
+    end = date_of(expiry)
+    if said.data_from > int(end[:4]):
+        raise InputError(
+            f"The consent ends as {end} begins, and there are no data from {said.data_from} before; name an earlier year."
+        )
+
+
 def form_of(file: Path) -> bytes:
     """What stands on chain of a blank form. Raises `InputError`."""
     from medfed.errors import InputError
@@ -370,9 +383,12 @@ def form_of(file: Path) -> bytes:
             raise InputError(
                 f"The form {file} is longer than {_LONGEST_FORM >> 20} MiB; take the blank form itself."
             )
-        return form_digest(file.read_bytes())
+        content = file.read_bytes()
     except OSError as exc:
         raise InputError(f"The form {file} cannot be read: {exc.strerror}.") from None
+    if not content:
+        raise InputError(f"The form {file} is empty; ask the hospital for the blank form.")
+    return form_digest(content)
 
 
 def narrowed(
@@ -489,10 +505,11 @@ def _deliver(place: OnChain, out: Path, items: list[SignedMessage], as_json: boo
         "deadline": day,
         "means": means,
     }
+    whose = f", by your account {items[0].message.patient}" if len(items) == 1 else ""
     text = (
         f"Signed {len(items)} time{'s' * (len(items) > 1)} into {out}. It counts once somebody brings it"
         f"{day and f' before {day}'}: `medfed patient relay {out} --keystore RELAYER`. It is dated "
-        f"{when(items[0].message.issued_at)} UTC."
+        f"{when(items[0].message.issued_at)} UTC{whose}."
     )
     show(data, as_json=as_json, render=lambda: [*means, text])
 
@@ -527,16 +544,19 @@ def _deliver_apart(
         "means": means,
         "unasked": without,
     }
-    told = [*means, _apart(place, folder, len(items), last), *unasked_lines(without)]
+    told = [*means, _apart(place, files, last), *unasked_lines(without)]
     show(data, as_json=as_json, render=lambda: told)
 
 
-def _apart(place: OnChain, folder: Path, count: int, last: int) -> str:
+def _apart(place: OnChain, files: list[Path], last: int) -> str:
     """What to do with the files, so that they show nothing more than they must."""
+    folder, count = files[0].parent, len(files)
     waits = f" The last counts from {when(last)} UTC on." if last > place.client.head().timestamp + 1 else ""
     text = f"Signed for {count} account{'s' * (count > 1)}, each in a file of its own in {folder}.{waits} "
     if count == 1:
-        return text + "It counts once somebody brings it: `medfed patient relay FILE --keystore RELAYER`."
+        return (
+            text + f"It counts once somebody brings it: `medfed patient relay {files[0]} --keystore RELAYER`."
+        )
     return text + (
         "Each counts once somebody brings it: `medfed patient relay FILE --keystore RELAYER`. Have them brought at different "
         "times and by different relayers: side by side, they show that the accounts are one person's. Being revoked soon "

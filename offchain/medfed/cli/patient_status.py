@@ -191,13 +191,14 @@ def status(
     With --form, exit code 1 when it is another form than the consent names.
     """
     from medfed.cli.cards import is_card, read_card
-    from medfed.cli.meaning import called, details_lines
+    from medfed.cli.meaning import called
     from medfed.cli.run import open_chain, open_wallet, party
 
     place = open_chain()
     ids = patient_sign.known(place, dataset)
-    if Path(patient).is_file() and is_card(Path(patient)):
-        account = read_card(Path(patient)).patient
+    card = read_card(Path(patient)) if Path(patient).is_file() and is_card(Path(patient)) else None
+    if card is not None:
+        account = card.patient
     elif Path(patient).is_file():
         wallet = open_wallet(Path(patient), password_file)
         account = wallet.account(dataset if number is None else number).address
@@ -206,7 +207,11 @@ def status(
     stand = standing(place, account, ids)
     details = stand.own.details
     data = {"dataset": dataset, "patient": account, **_facts(stand), **details_facts(details)}
-    lines = [*_sentences(called(place, ids), stand), *details_lines(details)]
+    lines = [*_sentences(called(place, ids), stand), *_further(place, stand)]
+    if card is not None and card.dataset not in stand.states:
+        lines.append(
+            f"The card is for dataset {card.dataset}; its patient has another account for dataset {dataset}."
+        )
     if form is not None:
         data["is_form"] = patient_sign.form_of(form) == details.form
         lines.append(f"{form} is {'' if data['is_form'] else 'not '}the form that was read.")
@@ -246,6 +251,16 @@ def _sentences(where: str, stand: Standing) -> list[str]:
     if stand.active:
         return [f"The record in {where} may be used for: {_what(stand.own.word)}."]
     return [f"The record in {where} is not used by new rounds: {stand.why_inactive()}."]
+
+
+def _further(place: OnChain, stand: Standing) -> list[str]:
+    """What a consent that stands says of data and form, and what of it has no effect."""
+    from medfed.cli.meaning import details_lines, without_effect
+
+    if not stand.active:
+        return []
+    own = stand.own
+    return [*details_lines(own.details), *without_effect(place, stand.dataset, own.word.allowed)]
 
 
 def _unasked(where: str, stand: Standing) -> list[str]:
