@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from medfed.chain.deployment import open_index
+from medfed.cli.verdict import verdict_of
 from medfed.errors import ContractRevert, InputError, ProtocolError
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.consent import NO_DETAILS
@@ -80,6 +81,19 @@ class TestARightStudy:
         report = audit_study(ended.federation, ended.study, given)
         assert report.ok
         assert not any("disclosure" in text for entry in report.rounds for text in entry.unchecked)
+        every = tuple(entry.round for entry in report.rounds)
+        assert dict(report.disclosed) == {0: every, 1: every, 2: every}
+
+    def test_what_a_disclosure_shows_is_proved_no_better_than_the_rest(self, ended):
+        report = audit_study(ended.federation, ended.study, (shown(ended.world, ended.study),))
+        for unproved, heading in (((), "Proved"), (("events",), "Only consistent, not proved")):
+            sections = verdict_of(replace(report, unproved=unproved), {}, ()).sections
+            told = [name for name, texts in sections for text in texts if "by its disclosure (" in text]
+            assert told == [heading]
+
+    def test_seats_are_told_in_order(self, ended):
+        first = audit_study(ended.federation, ended.study).rounds[0]
+        assert list(first.unchecked) == sorted(first.unchecked)
 
     def test_needs_nothing_but_rpc_and_store(self, ended):
         """A new index, another object for the same store, no key: the same verdict, check by check."""

@@ -184,10 +184,21 @@ class TestExport:
             export_car(store, [store.put(b"file")], tmp_path / place, max_bytes=LIMIT)
 
     def test_an_older_file__stays_until_the_new_one_is_whole(self, store, tmp_path):
-        (tmp_path / "car").write_bytes(b"older")
+        exported(store, tmp_path / "car", b"older")
+        older = (tmp_path / "car").read_bytes()
         with pytest.raises(ContentMissing):
             export_car(store, [ABSENT], tmp_path / "car", max_bytes=LIMIT)
-        assert (tmp_path / "car").read_bytes() == b"older"
+        assert (tmp_path / "car").read_bytes() == older
+        exported(store, tmp_path / "car", b"newer")
+        assert (tmp_path / "car").read_bytes() != older
+
+    @pytest.mark.parametrize("kept", [b"\n", b'{"version": 3}', b"a,b\n1,2\n" * 1000])
+    def test_a_file_that_is_none__is_not_replaced(self, store, tmp_path, kept):
+        """A key, a register: nobody means to lose it to an export."""
+        (tmp_path / "key.json").write_bytes(kept)
+        with pytest.raises(InputError, match=r"key\.json exists already and holds something else"):
+            export_car(store, [store.put(b"file")], tmp_path / "key.json", max_bytes=LIMIT)
+        assert (tmp_path / "key.json").read_bytes() == kept
 
 
 def refused(store, car, error, words, max_bytes=LIMIT):
@@ -214,7 +225,7 @@ class TestBadFiles:
         places = {*range(0, 300, 7), *range(len(whole) - 1, 300, -70_001), len(whole) - 1}
         for length in sorted(places):
             car.write_bytes(whole[:length])
-            refused(empty, car, ProtocolError, r"no CAR file|cut short|lacks the block")
+            refused(empty, car, ProtocolError, r"study\.car: .*(no CAR file|cut short|lacks the block)")
 
     def test_a_changed_byte_anywhere(self, car, empty):
         """No byte of it is without a meaning."""

@@ -45,7 +45,7 @@ def verdict_of(report: Report, bundle: dict[str, Any], compared: tuple[str, ...]
         sections=(
             ("Compare", _to_compare(bundle, compared)),
             ("Proved", _proved(report, bundle)),
-            ("Only consistent, not proved", report.unproved),
+            ("Only consistent, not proved", _consistent(report)),
             ("Not checked", _unchecked(report)),
             ("Basis", _bases(report)),
             ("Claims", _claims(report)),
@@ -76,7 +76,8 @@ def _proved(report: Report, bundle: dict[str, Any]) -> tuple[str, ...]:
         return ()
     files = "each file by its CID, and all that is recomputed from the files"
     if not bundle:
-        return (f"{files}; events and contract storage agree, as the node tells them",)
+        heard = f"{files}; events and contract storage agree, as the node tells them"
+        return (heard, *(() if report.unproved else _disclosed(report)))
     standing = bundle["standing"]
     told = [files]
     if standing["proved"]:
@@ -86,7 +87,21 @@ def _proved(report: Report, bundle: dict[str, Any]) -> tuple[str, ...]:
         told.append(
             f"events, by the receipts under {standing['headers']} block headers in a row, up to that block"
         )
-    return tuple(told)
+    return (*told, *(() if report.unproved else _disclosed(report)))
+
+
+def _consistent(report: Report) -> tuple[str, ...]:
+    """Consents are events: a disclosure proves no more than the rest of the report."""
+    if report.unproved and not report.difference:
+        return (*report.unproved, *_disclosed(report))
+    return report.unproved
+
+
+def _disclosed(report: Report) -> tuple[str, ...]:
+    return tuple(
+        f"which consent stands behind each leaf of seat {seat}, by its disclosure ({_numbers(list(rounds))})"
+        for seat, rounds in report.disclosed.items()
+    )
 
 
 def _unchecked(report: Report) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ from medfed.errors import (
 
 if TYPE_CHECKING:
     from medfed.cli.verdict import Verdict
+    from medfed.protocol.documents import Disclosure
     from medfed.rounds.audit import Report
     from medfed.rounds.federation import Federation
     from medfed.types import StudyId
@@ -80,15 +82,17 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
     """
     from medfed.cli.output import note
     from medfed.cli.verdict import verdict_of
-    from medfed.protocol.documents import Disclosure
     from medfed.rounds.audit import audit_study
 
-    shown = tuple(Disclosure.from_bytes(_read(file)) for file in disclosure or [])
+    shown = tuple(_disclosure(file) for file in disclosure or [])
     tell = (lambda _: None) if as_json else (lambda text: note(f"Checking {text}"))
     with _opened(study, bundle) as (federation, number, facts):
         compared = _compare(federation, bundle, rounds, block_hash)
         report = audit_study(federation, number, shown, tell)
         told = facts()
+        if "--block-hash" in compared:  # the reader has said which chain is meant
+            doubt = federation.client.doubt
+            report = replace(report, unchecked=tuple(text for text in report.unchecked if text != doubt))
     verdict = verdict_of(report, told, compared)
     data = {
         **plain(report),
@@ -174,11 +178,15 @@ def _opened(
         ) from exc
 
 
-def _read(file: Path) -> bytes:
+def _disclosure(file: Path) -> Disclosure:
+    from medfed.protocol.documents import Disclosure
+
     try:
-        return file.read_bytes()
+        return Disclosure.from_bytes(file.read_bytes())
     except OSError as exc:
         raise InputError(f"The disclosure {file} cannot be read: {exc.strerror}.") from exc
+    except ProtocolError as exc:
+        raise ProtocolError(f"{file} is no disclosure that `medfed hospital disclose` wrote: {exc}") from exc
 
 
 def _write(file: Path, verdict: Verdict) -> None:

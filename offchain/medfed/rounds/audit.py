@@ -146,6 +146,8 @@ class Report:
     """Why the patients of each seat count: consent, opt-out or permit; without those that a difference kept from being read."""
     contradicted: bool = False
     """Whether events and storage differ."""
+    disclosed: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """By seat: the rounds in which a disclosure has shown which consent stands behind each leaf."""
     lacking: tuple[str, ...] = ()
     """Which of what is unproved is so for want of a file, and not of a proof."""
 
@@ -193,6 +195,8 @@ class _Audit:
     """By seat."""
     reviews: dict[int, Tally | None] = field(default_factory=dict)
     """By round; None where there are no reviews."""
+    disclosed: dict[int, list[int]] = field(default_factory=dict)
+    """By seat: the rounds whose leaves a disclosure has opened."""
     unproved: list[str] = field(default_factory=list)
     """Of the whole study."""
     lacking: list[str] = field(default_factory=list)
@@ -364,6 +368,7 @@ def _report(audit: _Audit, verdicts: tuple[Verdict, ...], difference: str) -> Re
         versions=_versions(audit.federation),
         bases=audit.bases,
         contradicted=audit.contradicted,
+        disclosed={seat: tuple(numbers) for seat, numbers in sorted(audit.disclosed.items())},
         lacking=tuple(audit.lacking),
     )
 
@@ -477,7 +482,7 @@ def _check_round(audit: _Audit, place: RoundPlace, history: RoundHistory, start:
     _check_quorum(audit, history, result)
     entries = {entry.seat: entry for entry in audit.study.enrolments}
     total = RoundSum(place, entries)
-    for seat, update in history.updates.items():
+    for seat, update in sorted(history.updates.items()):
         work = audit.study.entry(seat), update
         if result.included >> seat & 1:
             _check_included(audit, history, total, work)
@@ -627,6 +632,7 @@ def _check_manifest(
     without = audit.without(entry, history, patients)
     said = "not consented" if basis is Basis.CONSENT else "objected, or their hospital had no permit,"
     audit.expect(not without, f"{without} of its patients had {said} at second {history.opened_at - 1}")
+    audit.disclosed.setdefault(entry.seat, []).append(history.number)
 
 
 def _check_pay(audit: _Audit, history: RoundHistory) -> None:

@@ -29,7 +29,7 @@ from medfed.rounds.federation import Federation
 from medfed.rounds.history import pinned, read_study
 from medfed.rounds.study import artefacts, fetch_spec
 from medfed.storage import ContentStore
-from medfed.storage.car import CarStore, export_car
+from medfed.storage.car import CarStore, export_car, refuse_to_replace
 from medfed.types import Address, BlockStamp, Cid, StudyId
 
 __all__ = ["Bundle", "BundleManifest", "Exported", "Limits", "export_bundle", "open_bundle"]
@@ -106,9 +106,10 @@ def export_bundle(
     """Write the bundle of a study as of the newest final block; `file` appears only when all is in it.
 
     The audit is run once, so that whatever it asks of the chain is recorded. At the same block of the same chain the
-    bytes are the same. Raises `InputError` for an unknown study, `ContentMissing` for an artefact that no node has
+    bytes are the same. Raises `InputError` for an unknown study or a file that is no bundle, `ContentMissing` for an artefact that no node has
     (unless they are to be skipped), `ProtocolError` and `ConfigError` for a chain whose blocks cannot be proved.
     """
+    refuse_to_replace(file)
     newest = federation.sync()
     recorder = Recorder(federation.client, newest)
     first, root = federation.contracts.first, federation.contracts.rounds.address

@@ -30,7 +30,7 @@ from medfed.storage.base import ContentStore, Piece, missing
 from medfed.storage.blocks import read_file, read_piece
 from medfed.types import Cid
 
-__all__ = ["CarStore", "export_car", "import_car"]
+__all__ = ["CarStore", "export_car", "import_car", "refuse_to_replace"]
 
 _PREFIX = b"\x01\x70\x12\x20"
 _MOST_ROOTS = _MOST_BLOCKS = 1 << 20
@@ -39,6 +39,7 @@ _MOST_TIMES, _ALWAYS = 16, 64 << 20
 """The files in a CAR file have together at most so many times its own bytes, and so many bytes always: equal blocks are in it
 once, and a megabyte of them could stand for terabytes."""
 _LARGEST_NODE = MAX_LINKS * 64 + 4096
+_NO_CAR = "This is no bundle or export of a study (no CAR file of version 1 with dag-pb roots)."
 
 _Places = dict[bytes, tuple[int, int]]
 """Digest -> (offset, length) of every block in a CAR file."""
@@ -57,8 +58,10 @@ def export_car(
     together are at most `max_bytes`.
 
     The bytes are those that Kubo's `dag export` writes for one root: parents before children, each block once. Raises
-    as `ContentStore.get_to`; `path` appears only when all is in it.
+    as `ContentStore.get_to`; `path` appears only when all is in it. An older CAR file there is replaced, any other file is
+    refused with `InputError`.
     """
+    refuse_to_replace(path)
     given = {cid_of(data): data for data in documents}
     roots = list(dict.fromkeys([*given, *cids]))
 
@@ -74,6 +77,21 @@ def export_car(
     except OSError as exc:
         raise InputError(f"{path} cannot be written: {exc.strerror}.") from exc
     return count
+
+
+def refuse_to_replace(path: Path) -> None:
+    """Raise `InputError` for a file that is no CAR file: nobody means to lose a key or a register to an export."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        with path.open("rb") as file:
+            _roots(_read_section(file, 64 + 48 * _MOST_ROOTS) or b"")
+    except OSError as exc:
+        raise InputError(f"{path} cannot be written: {exc.strerror}.") from exc
+    except ProtocolError as exc:
+        raise InputError(
+            f"{path} exists already and holds something else than a study; choose another name or move it away."
+        ) from exc
 
 
 def _write_all(
@@ -108,9 +126,10 @@ def import_car(store: ContentStore, path: Path, *, max_bytes: int) -> list[Cid]:
     """
     try:
         with path.open("rb") as car, tempfile.TemporaryDirectory() as folder:
-            roots = _roots(_read_section(car, 64 + 48 * _MOST_ROOTS) or b"")
-            places = _places(car)
-            _check_all(roots, places, lambda digest: _block(car, places, digest), path, max_bytes)
+            with _named(path):
+                roots = _roots(_read_section(car, 64 + 48 * _MOST_ROOTS) or b"")
+                places = _places(car)
+                _check_all(roots, places, lambda digest: _block(car, places, digest), path, max_bytes)
             _store_all(store, roots, lambda root: _copy(car, places, root, Path(folder) / "file"))
     except OSError as exc:
         raise InputError(f"{path} cannot be imported: {exc.strerror}.") from exc
@@ -130,10 +149,11 @@ class CarStore(ContentStore):
         except OSError as exc:
             raise InputError(f"{path} cannot be read: {exc.strerror}.") from exc
         try:
-            self.roots = _roots(_read_section(self._car, 64 + 48 * _MOST_ROOTS) or b"")
-            self._places = _places(self._car)
             self._lock = threading.Lock()
-            _check_all(self.roots, self._places, self._block, path, max_bytes)
+            with _named(path):
+                self.roots = _roots(_read_section(self._car, 64 + 48 * _MOST_ROOTS) or b"")
+                self._places = _places(self._car)
+                _check_all(self.roots, self._places, self._block, path, max_bytes)
         except BaseException:
             self._car.close()
             raise
@@ -180,6 +200,17 @@ class CarStore(ContentStore):
     @staticmethod
     def _fixed() -> InputError:
         return InputError("A CAR file is read, not written: import it into a store.")
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What is wrong with a CAR file is told with its name: who checks several has to know which one to fetch again."""
+    try:
+        yield
+    except IntegrityError as exc:
+        raise IntegrityError(f"{path}: {exc}", cid=exc.cid) from exc
+    except ProtocolError as exc:
+        raise ProtocolError(f"{path}: {exc}") from exc
 
 
 def _from_the_top(file: Path, root: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -319,7 +350,7 @@ def _read_section(car: BinaryIO, most: int) -> bytes | None:
         byte = car.read(1)
         if not byte:
             if shift:
-                raise ProtocolError("The CAR file is cut short.")
+                raise ProtocolError("The CAR file is cut short; fetch it again.")
             return None
         length |= (byte[0] & 0x7F) << shift
         shift += 7
@@ -328,12 +359,12 @@ def _read_section(car: BinaryIO, most: int) -> bytes | None:
                 raise ProtocolError("The CAR file writes a length in more bytes than it takes.")
             break
         if shift > 35:
-            raise ProtocolError("This is no CAR file.")
+            raise ProtocolError(_NO_CAR)
     if length > most:
         raise ProtocolError(f"The CAR file has a section of {length} bytes, more than {most}.")
     data = car.read(length)
     if len(data) != length:
-        raise ProtocolError("The CAR file is cut short.")
+        raise ProtocolError("The CAR file is cut short; fetch it again.")
     return data
 
 
@@ -355,7 +386,7 @@ def _roots(header: bytes) -> list[Cid]:
     """The roots of a header that is written as `_header` does."""
     found = list(_root_items(header))
     if _header(found) != header:
-        raise ProtocolError("This is no CAR file of version 1 with dag-pb roots.")
+        raise ProtocolError(_NO_CAR)
     if len(set(found)) != len(found):
         raise ProtocolError("The CAR file names a file twice.")
     return found

@@ -52,6 +52,23 @@ def test_what_is_left_to_compare_is_said(honest, typed, forger):
         "verify", "--bundle", honest, "--rounds", manifest.rounds, "--block-hash", manifest.block_hash
     ).out
     assert given.count("as you said") == 2
+    doubt = "whether this is the chain that you mean"
+    assert doubt in plain
+    assert doubt not in given
+
+
+def test_a_damaged_file_is_named(honest, typed):
+    """Who checks several has to know which one to fetch again."""
+    (typed.folder / "cut.medfed").write_bytes(honest.read_bytes()[:5000])
+    (typed.folder / "notes.medfed").write_text("no bundle at all\n" * 100)
+    (typed.folder / "shown.json").write_text("{}")
+    for code, options, words in (
+        (3, ("--bundle", "cut.medfed"), "cut.medfed: The CAR file is cut short; fetch it again."),
+        (3, ("--bundle", "notes.medfed"), "notes.medfed: This is no bundle"),
+        (3, ("--bundle", honest, "--disclosure", "shown.json"), "shown.json is no disclosure"),
+    ):
+        answer = typed("verify", *options)
+        assert (answer.code, words in answer.err) == (code, True)
 
 
 def test_the_page_says_the_same_and_runs_nothing(honest, typed):
