@@ -146,6 +146,18 @@ class TestABundle:
         bundle(world, member, study, file)
         assert study in Bundles(member.home, world.federation().name)
 
+    def test_is_not_written_over_that_of_another_study(self, world, keepers, tmp_path):
+        """Whose updates were let go for it. Its own may be made again."""
+        one, other = (settled(world, keepers, spec={"seed": seed}) for seed in (8, 9))
+        member = world.members[0]
+        bundle(world, member, one, tmp_path / "bundle")
+        before = (tmp_path / "bundle").read_bytes()
+        with pytest.raises(InputError, match=f"is this hospital's bundle of study {one}"):
+            bundle(world, member, other, tmp_path / "bundle")
+        assert (tmp_path / "bundle").read_bytes() == before
+        bundle(world, member, one, tmp_path / "bundle")
+        bundle(world, member, other, tmp_path / "other")
+
     def test_of_another_chain_is_none_here(self, world, keepers, tmp_path):
         study = settled(world, keepers)
         bundle(world, world.members[0], study, tmp_path / "bundle")

@@ -110,6 +110,12 @@ class EventIndex:
                 start = self._step(start, target)
             return start
 
+    @property
+    def generation(self) -> int:
+        """Another number whenever all events were forgotten, by whichever process."""
+        with self._lock:
+            return int(self._db.execute("PRAGMA schema_version").fetchone()[0])
+
     def start_anew(self) -> None:
         """Forget all events; the next `sync` reads them from the start. Raises `ChainUnavailable`, and forgets nothing then."""
         with self._transaction():

@@ -303,6 +303,8 @@ class RecordedChain(_Held):
         self._logs: list[Log] = []
         self._answers = _answers(recording)
         self._states = _states(self._headers, recording)
+        if self._states and self._answers:
+            raise ProtocolError("The recording has answers beside its proofs, which nobody would look at.")
         self.standing = _standing(self._headers, (), {}, proved=bool(self._states))
 
     def hear(self, addresses: Sequence[Address]) -> None:

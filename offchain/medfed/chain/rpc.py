@@ -24,7 +24,7 @@ from urllib3 import exceptions
 from medfed.chain.calls import Call, Fees, Log, Receipt, checksum, words_of
 from medfed.chain.client import BlockLike, ChainClient, missing_block, number_of
 from medfed.chain.errors import RangeRefused, RpcError, revert_from
-from medfed.chain.sealed import header_from_json, receipt_from_json
+from medfed.chain.sealed import END_OF_TIME, header_from_json, receipt_from_json
 from medfed.errors import ChainUnavailable, ConfigError, ContractRevert, MedFedError
 from medfed.protocol.canonical import parse_json
 from medfed.types import Address, BlockStamp
@@ -533,7 +533,7 @@ def _fields(call: Call, sender: Address | None) -> dict[str, str]:
 
 
 def _stamp(block: dict[str, Any]) -> BlockStamp:
-    return BlockStamp(_count(block["number"]), bytes.fromhex(block["hash"][2:]), _count(block["timestamp"]))
+    return BlockStamp(_count(block["number"]), bytes.fromhex(block["hash"][2:]), _second(block["timestamp"]))
 
 
 def _count(text: str) -> int:
@@ -542,6 +542,13 @@ def _count(text: str) -> int:
     if not 0 <= number < 1 << 63:
         raise ValueError(f"{number} is no place on a chain")
     return number
+
+
+def _second(text: str) -> int:
+    """A time that a calendar reaches."""
+    if (second := _count(text)) >= END_OF_TIME:
+        raise ValueError(f"{second} is no second of any block")
+    return second
 
 
 def _log(item: dict[str, Any]) -> Log:
@@ -554,7 +561,7 @@ def _log(item: dict[str, Any]) -> Log:
         bytes.fromhex(item["blockHash"][2:]),
         _count(item["logIndex"]),
         bytes.fromhex(item["transactionHash"][2:]),
-        _count(time_text) if time_text else None,
+        _second(time_text) if time_text else None,
     )
 
 

@@ -19,6 +19,7 @@ from medfed.errors import ProtocolError
 from medfed.types import Address, BlockStamp
 
 __all__ = [
+    "END_OF_TIME",
     "NO_TRANSACTION",
     "Header",
     "bloom_of",
@@ -52,7 +53,7 @@ _NUMBERS = frozenset(
 )
 _BLOOM_BYTES = 256
 _LARGEST_TYPE = 0x7F
-_END = 253_402_300_800
+END_OF_TIME = 253_402_300_800
 """The first second of the year 10000, which no calendar here reaches."""
 
 
@@ -86,7 +87,7 @@ def parse_header(raw: bytes) -> Header:
         raise ProtocolError("A block header has fewer fields than Ethereum's.")
     parent, state, receipts = (_exactly(fields[place], 32) for place in (0, 3, 5))
     number, timestamp = rlp.to_number(fields[8]), rlp.to_number(fields[11])
-    if number >= 1 << 53 or timestamp >= _END:
+    if number >= 1 << 53 or timestamp >= END_OF_TIME:
         raise ProtocolError("A block header has a number or a time that no block will ever have.")
     return Header(
         raw=raw,

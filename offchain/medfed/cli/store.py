@@ -212,10 +212,10 @@ def _studies_with(
     """The studies that keep one of the files, and until when, in words."""
     from medfed.nodes.bundles import Bundles
     from medfed.rounds.history import read_study, study_ids
-    from medfed.rounds.keeping import kept_until, lasting
+    from medfed.rounds.keeping import keeping_time, kept_until, lasting
 
     days, home = keep
-    now, found = federation.index.checkpoint.timestamp, {}
+    now, found = keeping_time(federation.client, federation.index.checkpoint), {}
     bundles = () if home is None else Bundles(home, federation.name)
     for number in study_ids(federation.index):
         study = read_study(federation.index, number)

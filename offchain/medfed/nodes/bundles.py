@@ -34,17 +34,28 @@ class Bundles:
     def make(self, study: StudyHistory, now: int, file: Path, write: Callable[[], Exported]) -> Exported:
         """Write the bundle of a study that is settled at `now`, read all of it back, and note that it is there.
 
-        Raises `InputError` for a study in which something can still happen, and as `write` and `open_bundle`.
+        Raises `InputError` for a study in which something can still happen and for the file of another study's bundle, which would
+        be lost, and as `write` and `open_bundle`.
         """
         if not study.ended or now < study.settled_at:
             raise InputError(
                 f"Study {study.study} is not settled yet, so that more of it may follow; make this hospital's bundle when its "
                 "disputes are over."
             )
+        self._check_free(study.study, file)
         done = write()
         open_bundle(file, max_bytes=1 << 62).close()
         self._note(study.study, file, done)
         return done
+
+    def _check_free(self, study: StudyId, file: Path) -> None:
+        """Raise `InputError` where another study's files were let go for what is in `file`."""
+        for note in sorted(self._folder.parent.glob("*/*.json")):
+            if note == self._place(study) or Path(json.loads(note.read_bytes())["file"]) != file.resolve():
+                continue
+            raise InputError(
+                f"{file} is this hospital's bundle of study {note.stem}; write this one into another file."
+            )
 
     def _note(self, study: StudyId, file: Path, done: Exported) -> None:
         said = {"file": str(file.resolve()), "block": done.newest.number, "files": done.artefacts}

@@ -136,7 +136,8 @@ class Hospital:
             if number not in self._settled and number not in census.doubtful:
                 with self._contained(number):
                     awaited += self._study(read_study(self._site.index, number), head)
-        for number in self._keeping.due(head):
+        # What lasts is known by events: none of them may be in doubt.
+        for number in () if census.doubtful else self._keeping.due(head):
             with self._contained(number):
                 self._keeping.let_go(number, head)
         self._doubt()

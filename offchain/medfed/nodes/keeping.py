@@ -9,7 +9,7 @@ from __future__ import annotations
 from medfed.nodes.bundles import Bundles
 from medfed.nodes.site import Site
 from medfed.rounds.history import StudyHistory, read_study, study_ids
-from medfed.rounds.keeping import kept_until, lasting
+from medfed.rounds.keeping import keeping_time, kept_until, lasting
 from medfed.rounds.study import artefacts
 from medfed.types import BlockStamp, Cid, StudyId
 
@@ -31,12 +31,9 @@ class Keeping:
         self._waiting[study.study] = kept_until(study, self._site.config.daemon.keep_updates_days)
 
     def due(self, head: BlockStamp) -> list[StudyId]:
-        """The studies whose files need not all be kept at a block. By the block's time: a wall clock that runs ahead lets nothing go."""
-        return [
-            study
-            for study, until in self._waiting.items()
-            if head.timestamp >= until or study in self._bundles
-        ]
+        """The studies whose files need not all be kept at a block."""
+        now = keeping_time(self._site.client, head)
+        return [study for study, until in self._waiting.items() if now >= until or study in self._bundles]
 
     def let_go(self, number: StudyId, head: BlockStamp) -> None:
         """Unpin a study's files but those that last, and those that another study needs. Raises as `Site.spec`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from medfed.chain.calls import Call
@@ -55,6 +55,8 @@ class Census:
         self._agreed: BlockStamp | None = None
         self._rested_at = 0.0
         self._heard = 0
+        self._over: set[StudyId] = set()
+        self._generation = index.generation
         self.doubtful: dict[StudyId, str] = {}
         """What the contracts keep otherwise about a study, as half a sentence, since all was read last."""
 
@@ -69,9 +71,10 @@ class Census:
     def follow(self) -> BlockStamp:
         """As `sync`, for who can leave single studies alone: those about which the contracts keep otherwise are `doubtful`."""
         block = self._index.sync()
+        self._forget()
         if self._contracts.client.is_recorded or block == self._agreed:
             return block
-        found = differences(self._contracts, self._index, block)
+        found = differences(self._contracts, self._index, block, self._over)
         if found and self.read_anew(next(iter(found.values()))):
             block = self._index.checkpoint
             found = differences(self._contracts, self._index, block)
@@ -82,7 +85,22 @@ class Census:
             raise Contradicted(self._sentence(found[None]))
         self.doubtful = {study: why for study, why in found.items() if study is not None}
         self._agreed = None if found else block
+        self._note_ends(block, found.keys())
         return block
+
+    def _forget(self) -> None:
+        """What was agreed on holds for events that were read since: not when another process has read all anew."""
+        if self._generation != self._index.generation:
+            self._generation, self._agreed = self._index.generation, None
+            self._over.clear()
+
+    def _note_ends(self, block: BlockStamp, doubtful: Collection[StudyId | None]) -> None:
+        """Remember the studies in which nothing that is compared can change any more."""
+        for number in study_ids(self._index):
+            if number in self._over or number in doubtful or not _is_over(self._index, number):
+                continue
+            if block.timestamp >= read_study(self._index, number).settled_at:
+                self._over.add(number)
 
     def contradiction(self, study: StudyId) -> str:
         """What the node tells otherwise about a `doubtful` study than the contracts keep, as a sentence."""
@@ -125,17 +143,19 @@ class Census:
             why=why,
         )
         begun, block = time.monotonic(), self._index.checkpoint
-        self._agreed = None
         self._index.start_anew()
+        self._forget()
         self._index.sync(block)
         self._rested_at = time.monotonic() + _PATIENCE * (time.monotonic() - begun)
         return True
 
 
-def differences(contracts: Deployment, index: EventIndex, block: BlockStamp) -> dict[StudyId | None, str]:
+def differences(
+    contracts: Deployment, index: EventIndex, block: BlockStamp, over: Collection[StudyId] = ()
+) -> dict[StudyId | None, str]:
     """The first thing in which contracts and index differ at a block, for each study and, under None, for what is no study's, as
-    half sentences."""
-    running = [study for study in study_ids(index) if not _is_over(index, study)]
+    half sentences. Of studies that are `over` the contracts have confirmed the end already."""
+    running = [study for study in study_ids(index) if not (study in over and _is_over(index, study))]
     asked = [
         (contracts.studies, "studyCount", ()),
         (contracts.datasets, "datasetCount", ()),

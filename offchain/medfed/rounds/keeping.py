@@ -8,18 +8,27 @@ time more, or until somebody has them in a bundle.
 
 from __future__ import annotations
 
+import time
+
+from medfed.chain.client import ChainClient
 from medfed.chain.index import EventIndex
 from medfed.protocol.cid import cid_from_digest
 from medfed.protocol.consent import DAY
 from medfed.rounds.history import StudyHistory, read_round
-from medfed.types import Cid, RoundNumber
+from medfed.types import BlockStamp, Cid, RoundNumber
 
-__all__ = ["kept_until", "lasting"]
+__all__ = ["keeping_time", "kept_until", "lasting"]
 
 
 def kept_until(study: StudyHistory, days: int) -> int:
     """The second of chain time to which all of a study's files are kept; 0 while it has not ended."""
     return study.settled_at + days * DAY if study.ended else 0
+
+
+def keeping_time(client: ChainClient, block: BlockStamp) -> int:
+    """The second at a block that keep times are held against: neither a wall clock that runs ahead nor a block that a node dates
+    years ahead lets anything go. A chain for development has no other time than its blocks'."""
+    return block.timestamp if client.is_development else min(block.timestamp, int(time.time()))
 
 
 def lasting(index: EventIndex, study: StudyHistory) -> list[Cid]:

@@ -39,6 +39,7 @@ SHAPES = [
     {"number": "0x1"},
     BLOCK | {"hash": "0xzz"},
     BLOCK | {"timestamp": "0x" + "f" * 80},
+    BLOCK | {"timestamp": hex(253_402_300_800)},
 ]
 
 

@@ -224,6 +224,12 @@ class TestTheChain:
         assert code(path) == UNPROVED
 
 
+def test_answers_beside_proofs(forger, code):
+    """Nobody would look at them: a bundle has no room for what it does not need."""
+    answers = rlp.encode([[b"", b"\7" * 20, b"", b"whatever"]])
+    assert code(forger.write(answers=answers)) == DAMAGED
+
+
 class TestTheRoot:
     @pytest.mark.parametrize(
         "name", ["ConsentRegistry", "Studies", "AccessManager", "ModelMarket", "SumRule"]
