@@ -30,6 +30,7 @@ from tests.rounds.trial import BOND, CLAIM, Trial
 CONTRACTS = ("FederatedRounds", "Studies", "ConsentRegistry", "DatasetRegistry")
 PROCEEDINGS = ("FederatedRounds", "StakeVault", "Studies", "Claims", "Proofs", "Payouts", "ModelMarket")
 MONEY = ("StakeVault", "Studies", "Claims", "Proofs", "Payouts")
+NOBODY = {"seats": [], "taken": []}
 # What nothing follows from: by whose hand a consent ended; who registered a dataset (the seat names the hospital), and after which
 # one; the wrong chunk of a claim whose bytes nobody keeps; what a reviewer committed to, and said where the median stays; which of
 # two seats of one weight a patient was of.
@@ -87,7 +88,7 @@ class TestARightStudy:
     def test_what_a_disclosure_shows_is_proved_no_better_than_the_rest(self, ended):
         report = audit_study(ended.federation, ended.study, (shown(ended.world, ended.study),))
         for unproved, heading in (((), "Proved"), (("events",), "Only consistent, not proved")):
-            sections = verdict_of(replace(report, unproved=unproved), {}, ()).sections
+            sections = verdict_of(replace(report, unproved=unproved), {}, (), NOBODY).sections
             told = [name for name, texts in sections for text in texts if "by its disclosure (" in text]
             assert told == [heading]
 

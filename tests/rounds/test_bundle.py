@@ -278,7 +278,7 @@ class TestAWrongBundle:
             ({"headers": "no CID"}, "is no CIDv1"),
             (
                 {"proofs": "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"},
-                "No reachable node has",
+                "The file does not hold",
             ),
         ],
     )

@@ -108,7 +108,8 @@ class Report:
 
     def told(self) -> list[str]:
         """The same in sentences."""
-        lines = [f"{len(self.steps)} transactions sent." if self.steps else "Nothing to do."]
+        count = len(self.steps)
+        lines = [f"{count} transaction{'s' * (count > 1)} sent." if count else "Nothing to do."]
         lines += [f"Left alone: {each}." for each in self.left]
         if self.take_over is not None:
             lines.append(

@@ -246,12 +246,15 @@ def disclose(
 
 
 @app.command("bundle")
-def bundle(
+def bundle(  # noqa: PLR0913, PLR0917
     study: Study,
     file: Annotated[Path, typer.Argument(help="The bundle to write and to keep.", dir_okay=False)],
     hospital: File,
     home: Home = None,
     wait: Annotated[float, typer.Option(help="Seconds to ask other nodes for each file.", min=0.0)] = 10.0,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Leave out what no node has, and say what it was.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Write the bundle of a settled study that the hospital keeps, so that its daemon lets the updates go.
@@ -270,7 +273,9 @@ def bundle(
         read_study(federation.index, number),
         federation.index.checkpoint.timestamp,
         file,
-        lambda: export_bundle(federation, number, file, Limits(MOST_BYTES, wait, MOST_HEADERS)),
+        lambda: export_bundle(
+            federation, number, file, Limits(MOST_BYTES, wait, MOST_HEADERS), skip_missing=skip_missing
+        ),
     )
     show_export(federation, study, file, done, as_json=as_json)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medfed.cli.output import printable, when
+from medfed.rounds.takings import REASONS
 
 if TYPE_CHECKING:
     from medfed.rounds.audit import Report
@@ -37,32 +38,44 @@ class Verdict:
     foot: str
 
 
-def verdict_of(report: Report, bundle: dict[str, Any], compared: tuple[str, ...]) -> Verdict:
-    """Of a report, what is told of the bundle (empty for an audit of a node), and which options it was compared with."""
+def verdict_of(
+    report: Report, bundle: dict[str, Any], compared: tuple[str, ...], who: dict[str, Any]
+) -> Verdict:
+    """Of a report, what is told of the bundle (empty for an audit of a node), which options it was compared with, and who took
+    part (`who`: its seats, and what was taken from them)."""
     return Verdict(
         title=f"Study {report.study}: {report.state}, {report.checks} checks",
         verdict=report.verdict,
         sections=(
-            ("Compare", _to_compare(bundle, compared)),
+            ("Compare", _to_compare(report, bundle, compared)),
             ("Proved", _proved(report, bundle)),
             ("Only consistent, not proved", _consistent(report)),
             ("Not checked", _unchecked(report)),
             ("Basis", _bases(report)),
             ("Claims", _claims(report)),
+            ("Taken", _taken(who)),
         ),
-        tables=(_rounds(report),),
+        tables=(_rounds(report), _seats(who)),
         details=_details(bundle),
         foot=", ".join(f"{name} {value}" for name, value in report.versions.items()),
     )
 
 
-def _to_compare(bundle: dict[str, Any], compared: tuple[str, ...]) -> tuple[str, ...]:
-    """All that ties a bundle to a chain and to a consortium: one hash, one address."""
+def _to_compare(report: Report, bundle: dict[str, Any], compared: tuple[str, ...]) -> tuple[str, ...]:
+    """All that ties what was checked to a chain and to a consortium: of a bundle one hash, and one address."""
+    address = f"FederatedRounds stands at {report.versions['rounds']}"
     if not bundle:
-        return ()
-    number, digest, rounds = bundle["block"], bundle["block_hash"], bundle["rounds"]
+        own = (
+            "as you said"
+            if "--rounds" in compared
+            else "compare with the address that the consortium has published"
+        )
+        return (
+            f"{address}: {own}.",
+            "The chain is the one that your node tells of: whoever runs it is believed, or ask a second one.",
+        )
+    number, digest = bundle["block"], bundle["block_hash"]
     block = f"Block {number} of {when(bundle['block_time'])} UTC has the hash {digest}"
-    address = f"FederatedRounds stands at {rounds}"
     ask = {
         "--block-hash": f"{block}: ask a node or a block explorer that you trust for block {number}, and compare.",
         "--rounds": f"{address}: compare with the address that the consortium has published.",
@@ -76,8 +89,8 @@ def _proved(report: Report, bundle: dict[str, Any]) -> tuple[str, ...]:
         return ()
     files = "each file by its CID, and all that is recomputed from the files"
     if not bundle:
-        heard = f"{files}; events and contract storage agree, as the node tells them"
-        return (heard, *(() if report.unproved else _disclosed(report)))
+        heard = "that events and contract storage agree, both as the node tells them"
+        return (files, heard, *(() if report.unproved else _disclosed(report)))
     standing = bundle["standing"]
     told = [files]
     if standing["proved"]:
@@ -129,6 +142,20 @@ def _claims(report: Report) -> tuple[str, ...]:
         for entry in report.rounds
         for claim in entry.claims
     )
+
+
+def _taken(who: dict[str, Any]) -> tuple[str, ...]:
+    """Who lost a part of a stake or a bond, in which round, and why."""
+    names = {entry["seat"]: entry["name"] for entry in who["seats"]}
+    return tuple(
+        f"Round {each['round']}, seat {each['seat']} ({names[each['seat']]}): {REASONS[each['cause']]}"
+        for each in who["taken"]
+    )
+
+
+def _seats(who: dict[str, Any]) -> Table:
+    rows = ((entry["seat"], entry["name"], entry["hospital"], entry["dataset"]) for entry in who["seats"])
+    return Table("Seats", ("Seat#", "Hospital", "Account", "Dataset#"), tuple(rows))
 
 
 def _rounds(report: Report) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,17 +89,18 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
     with _opened(study, bundle) as (federation, number, facts):
         compared = _compare(federation, bundle, rounds, block_hash)
         report = audit_study(federation, number, shown, tell)
-        told = facts()
+        told, who = facts(), _who(federation, number, report)
         if "--block-hash" in compared:  # the reader has said which chain is meant
             doubt = federation.client.doubt
             report = replace(report, unchecked=tuple(text for text in report.unchecked if text != doubt))
-    verdict = verdict_of(report, told, compared)
+    verdict = verdict_of(report, told, compared, who)
     data = {
         **plain(report),
         "ok": report.ok,
         "proved": report.proved,
         "verdict": report.verdict,
         "compared": compared,
+        **who,
         **({"bundle": told} if told else {}),
     }
     show(data, as_json=as_json, render=lambda: _rendered(verdict, verbose=verbose))
@@ -108,6 +109,29 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
     code = _code(report, offline=bundle is not None, allowed=allow_unproved)
     if code:
         raise typer.Exit(code)
+
+
+def _who(federation: Federation, number: StudyId, report: Report) -> dict[str, Any]:
+    """The seats with their hospitals, and what was taken from them; of a study that is wrong, nothing that hangs on it."""
+    from medfed.chain.history import hospitals
+    from medfed.cli.output import printable
+    from medfed.rounds.history import read_study
+    from medfed.rounds.takings import takings
+
+    if report.difference:
+        return {"seats": [], "taken": []}
+    study = read_study(federation.index, number)
+    names = {each.hospital: printable(each.name) for each in hospitals(federation.index)}
+    seats = [
+        {
+            "seat": entry.seat,
+            "hospital": entry.hospital,
+            "name": names.get(entry.hospital) or str(entry.hospital),
+            "dataset": entry.dataset,
+        }
+        for entry in study.enrolments
+    ]
+    return {"seats": seats, "taken": plain([*map(asdict, takings(federation.index, study))])}
 
 
 def _code(report: Report, *, offline: bool, allowed: bool) -> int:
@@ -141,10 +165,10 @@ def _compare(
 def _compare_block(federation: Federation, bundle: Path | None, block_hash: str) -> None:
     if bundle is None:
         raise InputError("A node is asked for its newest final block; --block-hash goes with --bundle.")
-    if re.fullmatch("0x[0-9a-fA-F]{64}", block_hash) is None:
-        raise InputError("--block-hash has to be 0x and 64 hex digits.")
+    if re.fullmatch("(0x)?[0-9a-fA-F]{64}", block_hash) is None:
+        raise InputError("--block-hash has to be 64 hex digits, with or without 0x.")
     newest = federation.client.head()
-    if bytes.fromhex(block_hash[2:]) != newest.hash:
+    if bytes.fromhex(block_hash.removeprefix("0x")) != newest.hash:
         raise VerificationFailed(
             f"WRONG: {bundle} hangs on block {newest.number} with the hash 0x{newest.hash.hex()}, not {block_hash}."
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medfed import durable
-from medfed.errors import InputError, IntegrityError, MedFedError, ProtocolError
+from medfed.errors import ContentMissing, InputError, IntegrityError, MedFedError, ProtocolError
 from medfed.protocol.cid import (
     CHUNK_SIZE,
     MAX_BLOCK,
@@ -26,7 +26,7 @@ from medfed.protocol.cid import (
     file_blocks,
     parse_block,
 )
-from medfed.storage.base import ContentStore, Piece, missing
+from medfed.storage.base import ContentStore, Piece
 from medfed.storage.blocks import read_file, read_piece
 from medfed.types import Cid
 
@@ -162,6 +162,10 @@ class CarStore(ContentStore):
         with self._lock:
             return _block(self._car, self._places, digest)
 
+    @staticmethod
+    def _missing(cid: Cid) -> ContentMissing:
+        return ContentMissing(f"The file does not hold {cid}.", cid=cid)
+
     def pins(self) -> set[Cid]:
         return set(self.roots)
 
@@ -174,13 +178,13 @@ class CarStore(ContentStore):
     def _read(self, cid: Cid, max_bytes: int, wait: float) -> Iterator[bytes]:
         del wait
         if not self._has(cid):
-            raise missing(cid)
+            raise self._missing(cid)
         return read_file(cid, self._block, max_bytes)
 
     def _piece(self, cid: Cid, index: int, max_bytes: int, wait: float) -> Piece:
         del wait
         if not self._has(cid):
-            raise missing(cid)
+            raise self._missing(cid)
         return read_piece(cid, self._block, index, max_bytes)
 
     def _has(self, cid: Cid) -> bool:
@@ -188,7 +192,7 @@ class CarStore(ContentStore):
 
     def _size(self, cid: Cid) -> int:
         if not self._has(cid):
-            raise missing(cid)
+            raise self._missing(cid)
         return parse_block(digest_of(cid), self._block(digest_of(cid))).size
 
     def _pin(self, cid: Cid) -> None:  # noqa: ARG002

@@ -140,8 +140,9 @@ class TestOptions:
             assert code(honest, "--rounds", same) == 0
         for none in (root + " ", root + "\n", "0x" + root[2:].swapcase(), "", "0x" + "٣" * 40):
             assert code(honest, "--rounds", none) == INPUT
-        assert code(honest, "--block-hash", "0x" + block[2:].upper()) == 0
-        for none in (block[2:], block + "\n", block + "0", "", "0x" + "٣" * 64):
+        for same in (block, "0x" + block[2:].upper(), block[2:]):
+            assert code(honest, "--block-hash", same) == 0
+        for none in (block[3:], block + "\n", block + "0", "", "0x" + "٣" * 64):
             assert code(honest, "--block-hash", none) == INPUT
 
     def test_nothing_makes_a_difference_right(self, forger, typed, played):

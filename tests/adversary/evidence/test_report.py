@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 
 from medfed.chain import rlp
 from medfed.cli.verdict import Table, Verdict
 from medfed.cli.verdict_page import page
+from medfed.rounds.history import read_study
+from medfed.rounds.takings import REASONS, takings
 
 
 class _Tags(HTMLParser):
@@ -42,6 +45,21 @@ def test_addresses_are_whole_where_it_is_no_terminal(honest, typed, played):
 def test_details_are_for_who_asks(honest, typed):
     assert "RoleGranted" not in typed.ok("verify", "--bundle", honest).out
     assert "RoleGranted" in typed.ok("verify", "--bundle", honest, "--verbose").out
+
+
+def test_it_tells_who_took_part_and_what_was_taken_from_whom(honest, typed, played):
+    """By the hospitals' names on chain; the amounts for programs."""
+    told, data = typed.ok("verify", "--bundle", honest).out, typed.data("verify", "--bundle", honest)
+    names = {entry["seat"]: entry["name"] for entry in data["seats"]}
+    assert len(names) == len(data["seats"]) > 2
+    assert all(entry["name"] in told and entry["hospital"] in told for entry in data["seats"])
+    index = played.world.index
+    expected = [asdict(each) for each in takings(index, read_study(index, played.study))]
+    assert data["taken"] == expected
+    assert expected
+    for each in expected:
+        where = f"Round {each['round']}, seat {each['seat']} ({names[each['seat']]})"
+        assert f"{where}: {REASONS[each['cause']]}" in told
 
 
 def test_what_is_left_to_compare_is_said(honest, typed, forger):
