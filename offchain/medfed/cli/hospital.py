@@ -259,7 +259,8 @@ def bundle(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Keep a settled study as a bundle.
 
-    The daemon lets the study's updates go then. It is the file that `medfed study export` writes, read back and checked before the daemon is told of it.
+    The daemon lets the study's updates go then. It is the file that `medfed study export` writes, read back and checked before the
+    daemon is told of it.
     """
     from medfed.cli.run import open_federation
     from medfed.cli.study_export import MOST_BYTES, MOST_HEADERS, show_export
