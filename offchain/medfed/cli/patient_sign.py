@@ -391,6 +391,9 @@ def form_of(file: Path) -> bytes:
     return form_digest(content)
 
 
+_NOTHING_NAMED = "Name what to keep: --purposes, --days, --data-from or --data-until; `revoke` takes all of it back. The form stays."
+
+
 def narrowed(
     place: OnChain,
     account: Address,
@@ -403,6 +406,9 @@ def narrowed(
     from medfed.errors import InputError
 
     purposes, days = kept
+    names_nothing = not purposes and days is None and data[:2] == (None, None)
+    if names_nothing and data[2] is None:  # a form that is named is compared before
+        raise InputError(_NOTHING_NAMED)
     word = _standing(place, account, dataset)
     if word is None or word.ends() <= place.client.head().timestamp:
         raise InputError(
@@ -419,10 +425,8 @@ def narrowed(
             f"This is no narrowing of the consent of {account}: it {'; it '.join(wider)}. Leave that as it is, or grant anew "
             "instead of narrowing."
         )
-    if not purposes and days is None and data[:2] == (None, None):
-        raise InputError(
-            "Name what to keep: --purposes, --days, --data-from or --data-until; `revoke` takes all of it back. The form stays."
-        )
+    if names_nothing:
+        raise InputError(_NOTHING_NAMED)
     return allowed, day, said
 
 
