@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 WORKERS ?= 3
 ARGS ?=
 
-.PHONY: setup demo test test-contracts test-python check fuzz bench gas abi
+.PHONY: setup demo test test-contracts test-python test-full check fuzz bench gas abi
 .DEFAULT_GOAL := setup
 
 setup:
@@ -23,6 +23,11 @@ test-contracts:
 
 test-python:
 	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+
+# With the tests that take minutes each.
+test-full: setup
+	scripts/forge test
+	$(PYTHON) -m pytest -n $(WORKERS) -m "" $(ARGS)
 
 check: setup
 	scripts/check

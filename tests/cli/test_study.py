@@ -468,7 +468,7 @@ def test_all_datasets_of_a_wallet_in_one_table(medfed, hospitals, finished):
     """One row for each round of a dataset that an account decided about, with the dataset's number."""
     found = medfed.data("patient", "uses", "--keystore", "patients.json", "--account", 100)
     rows = [(entry["study"], entry["round"], entry["dataset"], entry["used"]) for entry in found]
-    assert [row for row in rows if row[0] == finished] == [
+    assert [row for row in rows if row[0] == finished and row[2] == hospitals[0]] == [
         (finished, number, hospitals[0], True) for number in (1, 2)
     ]
     assert "Dataset" in medfed.ok("patient", "uses", "--keystore", "patients.json", "--account", 100).out

@@ -225,7 +225,7 @@ class TestPoison:
         assert slashed(poisoned) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(("attack", "rule"), [("alie", "trimmed-mean"), ("ipm", "geometric-median")])
 def test_who_knows_all_honest_updates_is_survived(tmp_path, attack, rule):
     """Also by a rule that no contract can check chunk by chunk."""
@@ -235,7 +235,7 @@ def test_who_knows_all_honest_updates_is_survived(tmp_path, attack, rule):
     assert last["attacked"] > max(0.95, last["averaged"])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_anvil_gives_the_same_slashes_and_model(aggregator, tmp_path):
     anvil_program()
     result = attacked(tmp_path, "aggregator", 4, "--chain", "anvil")

@@ -100,7 +100,7 @@ def test_a_table_fits_eighty_columns(embedded, capsys, monkeypatch):
         assert f"{amount / 10**6:,.2f}" in text
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_another_seed_gives_another_model(embedded, tmp_path):
     assert demo(tmp_path, "--seed", 8)["model_cid"] != embedded["model_cid"]
 
@@ -182,7 +182,7 @@ class TestProcesses:
             anvil.wait(20)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(shutil.which("geth") is None, reason="the program `geth` is not on PATH")
 def test_geth_gives_the_same_model(embedded, tmp_path):
     found = demo(tmp_path, "--chain", "geth")
@@ -190,7 +190,7 @@ def test_geth_gives_the_same_model(embedded, tmp_path):
     assert found["verified"] is True
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.kubo
 def test_a_kubo_store_gives_the_same_model(embedded, tmp_path):
     """A real daemon on loopback, hospitals as processes: the bits of the directory store."""

@@ -36,7 +36,7 @@ def test_the_page_can_be_typed_from_top_to_bottom(tmp_path):
     type_page(tmp_path, DOCUMENT)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("geth") is None, reason="the program `geth` is not on PATH")
 def test_the_page_on_geth(tmp_path):

@@ -311,7 +311,7 @@ def test_one_changed_value_of_any_event_is_found(ended):
     assert unfound <= WITHOUT_CONSEQUENCE
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_one_changed_value_of_any_dispute_payment_or_sale_is_found(contested):
     unfound, kinds = unfound_changes(contested, 12, PROCEEDINGS)
     assert kinds >= 25
@@ -329,7 +329,7 @@ def test_one_dispute_payment_or_sale_left_out_is_found(contested):
     assert unfound_gaps(contested, PROCEEDINGS) == []
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_one_changed_value_of_any_proof_or_slash_is_found(undone):
     unfound, kinds = unfound_changes(undone, 13, MONEY)
     more, proofs = unfound_changes(undone, 14, ("FederatedRounds",), PROOFS)
