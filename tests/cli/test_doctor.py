@@ -107,7 +107,7 @@ def test_a_stake_that_is_not_there(medfed, hospitals, new_study):
 def test_a_stake_that_the_daemon_may_not_lock(medfed, hospitals, new_study):
     """The tokens are there, and the admin account has not allowed enough of them."""
     for entry in medfed.data("study", "list"):  # the first that asks for too much would be told
-        if entry["phase"] == "enrolling":
+        if entry["state"] == "enrolling":
             medfed("study", "cancel", entry["study"], "--keystore", "sponsor.json")
     number = new_study(replace={'stake = "500"': 'stake = "50"', 'bond = "250"': 'bond = "25"'})
     used = medfed.data("vault", "show", "admin-1.json")["used"]
