@@ -33,7 +33,8 @@ FILES = {
     "two chunks": patterned(CHUNK_SIZE + 1),
     "alike chunks": bytes(5 * CHUNK_SIZE + 3),
 }
-TWO_LEVELS = bytes(MAX_LINKS * CHUNK_SIZE) + b"x"
+# Of eight chunks in turn: a file that repeats one alone so often is refused.
+TWO_LEVELS = b"".join(bytes([turn % 8]) * CHUNK_SIZE for turn in range(MAX_LINKS)) + b"x"
 SINGLY = [*FILES.values(), pytest.param(TWO_LEVELS, marks=pytest.mark.slow)]
 NAMES = [*FILES, "two levels"]
 
