@@ -121,6 +121,7 @@ def kept(tmp_path_factory):
 class TestProcesses:
     """Same seed, same bits: another chain, four processes, and a killer among them."""
 
+    @pytest.mark.full
     def test_kills_change_nothing(self, embedded, kept):
         assert kept[0]["model_cid"] == embedded["model_cid"]
         assert kept[0]["payouts"] == embedded["payouts"]
