@@ -25,9 +25,8 @@ test-python:
 	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
 
 # With the tests that take minutes each.
-test-full: setup
-	scripts/forge test
-	$(PYTHON) -m pytest -n $(WORKERS) -m "" $(ARGS)
+test-full:
+	@$(MAKE) --no-print-directory test ARGS='-m "" $(ARGS)'
 
 check: setup
 	scripts/check

@@ -5,25 +5,14 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import threading
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+from tests.rig.server import serving
+
 __all__ = ["Proxy", "listening", "secured"]
-
-
-@contextlib.contextmanager
-def _running(server: ThreadingHTTPServer) -> Iterator[int]:
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextlib.contextmanager
@@ -48,9 +37,7 @@ def secured(upstream: str, context) -> Iterator[int]:
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    with _running(server) as port:
+    with serving(Handler, context) as port:
         yield port
 
 
@@ -74,11 +61,11 @@ class Proxy:
             def log_message(self, *_):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._handler = Handler
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
-        with _running(self._server) as port:
+        with serving(self._handler) as port:
             yield f"http://127.0.0.1:{port}"
 
 

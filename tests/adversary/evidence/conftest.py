@@ -12,6 +12,7 @@ from medfed.types import StudyId
 from tests.adversary.evidence.forger import Forger
 from tests.cli.conftest import Terminal
 from tests.nodes.federation import World, deploy
+from tests.rounds.conftest import ground, three, world  # noqa: F401 - fixtures of the tests here, too
 from tests.rounds.trial import contested_study
 
 LIMITS = Limits(1 << 40, 0.0, 1 << 20)
@@ -33,12 +34,11 @@ class Played:
 @pytest.fixture(scope="session")
 def played(tmp_path_factory) -> Played:
     configure("error")
-    ground = deploy(tmp_path_factory.mktemp("ground"))
-    world = ground.world(tmp_path_factory.mktemp("world"), 3)
-    study = contested_study(world)
-    other = world.post()
-    world.index.sync()
-    return Played(world, study, other)
+    stage = deploy(tmp_path_factory.mktemp("ground")).world(tmp_path_factory.mktemp("world"), 3)
+    study = contested_study(stage)
+    other = stage.post()
+    stage.index.sync()
+    return Played(stage, study, other)
 
 
 @pytest.fixture(scope="session")

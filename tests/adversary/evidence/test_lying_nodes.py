@@ -10,27 +10,9 @@ import pytest
 from medfed.chain.calls import Log
 from medfed.chain.deployment import found_from, open_index
 from medfed.chain.nodes import Nodes
-from medfed.log import configure
 from medfed.protocol.consent import DAY
 from tests.adversary.evidence.forger import topic
-from tests.nodes.federation import deploy
 from tests.nodes.test_keeping import files, settled, started
-
-
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory):
-    configure("critical")
-    return deploy(tmp_path_factory.mktemp("ground"))
-
-
-@pytest.fixture
-def world(ground, tmp_path):
-    return ground.world(tmp_path, 3)
-
-
-@pytest.fixture
-def three(world):
-    return [world.hospital(member) for member in world.members]
 
 
 @pytest.fixture

@@ -6,28 +6,11 @@ import contextlib
 
 import pytest
 
-from medfed.log import configure
 from medfed.rounds.audit import audit_study
 from medfed.rounds.bundle import export_bundle, open_bundle
 from tests.adversary.evidence.conftest import LIMITS
-from tests.nodes.federation import DAY, ETHER, PHASE, account, deploy
+from tests.nodes.federation import DAY, ETHER, PHASE, account
 from tests.nodes.test_revoking import decide
-
-
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory):
-    configure("error")
-    return deploy(tmp_path_factory.mktemp("ground"))
-
-
-@pytest.fixture
-def world(ground, tmp_path):
-    return ground.world(tmp_path, 3)
-
-
-@pytest.fixture
-def three(world):
-    return [world.hospital(member) for member in world.members]
 
 
 @pytest.fixture
